@@ -1,0 +1,63 @@
+import type { ProcessIdentity } from '../../host/ports.ts'
+
+/** All that is needed to start one guest; nothing is left to choose. */
+export interface GuestPlan {
+  readonly instanceUid: string
+  /** qemu-system-x86_64 and its arguments, as they will run. */
+  readonly program: string
+  readonly args: readonly string[]
+  readonly runAs: {
+    readonly uid: number
+    readonly gid: number
+    readonly supplementaryGids: readonly number[]
+  }
+  readonly qmpSocketPath: string
+  readonly pidFilePath: string
+  /** From exec until the vCPUs run. */
+  readonly startTimeoutMs: number
+}
+
+export interface GuestHandle {
+  readonly process: ProcessIdentity
+  /** The systemd unit that holds it, where systemd supervises. */
+  readonly unit?: string
+}
+
+export type GuestStatus =
+  /** vCPUs run (or are paused by an operator). */
+  | { readonly kind: 'running' }
+  /** Made, vCPUs not started yet. */
+  | { readonly kind: 'prelaunch' }
+  /** The guest powered itself off; QEMU waits (-no-shutdown). */
+  | { readonly kind: 'powered-off' }
+  /** No such process any more. */
+  | { readonly kind: 'gone' }
+
+export type GuestEnd =
+  | { readonly kind: 'powered-off' }
+  | { readonly kind: 'crashed'; readonly message: string }
+
+/** The guest did not start: a sentence with the end of what the program said. */
+export class HypervisorError extends Error {
+  override readonly name = 'HypervisorError'
+  readonly reason: 'START_FAILED' | 'START_TIMEOUT' | 'UNRESPONSIVE'
+
+  constructor(reason: HypervisorError['reason'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** Runs guests. Guests are no children of the agent in any way that matters: they outlive it. */
+export interface HypervisorDriver {
+  /** Starts paused, then lets the vCPUs run. @throws HypervisorError, with nothing left running. */
+  start(plan: GuestPlan): Promise<GuestHandle>
+  /** Asks a guest that an earlier agent started. Never kills what it does not recognise. */
+  status(handle: GuestHandle, qmpSocketPath: string): Promise<GuestStatus>
+  /** Calls once when the guest ends; the result stops watching. */
+  watch(handle: GuestHandle, qmpSocketPath: string, onEnd: (end: GuestEnd) => void): () => void
+  /** ACPI power button. */
+  powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** Ends the process; resolves once it is gone. */
+  kill(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+}

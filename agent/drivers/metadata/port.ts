@@ -1,0 +1,23 @@
+/** The four NoCloud files of one guest, rendered. */
+export interface MetadataDocument {
+  readonly instanceUid: string
+  readonly nocloud: {
+    readonly 'meta-data': string
+    readonly 'user-data': string
+    readonly 'vendor-data': string
+    readonly 'network-config': string
+  }
+}
+
+/**
+ * The agent's side of the metadata service, which is a process of its own and outlives the agent.
+ * A guest is known by its network and its source address on it.
+ */
+export interface MetadataDriver {
+  /** The service runs and answers on 169.254.169.254:80 in that namespace. */
+  ensureListening(networkUid: string, namespace: string): Promise<void>
+  stopListening(networkUid: string): Promise<void>
+  /** Durable and visible to the guest's next request when this resolves. */
+  publish(networkUid: string, ipv4Address: string, document: MetadataDocument): Promise<void>
+  withdraw(networkUid: string, ipv4Address: string): Promise<void>
+}

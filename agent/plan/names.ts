@@ -1,0 +1,18 @@
+// Names on the host. An interface's name has at most 15 characters; the last hex digits of a UUID v7 are random,
+// its first are a clock and collide.
+
+function tail(uid: string, length: number): string {
+  return uid.replaceAll('-', '').slice(-length)
+}
+
+/** bt + 10 hex + n + index: 14 characters up to NIC 9. */
+export const tapName = (instanceUid: string, nicIndex: number) => `bt${tail(instanceUid, 10)}n${nicIndex}`
+export const bridgeName = (networkUid: string) => `bb${tail(networkUid, 10)}`
+/** The service veth: the bridge's end and, in the namespace, the services' end. */
+export const servicePortName = (networkUid: string) => `bs${tail(networkUid, 10)}`
+export const serviceInterfaceName = 'svc0'
+export const namespaceName = (networkUid: string) => `berth-${tail(networkUid, 10)}`
+/** The netdev table that holds a tap's filter. */
+export const filterTableName = (tap: string) => `berth-${tap}`
+export const guestUnitName = (instanceUid: string) => `berth-vm@${instanceUid}.service`
+export const guestSlice = 'berth-guests.slice'

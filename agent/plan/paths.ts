@@ -1,0 +1,43 @@
+// Where things lie under the two directories of an agent. State survives a reboot, run does not.
+
+export interface AgentDirectories {
+  /** /var/lib/berth */
+  readonly state: string
+  /** /run/berth */
+  readonly run: string
+}
+
+export interface InstancePaths {
+  /** Traversable by the guest's user, listable by none but root. */
+  readonly directory: string
+  /** The journal's record. */
+  readonly record: string
+  readonly disk: (deviceName: string) => string
+  /** Sockets, pid file and serial log: the guest's user writes here. */
+  readonly runDirectory: string
+  readonly qmpSocket: string
+  readonly pidFile: string
+  readonly serialSocket: string
+  readonly serialLog: string
+}
+
+export function instancePaths(directories: AgentDirectories, instanceUid: string): InstancePaths {
+  const directory = `${directories.state}/instances/${instanceUid}`
+  const runDirectory = `${directories.run}/guests/${instanceUid}`
+  return {
+    directory,
+    record: `${directory}/record.pb`,
+    disk: (deviceName) => `${directory}/${deviceName}.qcow2`,
+    runDirectory,
+    qmpSocket: `${runDirectory}/qmp.sock`,
+    pidFile: `${runDirectory}/qemu.pid`,
+    serialSocket: `${runDirectory}/serial.sock`,
+    serialLog: `${directory}/serial`,
+  }
+}
+
+export const imageCacheDirectory = (directories: AgentDirectories) => `${directories.state}/images`
+export const networkDirectory = (directories: AgentDirectories, networkUid: string) =>
+  `${directories.run}/networks/${networkUid}`
+export const metadataDirectory = (directories: AgentDirectories) => `${directories.state}/metadata`
+export const metadataControlSocket = (directories: AgentDirectories) => `${directories.run}/metadata.sock`

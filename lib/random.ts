@@ -1,0 +1,51 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { v7 } from 'uuid'
+
+/** The only door to randomness. */
+export interface Random {
+  /** A UUID v7: sorts by time of making. */
+  uuid(): string
+  /** `length` characters of [a-z0-9]. */
+  slug(length: number): string
+  /** From 0 up to, but without, 1. */
+  fraction(): number
+  bytes(length: number): Uint8Array
+}
+
+const slugAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+export const systemRandom: Random = {
+  uuid: () => v7(),
+  slug: (length) => slugOf(length, () => randomBytes(1)[0] ?? 0),
+  fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+  bytes: (length) => randomBytes(length),
+}
+
+/** The same seed gives the same values: for simulations and for replaying decisions. */
+export function seededRandom(seed: string): Random {
+  let counter = 0
+  const bytes = (length: number) => {
+    const chunks: Buffer[] = []
+    for (let have = 0; have < length; have += 32) {
+      counter += 1
+      chunks.push(createHash('sha256').update(`${seed}:${counter}`).digest())
+    }
+    return Buffer.concat(chunks).subarray(0, length)
+  }
+  return {
+    uuid: () => v7({ random: bytes(16), msecs: counter, seq: counter }),
+    slug: (length) => slugOf(length, () => bytes(1)[0] ?? 0),
+    fraction: () => bytes(4).readUInt32BE() / 2 ** 32,
+    bytes,
+  }
+}
+
+function slugOf(length: number, nextByte: () => number): string {
+  let slug = ''
+  while (slug.length < length) {
+    const byte = nextByte()
+    // Bytes past the last whole multiple of 36 would make some letters likelier.
+    if (byte < 252) slug += slugAlphabet[byte % 36]
+  }
+  return slug
+}

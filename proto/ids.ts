@@ -1,0 +1,25 @@
+// Branded ids: a host's id can't be passed where an instance's is due. Values are plain strings on the wire.
+declare const brand: unique symbol
+type Branded<Name extends string> = string & { readonly [brand]: Name }
+
+/** An instance's UUID: server-made, never reused. */
+export type InstanceUid = Branded<'InstanceUid'>
+/** A host's id as the operator named it. */
+export type HostId = Branded<'HostId'>
+export type ProjectId = Branded<'ProjectId'>
+export type ZoneId = Branded<'ZoneId'>
+export type NetworkUid = Branded<'NetworkUid'>
+/** domain:bus:device.function, e.g. 0000:3b:00.0 */
+export type PciAddress = Branded<'PciAddress'>
+
+export const instanceUid = (value: string): InstanceUid => value as InstanceUid
+export const hostId = (value: string): HostId => value as HostId
+export const projectId = (value: string): ProjectId => value as ProjectId
+export const zoneId = (value: string): ZoneId => value as ZoneId
+export const networkUid = (value: string): NetworkUid => value as NetworkUid
+export const pciAddress = (value: string): PciAddress => value as PciAddress
+
+/** Names of resources, as the published API has them: 1–63 characters. */
+export const resourceIdPattern = '^[a-z]([-a-z0-9]*[a-z0-9])?$'
+/** Image ids may also hold dots. */
+export const imageIdPattern = '^[a-z]([-.a-z0-9]*[a-z0-9])?$'

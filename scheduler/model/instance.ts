@@ -1,0 +1,87 @@
+// An instance as the scheduler remembers it. `InstanceDetails` is the request with every default filled in, in the
+// API's words; `InstanceSpec` (proto) is the same in the host's words. Both are fixed at commit.
+import type { DesiredState, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { HostId, InstanceUid, ProjectId } from '../../proto/ids.ts'
+import type { InstanceStatus } from '../../proto/instance-state.ts'
+import type { PlacementExplanation } from './placement.ts'
+
+export interface InstanceDetails {
+  readonly displayName?: string
+  readonly description?: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Path of the instance type. */
+  readonly type: string
+  readonly instanceMetadata: readonly { readonly key: string; readonly value: string }[]
+  readonly hostname: string
+  readonly disks: readonly InstanceDisk[]
+  readonly nics: readonly InstanceNic[]
+  readonly gpus: readonly InstanceGpu[]
+}
+
+export interface InstanceDisk {
+  readonly deviceName: string
+  readonly sizeGb: number
+  readonly interface: 'SCSI' | 'VIRTIO' | 'NVME'
+  /** Path of the image; absent for a blank disk. */
+  readonly source?: string
+  readonly boot: boolean
+  readonly type: 'PERSISTENT' | 'SCRATCH'
+  readonly mode: 'READ_WRITE' | 'READ_ONLY'
+  readonly autoDelete: boolean
+}
+
+export interface InstanceNic {
+  readonly name: string
+  /** Path of the network. */
+  readonly network: string
+  /** Path of the subnet. */
+  readonly subnet: string
+  /** Filled in by the store where the request left it open. */
+  readonly ipv4Address?: string
+  readonly vlan?: number
+  readonly macAddress: string
+}
+
+export interface InstanceGpu {
+  /** Path of the accelerator type. */
+  readonly type: string
+  readonly count: number
+}
+
+export interface InstanceRecord {
+  readonly uid: InstanceUid
+  readonly project: ProjectId
+  readonly id: string
+  readonly details: InstanceDetails
+  readonly spec: InstanceSpec
+  readonly status: InstanceStatus
+  /** A sentence for a person. */
+  readonly statusMessage: string
+  /** Machine-readable: why this status. */
+  readonly reason: string
+  readonly statusSinceMs: number
+  readonly desiredState: DesiredState
+  readonly generation: number
+  readonly hostId: HostId
+  /** The host has proved that it holds nothing for this instance; its claims are free. */
+  readonly released: boolean
+  /** Where it was placed and why each refused host was refused. */
+  readonly explanation: PlacementExplanation
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+  /** Rises with every change; the ETag. */
+  readonly revision: number
+}
+
+/** One transition of one instance. */
+export interface InstanceEvent {
+  readonly sequence: number
+  readonly instanceUid: InstanceUid
+  readonly from: InstanceStatus | null
+  /** null: the instance is gone. */
+  readonly to: InstanceStatus | null
+  readonly reason: string
+  readonly message: string
+  readonly atMs: number
+  readonly requestId: string
+}

@@ -1,0 +1,86 @@
+// The words between admission, placement and the store: what is asked, what there is, what was decided and why.
+import type { HostId, PciAddress, ZoneId } from '../../proto/ids.ts'
+
+/** What an instance takes from its host. */
+export interface Demand {
+  readonly zone: ZoneId
+  readonly vcpus: number
+  readonly memoryMib: number
+  readonly diskGb: number
+  readonly gpus: readonly { readonly type: string; readonly count: number }[]
+  readonly architecture: string
+}
+
+export interface Counter {
+  readonly capacity: number
+  readonly used: number
+}
+
+export interface HostDevice {
+  readonly address: PciAddress
+  /** Accelerator type id of the zone's catalogue; undefined for a device that no type names. */
+  readonly acceleratorType?: string
+  /** -1 where unknown. */
+  readonly numaNode: number
+  /** In the host's last report. A device that vanished keeps its claim and takes no new one. */
+  readonly present: boolean
+  /** The one instance that owns it. */
+  readonly claimedBy?: string
+}
+
+export type HostState = 'ready' | 'cordoned'
+
+/** One host as placement sees it. */
+export interface HostSnapshot {
+  readonly hostId: HostId
+  readonly zone: ZoneId
+  readonly state: HostState
+  /** Has an agent's session that is not silent. */
+  readonly connected: boolean
+  readonly architecture: string
+  /** Capacity in vCPUs has the zone's overcommit in it. */
+  readonly vcpus: Counter
+  readonly memoryMib: Counter
+  readonly diskGb: Counter
+  readonly devices: readonly HostDevice[]
+}
+
+export const placementRules = [
+  'zone',
+  'host-ready',
+  'architecture',
+  'vcpus',
+  'memory',
+  'disk',
+  'gpu-model',
+  'gpu-count',
+] as const
+
+export type PlacementRule = (typeof placementRules)[number]
+
+export interface HostRefusal {
+  readonly hostId: HostId
+  readonly rule: PlacementRule
+  /** A sentence: how far off. */
+  readonly message: string
+  /** The rule would hold on this host if it were empty and ready. */
+  readonly couldEverFit: boolean
+}
+
+export interface PlacementExplanation {
+  readonly seed: string
+  readonly hostsConsidered: number
+  readonly refusals: readonly HostRefusal[]
+  /** Of the chosen host among those that fitted: name of the score → value. */
+  readonly scores?: Readonly<Record<string, number>>
+}
+
+export type PlacementVerdict =
+  | {
+      readonly kind: 'placed'
+      readonly hostId: HostId
+      readonly devices: readonly { readonly type: string; readonly address: PciAddress }[]
+      readonly explanation: PlacementExplanation
+    }
+  | { readonly kind: 'not-now'; readonly message: string; readonly explanation: PlacementExplanation }
+  | { readonly kind: 'never-fits'; readonly message: string; readonly explanation: PlacementExplanation }

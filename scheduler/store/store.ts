@@ -1,0 +1,191 @@
+// The only durable truth. Methods are named for what they guarantee; a promise that resolves means that the outcome
+// is on disk. Many calls made at once share one transaction and one flush, each with an outcome of its own.
+// Implementations pass test/contract/store.ts. No caller sees SQL, rows or transactions.
+
+import type { InstanceObservation, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { HostId, InstanceUid, NetworkUid, PciAddress, ProjectId, ZoneId } from '../../proto/ids.ts'
+import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
+
+export interface Store {
+  // Hosts
+  registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
+  /** Hosts changed after that revision, and the revision to ask from next. 0 gives all. */
+  readHostsChangedAfter(revision: number): Promise<{ revision: number; hosts: readonly StoredHost[] }>
+
+  // Instances
+  /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
+  commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
+  /** What this key was used for, without changing anything. */
+  findByIdempotencyKey(input: IdempotencyKey): Promise<IdempotencyOutcome>
+  /** Sets the desired state to absent, the status to DEPROVISIONING, and queues the command. */
+  requestDelete(input: RequestDelete): Promise<RequestDeleteOutcome>
+  findInstance(project: ProjectId, idOrUid: string): Promise<InstanceRecord | undefined>
+  /** Ordered by uid, that is by time of making; stable under concurrent writes. */
+  listInstances(input: ListInstances): Promise<readonly InstanceRecord[]>
+  listEvents(uid: InstanceUid): Promise<readonly InstanceEvent[]>
+  /** Live instances whose status has lasted since before the moment: for deadlines. */
+  listInStatusSince(input: {
+    statuses: readonly string[]
+    beforeMs: number
+  }): Promise<readonly InstanceRecord[]>
+  /** Replaces the sentence of a status that lasts, if revision is still the one seen. */
+  setStatusMessage(input: {
+    uid: InstanceUid
+    revision: number
+    reason: string
+    message: string
+    nowMs: number
+  }): Promise<void>
+
+  // The stream
+  /** Commands of this host from that sequence on, in order, at most `limit`. */
+  readOutbox(input: { hostId: HostId; fromSequence: number; limit: number }): Promise<readonly Command[]>
+  /** Everything up to this sequence is in the agent's journal. */
+  acknowledgeCommands(input: { hostId: HostId; throughSequence: number }): Promise<void>
+  /** Runs the lifecycle table over what the host observes; stale epochs and generations are dropped. */
+  applyObservation(input: ApplyObservation): Promise<ApplyObservationOutcome>
+  /** Instances placed on this host that still hold something there. */
+  listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
+
+  close(): Promise<void>
+}
+
+export interface RegisterHost {
+  readonly hostId: HostId
+  readonly zone: ZoneId
+  readonly journalUuid: string
+  readonly bootId: string
+  readonly agentVersion: string
+  /** HostFacts, binary: kept for operators, never read by placement. */
+  readonly facts: Uint8Array
+  readonly architecture: string
+  readonly vcpus: number
+  readonly memoryMib: number
+  readonly diskGb: number
+  readonly devices: readonly {
+    readonly address: PciAddress
+    readonly acceleratorType?: string
+    readonly numaNode: number
+  }[]
+  readonly nowMs: number
+}
+
+export type RegisterHostOutcome =
+  | {
+      readonly kind: 'registered'
+      readonly epoch: number
+      /** The lowest sequence whose command is not acknowledged, or the next to be assigned. */
+      readonly nextCommandSequence: number
+    }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'JOURNAL_CHANGED' | 'ZONE_CHANGED'
+      readonly message: string
+    }
+
+/** Without `connected`, which only the sessions know. */
+export interface StoredHost extends Omit<HostSnapshot, 'connected'> {
+  readonly journalUuid: string
+  readonly bootId: string
+  readonly agentVersion: string
+  readonly epoch: number
+  readonly facts: Uint8Array
+  readonly updatedAtMs: number
+}
+
+export interface IdempotencyKey {
+  readonly project: ProjectId
+  /** The principal that made the request: keys of others are never found. */
+  readonly principal: string
+  readonly key: string
+  /** Hash of method, path and canonical body. */
+  readonly requestHash: string
+}
+
+export type IdempotencyOutcome =
+  | { readonly kind: 'unused' }
+  | { readonly kind: 'replay'; readonly instance: InstanceRecord }
+  | { readonly kind: 'other-request' }
+
+/** A NIC's claim: the store picks the address where none is asked. */
+export interface AddressClaim {
+  readonly networkUid: NetworkUid
+  readonly ipv4Cidr: string
+  /** Never handed out: gateway, service address. Network and broadcast address go without saying. */
+  readonly reservedIpv4: readonly string[]
+  readonly requestedIpv4?: string
+  readonly macAddress: string
+}
+
+export interface CommitPlacement {
+  readonly idempotency?: IdempotencyKey
+  readonly uid: InstanceUid
+  readonly project: ProjectId
+  readonly id: string
+  readonly details: InstanceDetails
+  /** nics[i].ipv4Address is filled in from addresses[i]; details.nics[i] likewise. */
+  readonly spec: InstanceSpec
+  readonly addresses: readonly AddressClaim[]
+  readonly hostId: HostId
+  readonly demand: Demand
+  readonly devices: readonly PciAddress[]
+  readonly explanation: PlacementExplanation
+  readonly statusMessage: string
+  readonly commandId: string
+  readonly requestId: string
+  readonly stopDeadlineMs: number
+  readonly nowMs: number
+}
+
+export type CommitPlacementOutcome =
+  | { readonly kind: 'committed'; readonly instance: InstanceRecord }
+  | { readonly kind: 'replay'; readonly instance: InstanceRecord }
+  | { readonly kind: 'other-request' }
+  | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
+  | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
+  | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  /** The snapshot was old: place again on a fresh one. */
+  | {
+      readonly kind: 'claim-lost'
+      readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
+      readonly message: string
+    }
+
+export interface RequestDelete {
+  readonly project: ProjectId
+  readonly idOrUid: string
+  /** Refuse unless the instance is at this revision. */
+  readonly ifRevision?: number
+  readonly commandId: string
+  readonly requestId: string
+  readonly stopDeadlineMs: number
+  readonly nowMs: number
+}
+
+export type RequestDeleteOutcome =
+  | { readonly kind: 'accepted'; readonly instance: InstanceRecord }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'revision-mismatch'; readonly revision: number }
+
+export interface ListInstances {
+  readonly project: ProjectId
+  readonly afterUid?: InstanceUid
+  readonly limit: number
+}
+
+export interface ApplyObservation {
+  readonly hostId: HostId
+  readonly observation: InstanceObservation
+  readonly nowMs: number
+}
+
+export type ApplyObservationOutcome =
+  | { readonly kind: 'applied'; readonly instance: InstanceRecord }
+  /** Torn down as asked: the row and its claims are gone. */
+  | { readonly kind: 'removed'; readonly uid: InstanceUid }
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'stale'; readonly message: string }
+  /** No such instance here, or it belongs to another host: reported, never killed. */
+  | { readonly kind: 'unknown'; readonly message: string }
