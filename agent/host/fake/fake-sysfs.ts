@@ -1,0 +1,103 @@
+import type { Sysfs } from '../ports.ts'
+import type { FakePciDevice, HostShape } from './shape.ts'
+
+const pciRoot = 'sys/bus/pci'
+
+/**
+ * The kernel's attributes of one host, with the behaviour of PCI driver binding: a probe binds to driver_override or
+ * to the device's own driver, unbinding needs the driver that has it, and any other write is refused.
+ */
+export class FakeSysfs implements Sysfs {
+  readonly #attributes = new Map<string, string>()
+  readonly #devices: Map<string, FakePciDevice & { driver: string; override: string }>
+
+  constructor(shape: HostShape) {
+    this.#devices = new Map(
+      shape.devices.map((device) => [
+        device.address,
+        { ...device, driver: device.nativeDriver, override: '' },
+      ]),
+    )
+    for (const [path, value] of Object.entries(shape.attributes)) this.#attributes.set(path, value)
+    for (const device of shape.devices) {
+      const base = `${pciRoot}/devices/${device.address}`
+      this.#attributes.set(`${base}/vendor`, `0x${device.vendorId}`)
+      this.#attributes.set(`${base}/device`, `0x${device.deviceId}`)
+      this.#attributes.set(`${base}/class`, `0x${device.class}`)
+      this.#attributes.set(`${base}/numa_node`, String(device.numaNode))
+    }
+  }
+
+  async read(path: string): Promise<string | undefined> {
+    const device = this.#deviceOf(path)
+    if (device && path.endsWith('/driver_override')) return device.override || '(null)'
+    return this.#attributes.get(path)
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    if (path === `${pciRoot}/devices`) return [...this.#devices.keys()].sort()
+    const group = /^sys\/kernel\/iommu_groups\/([^/]+)\/devices$/.exec(path)?.[1]
+    if (group !== undefined) {
+      return [...this.#devices.values()]
+        .filter((device) => device.iommuGroup === group)
+        .map((device) => device.address)
+        .sort()
+    }
+    const prefix = `${path}/`
+    const names = new Set<string>()
+    for (const known of this.#attributes.keys()) {
+      if (known.startsWith(prefix)) names.add(known.slice(prefix.length).split('/')[0] ?? '')
+    }
+    return [...names].sort()
+  }
+
+  async readLinkName(path: string): Promise<string | undefined> {
+    const device = this.#deviceOf(path)
+    if (device && path.endsWith('/driver')) return device.driver || undefined
+    if (device && path.endsWith('/iommu_group')) return device.iommuGroup || undefined
+    return undefined
+  }
+
+  async write(path: string, value: string): Promise<void> {
+    const device = this.#deviceOf(path)
+    if (device && path === `${pciRoot}/devices/${device.address}/driver_override`) {
+      device.override = value.trim()
+      return
+    }
+    if (device?.driver && path === `${pciRoot}/devices/${device.address}/driver/unbind`) {
+      if (value.trim() !== device.address) throw refused('ENODEV', path)
+      device.driver = ''
+      return
+    }
+    if (path === `${pciRoot}/drivers_probe`) {
+      const probed = this.#devices.get(value.trim())
+      if (!probed) throw refused('ENODEV', path)
+      // As the kernel does: a device that has a driver is left alone.
+      if (!probed.driver) probed.driver = probed.override || probed.nativeDriver
+      return
+    }
+    const unbound = new RegExp(`^${pciRoot}/drivers/([^/]+)/(bind|unbind)$`).exec(path)
+    const target = this.#devices.get(value.trim())
+    if (unbound && target) {
+      if (unbound[2] === 'unbind' && target.driver === unbound[1]) target.driver = ''
+      else if (unbound[2] === 'bind' && !target.driver) target.driver = unbound[1] ?? ''
+      else throw refused('ENODEV', path)
+      return
+    }
+    throw refused('EACCES', path)
+  }
+
+  /** Which driver has each device, for comparing a host before and after. */
+  drivers(): Record<string, string> {
+    return Object.fromEntries([...this.#devices.values()].map((device) => [device.address, device.driver]))
+  }
+
+  #deviceOf(path: string) {
+    const address = /^sys\/bus\/pci\/devices\/([^/]+)\//.exec(path)?.[1]
+    return address === undefined ? undefined : this.#devices.get(address)
+  }
+}
+
+function refused(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: write to ${path}`), { code })
+}

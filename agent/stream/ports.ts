@@ -1,0 +1,38 @@
+import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+
+export interface SerialRange {
+  readonly instanceUid: string
+  readonly port: number
+  /** Negative counts from the end. */
+  readonly start: bigint
+  readonly limitBytes: number
+}
+
+export type SerialOutcome =
+  | { readonly kind: 'range'; readonly start: bigint; readonly next: bigint; readonly bytes: Uint8Array }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly message: string }
+
+/** What the stream needs from the rest of the agent. It never decides what a command means. */
+export interface AgentSide {
+  readonly hostId: string
+  readonly zone: string
+  readonly agentVersion: string
+  readonly journalUuid: string
+  bootId(): Promise<string>
+  facts(): Promise<HostFacts>
+  /** What is journalled: the highest epoch and, under it, the highest command sequence. */
+  position(): { readonly epoch: number; readonly lastCommandSequence: bigint }
+  /** Durable when it resolves; a lower epoch than the known one is refused by throwing. */
+  welcomed(epoch: number): Promise<void>
+  /** Durable in the journal when it resolves: only then is the command acknowledged. */
+  accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
+  /** Every instance that this host knows, tombstones of removed ones included. */
+  observations(): readonly InstanceObservation[]
+  /** Each new observation, from then on; the result ends it. */
+  onObservation(listener: (observation: InstanceObservation) => void): () => void
+  /** The scheduler has it durably: a tombstone may go. */
+  reported(observation: InstanceObservation): void
+  readSerial(range: SerialRange): Promise<SerialOutcome>
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Random } from '../../lib/random.ts'
+import type { HostId, InstanceUid } from '../../proto/ids.ts'
+import type { Catalogue } from '../model/catalogue.ts'
+import type { HostSnapshot } from '../model/placement.ts'
+import type { Store } from '../store/store.ts'
+
+/** Every host as of now: capacity from the store, connectedness from the sessions. */
+export interface Fleet {
+  snapshot(): Promise<readonly HostSnapshot[]>
+}
+
+/** Tells the dispatcher that a host's outbox has something new. Never waits, never fails. */
+export interface CommandDispatch {
+  nudge(hostId: HostId): void
+}
+
+export type SerialReading =
+  | { readonly kind: 'range'; readonly start: bigint; readonly next: bigint; readonly bytes: Uint8Array }
+  /** The host is not connected, or has no serial output of this instance. */
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly message: string }
+
+/** Questions to a host that are answered at once or not at all. */
+export interface HostQueries {
+  readSerial(query: {
+    readonly hostId: HostId
+    readonly instanceUid: InstanceUid
+    readonly port: number
+    readonly start: bigint
+    readonly limitBytes: number
+  }): Promise<SerialReading>
+}
+
+export interface OperationPorts {
+  readonly store: Store
+  readonly fleet: Fleet
+  readonly dispatch: CommandDispatch
+  readonly queries: HostQueries
+  readonly catalogue: Catalogue
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}

@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitest/config'
+
+// unit: no root, no programs beyond Node, seconds. system: one capability on the real kernel or under real QEMU.
+// e2e: the whole of Berth with a real guest. The last two take the machine for themselves, one file at a time.
+export default defineConfig({
+  test: {
+    // Under 15 ms of TypeScript stripping per file: nothing is built for tests.
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.system.test.ts', 'test/e2e/**'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/**/*.system.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+})
