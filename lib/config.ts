@@ -39,6 +39,15 @@ export function parseConfig<Schema extends TSchema>(
   return deepFreeze(withDefaults as Static<Schema>)
 }
 
+/** A secret or certificate that has a file of its own; blank space around it does not count. */
+export function readSecretFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (thrown) {
+    throw new ConfigError(`${path} can't be read.`, { cause: thrown })
+  }
+}
+
 /** An environment variable, or undefined where it is unset or empty. */
 export function readEnvironment(name: string): string | undefined {
   const value = process.env[name]

@@ -22,6 +22,11 @@ export interface ExecResult {
 export interface Exec {
   /** @throws ExecError */
   run(file: string, args: readonly string[], options?: ExecOptions): Promise<ExecResult>
+  /**
+   * Starts a program in a session of its own that outlives this one, its output appended to a file (mode 0o600).
+   * Resolves with its pid once it has begun. @throws ExecError if it can't begin.
+   */
+  start(file: string, args: readonly string[], options: { logPath: string }): Promise<number>
 }
 
 /** A program did not do its work: which, how it ended, and the end of what it said. */
@@ -81,6 +86,10 @@ export interface Files {
   readRange(path: string, startByte: number, lengthBytes: number): Promise<Uint8Array>
   /** Writes beside, syncs and renames: a reader sees the old or the new content, nothing between. */
   writeAtomic(path: string, content: Uint8Array | string, options?: WriteOptions): Promise<void>
+  /** false where there is such a file already: of two who try, one succeeds. */
+  createExclusive(path: string, content: string): Promise<boolean>
+  /** Adds to the end of a file (made with mode 0o600 where there is none). Not synced. */
+  append(path: string, content: Uint8Array): Promise<void>
   /** Makes the directory and its missing parents (mode 0o711 for those). */
   makeDirectory(path: string, options?: { mode?: number; owner?: FileOwner }): Promise<void>
   /** Names in it, sorted; empty where there is none. */

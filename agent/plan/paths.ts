@@ -13,11 +13,12 @@ export interface InstancePaths {
   /** The journal's record. */
   readonly record: string
   readonly disk: (deviceName: string) => string
-  /** Sockets, pid file and serial log: the guest's user writes here. */
+  /** Socket and pid file: the guest's user writes here. */
   readonly runDirectory: string
   readonly qmpSocket: string
   readonly pidFile: string
-  readonly serialSocket: string
+  readonly qemuLog: string
+  /** A directory with the last megabyte of serial output. */
   readonly serialLog: string
 }
 
@@ -31,7 +32,7 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     runDirectory,
     qmpSocket: `${runDirectory}/qmp.sock`,
     pidFile: `${runDirectory}/qemu.pid`,
-    serialSocket: `${runDirectory}/serial.sock`,
+    qemuLog: `${directory}/qemu.log`,
     serialLog: `${directory}/serial`,
   }
 }

@@ -13,6 +13,8 @@ export interface GuestPlan {
   }
   readonly qmpSocketPath: string
   readonly pidFilePath: string
+  /** What QEMU says, where no systemd keeps it. */
+  readonly logPath: string
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
 }
@@ -58,6 +60,8 @@ export interface HypervisorDriver {
   watch(handle: GuestHandle, qmpSocketPath: string, onEnd: (end: GuestEnd) => void): () => void
   /** ACPI power button. */
   powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** Takes at most so many bytes out of the ring of serial port 1. */
+  readSerial(handle: GuestHandle, qmpSocketPath: string, maxBytes: number): Promise<Uint8Array>
   /** Ends the process; resolves once it is gone. */
   kill(handle: GuestHandle, qmpSocketPath: string): Promise<void>
 }

@@ -9,6 +9,9 @@ export interface ProgramResult {
   readonly stderr?: string
 }
 
+/** A program that goes on by itself: its pid. */
+export type FakeDaemon = (args: readonly string[], logPath: string) => number
+
 /** A planned fault: the next run of a program whose arguments match ends like this instead. */
 export interface ExecFault {
   readonly file: string
@@ -26,10 +29,21 @@ export interface FakeExecRecord {
 export class FakeExec implements Exec {
   readonly history: FakeExecRecord[] = []
   readonly #programs: ReadonlyMap<string, FakeProgram>
+  readonly #daemons: ReadonlyMap<string, FakeDaemon>
   readonly #faults: ExecFault[] = []
 
-  constructor(programs: Readonly<Record<string, FakeProgram>>) {
+  constructor(
+    programs: Readonly<Record<string, FakeProgram>>,
+    daemons: Readonly<Record<string, FakeDaemon>> = {},
+  ) {
     this.#programs = new Map(Object.entries(programs))
+    this.#daemons = new Map(Object.entries(daemons))
+  }
+
+  async start(file: string, args: readonly string[], options: { logPath: string }): Promise<number> {
+    const daemon = this.#daemons.get(file)
+    if (!daemon) throw new ExecError({ kind: 'not-found', file, args, how: 'is no daemon of the fake host' })
+    return daemon(args, options.logPath)
   }
 
   failNext(fault: ExecFault): void {

@@ -48,6 +48,17 @@ export class FakeFiles implements Files {
     })
   }
 
+  async createExclusive(path: string, content: string): Promise<boolean> {
+    if (this.#entries.has(path)) return false
+    this.place(path, { content: new TextEncoder().encode(content) })
+    return true
+  }
+
+  async append(path: string, content: Uint8Array): Promise<void> {
+    const before = (await this.read(path)) ?? new Uint8Array()
+    this.place(path, { content: Buffer.concat([before, content]) })
+  }
+
   async makeDirectory(path: string, options: { mode?: number; owner?: FileOwner } = {}): Promise<void> {
     for (const parent of parentsOf(path)) {
       if (!this.#entries.has(parent)) this.#entries.set(parent, directoryEntry(0o711))

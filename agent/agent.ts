@@ -1,0 +1,168 @@
+// One agent on one host: drivers over the host's doors, the supervisor of instances over the drivers, and the session
+// over both. The same for a real host and a simulated one; only the doors differ.
+import { create } from '@bufbuild/protobuf'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import { Accelerator, type HostFacts } from '../proto/gen/berth/agent/v1/host_pb.ts'
+import { HostRecordSchema } from '../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { AgentSettings } from './config.ts'
+import { makeDirectories } from './directories.ts'
+import { createDiskDriver } from './drivers/disk/disk-driver.ts'
+import { createDetachedSupervision } from './drivers/hypervisor/detached.ts'
+import { createQemuDriver } from './drivers/hypervisor/qemu.ts'
+import { createSystemdSupervision } from './drivers/hypervisor/systemd-unit.ts'
+import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
+import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
+import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
+import type { Host } from './host/ports.ts'
+import { NetworkUse } from './instance/network-use.ts'
+import type { GuestMachine, InstancePorts } from './instance/ports.ts'
+import { Supervisor } from './instance/supervisor.ts'
+import { readHostFacts } from './inventory/host-facts.ts'
+import type { Machine } from './inventory/machine.ts'
+import { readQemu } from './inventory/qemu.ts'
+import { createJournal, type Journal, recordVersion } from './journal/journal.ts'
+import { acquireStateLock } from './journal/state-lock.ts'
+import { type SessionState, startSession } from './stream/client.ts'
+import type { AgentSide } from './stream/ports.ts'
+
+export const agentVersion = '0.1.0'
+
+export interface AgentOptions {
+  readonly settings: AgentSettings
+  readonly host: Host
+  readonly machine: () => Promise<Machine>
+  readonly token: string
+  readonly authority?: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly ownPid: number
+}
+
+export interface Agent {
+  session(): SessionState
+  /** Guests, their metadata and their DHCP go on. */
+  close(): Promise<void>
+}
+
+/** Guests first: every one is adopted before the scheduler hears of this host. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { settings, host, clock, random, log } = options
+  const { directories } = settings
+  await makeDirectories(host.files, directories)
+  const lock = await acquireStateLock({ ...host, directories, ownPid: options.ownPid })
+  const facts = await readHostFacts({
+    ...host,
+    machine: options.machine,
+    settings: { ...settings, stateDirectory: directories.state },
+  })
+  for (const { code, message } of facts.warnings) log.warn({ code }, message)
+  const metadata = createMetadataDriver({ ...host, directories, clock, log })
+  const network = createLinuxNetworkDriver({ ...host, directories, log })
+  const journal = createJournal({ files: host.files, directories })
+  const ports: InstancePorts = {
+    network,
+    metadata,
+    networkUse: new NetworkUse({ network, metadata }),
+    disk: createDiskDriver({ ...host, directories, log }),
+    hypervisor: createQemuDriver({
+      supervision: (await hasSystemd(host))
+        ? createSystemdSupervision(host)
+        : createDetachedSupervision(host),
+      ...host,
+      clock,
+      log,
+    }),
+    passthrough: createSysfsPassthrough({ ...host, log }),
+    journal,
+    files: host.files,
+    sysfs: host.sysfs,
+    processes: host.processes,
+    clock,
+    log,
+    directories,
+    machine: await guestMachineOf({ settings, host, facts }),
+  }
+  const hostRecord = await readOrMakeHostRecord(journal, random)
+  const supervisor = new Supervisor({ ports, host: hostRecord })
+  await supervisor.recover()
+  const session = startSession({
+    address: settings.scheduler.address,
+    token: options.token,
+    ...(options.authority === undefined ? {} : { tls: { authority: options.authority } }),
+    side: sideOf({ settings, host, facts, supervisor, journalUuid: hostRecord.journalUuid }),
+    clock,
+    random,
+    log,
+  })
+  return {
+    session: () => session.state(),
+    close: async () => {
+      await session.close()
+      await supervisor.close()
+      metadata.disconnect()
+      await lock.release()
+    },
+  }
+}
+
+function sideOf(options: {
+  settings: AgentSettings
+  host: Host
+  facts: HostFacts
+  supervisor: Supervisor
+  journalUuid: string
+}): AgentSide {
+  const { settings, host, facts, supervisor, journalUuid } = options
+  return {
+    hostId: settings.hostId,
+    zone: settings.zone,
+    agentVersion,
+    journalUuid,
+    bootId: () => host.processes.bootId(),
+    facts: async () => facts,
+    position: () => supervisor.position(),
+    welcomed: (epoch) => supervisor.welcomed(epoch),
+    accept: (command) => supervisor.accept(command),
+    observations: () => supervisor.observations(),
+    onObservation: (listener) => supervisor.onObservation(listener),
+    reported: (observation) => supervisor.reported(observation),
+    readSerial: (range) => supervisor.readSerial(range),
+  }
+}
+
+async function readOrMakeHostRecord(journal: Journal, random: Random) {
+  const known = await journal.readHost()
+  if (known) return known
+  const made = create(HostRecordSchema, { recordVersion, journalUuid: random.uuid() })
+  await journal.writeHost(made)
+  return made
+}
+
+async function guestMachineOf(options: {
+  settings: AgentSettings
+  host: Host
+  facts: HostFacts
+}): Promise<GuestMachine> {
+  const { settings, host, facts } = options
+  const program = settings.qemuProgram
+  const qemu = await readQemu({ exec: host.exec, program })
+  if (!qemu)
+    throw new Error(`${program} does not run on this host: install qemu-system-x86, or set qemuProgram.`)
+  const isEmulated = facts.virtualization?.accelerator !== Accelerator.KVM
+  return {
+    program,
+    machineType: qemu.machineType,
+    accelerator: isEmulated ? 'tcg' : 'kvm',
+    slownessWarning: isEmulated
+      ? `It is emulated and slow, for this host has no KVM: ${facts.virtualization?.reason ?? ''}`.trim()
+      : '',
+  }
+}
+
+/** As sd_booted does. */
+async function hasSystemd(host: Host): Promise<boolean> {
+  return (await host.files.stat('/run/systemd/system'))?.kind === 'directory'
+}

@@ -1,0 +1,66 @@
+import type { Exec, Processes } from '../../host/ports.ts'
+import { guestSlice, guestUnitName } from '../../plan/names.ts'
+import { type GuestPlan, HypervisorError } from './port.ts'
+import type { Supervision } from './supervision.ts'
+
+/** Beyond guest memory, for what QEMU itself locks when devices are passed through. */
+const memlockOverheadMib = 1024
+
+/** The transient unit of one guest, for systemd-run. */
+export function renderSystemdRun(plan: GuestPlan): readonly string[] {
+  const { uid, gid, supplementaryGids } = plan.runAs
+  const memoryMib = Number(/^(\d+)M$/.exec(plan.args[plan.args.indexOf('-m') + 1] ?? '')?.[1] ?? 0)
+  const properties = [
+    `User=${uid}`,
+    `Group=${gid}`,
+    ...(supplementaryGids.length > 0 ? [`SupplementaryGroups=${supplementaryGids.join(' ')}`] : []),
+    'NoNewPrivileges=yes',
+    'CapabilityBoundingSet=',
+    'AmbientCapabilities=',
+    `LimitMEMLOCK=${memoryMib + memlockOverheadMib}M`,
+    'DevicePolicy=closed',
+    ...['/dev/net/tun', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio'].map(
+      (device) => `DeviceAllow=${device} rw`,
+    ),
+    'Restart=no',
+    // The agent asks QEMU itself; systemd ends only what did not listen.
+    'TimeoutStopSec=90',
+    'OOMPolicy=continue',
+  ]
+  return [
+    ...['--quiet', '--collect', `--unit=${guestUnitName(plan.instanceUid)}`, `--slice=${guestSlice}`],
+    ...['--service-type=exec', '--no-ask-password'],
+    ...properties.flatMap((property) => ['-p', property]),
+    ...['--', plan.program, ...plan.args, '-pidfile', plan.pidFilePath],
+  ]
+}
+
+/** Where systemd is process 1: each guest is a service of its own beside the agent's, and outlives it. */
+export function createSystemdSupervision(options: { exec: Exec; processes: Processes }): Supervision {
+  const { exec, processes } = options
+  return {
+    launch: async (plan) => {
+      const unit = guestUnitName(plan.instanceUid)
+      await exec.run('systemd-run', renderSystemdRun(plan), { timeoutMs: plan.startTimeoutMs })
+      const { stdout } = await exec.run('systemctl', ['show', '--property=MainPID', '--value', unit])
+      const process = await processes.identify(Number(stdout.trim()))
+      if (process) return { process, unit }
+      throw new HypervisorError('START_FAILED', 'QEMU ended right after it had started.')
+    },
+    readLastWords: async (plan) => {
+      const unit = guestUnitName(plan.instanceUid)
+      const { stdout } = await exec.run(
+        'journalctl',
+        ['--quiet', '--no-pager', '-n', '5', '-o', 'cat', '-u', unit],
+        { okCodes: [0, 1] },
+      )
+      return stdout
+    },
+    cleanUp: async ({ unit }) => {
+      if (unit === undefined) return
+      // A unit that is gone already is what is wanted; both verbs say so by their exit code.
+      await exec.run('systemctl', ['stop', unit], { okCodes: [0, 5] })
+      await exec.run('systemctl', ['reset-failed', unit], { okCodes: [0, 1] })
+    },
+  }
+}

@@ -1,0 +1,84 @@
+// The agent's end of the metadata service: starts it where it doesn't run, tells it which networks to answer, and puts
+// guests' documents where it reads them. Documents are files, so the service needs no agent to go on.
+// It never talks to guests.
+import type { Clock } from '../../../lib/clock.ts'
+import { describeCauses, type Logger } from '../../../lib/log.ts'
+import type { Exec, FileOwner, Files, Processes, Sockets } from '../../host/ports.ts'
+import { type AgentDirectories, metadataDirectory } from '../../plan/paths.ts'
+import { createKeeperProcess } from './keeper-process.ts'
+import type { MetadataDriver } from './port.ts'
+
+export interface MetadataDriverOptions {
+  readonly exec: Exec
+  readonly sockets: Sockets
+  readonly files: Files
+  readonly processes: Processes
+  readonly directories: AgentDirectories
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface LinuxMetadataDriver extends MetadataDriver {
+  /** Ends the service on this host, for good: guests get no answer any more. */
+  endService(): Promise<void>
+  /** Lets go of the service, which goes on. */
+  disconnect(): void
+}
+
+/** Whom the part of the service that guests talk to runs as: nobody's login, no guest's uid. */
+export const metadataUser: FileOwner = { uid: 199_999, gid: 199_999 }
+
+export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetadataDriver {
+  const { files, directories, clock } = options
+  const log = options.log.child({ component: 'metadata-driver' })
+  const keeper = createKeeperProcess({ ...options, log, user: metadataUser, onLost: () => void relisten() })
+  /** What must be listened on, should the keeper be lost. */
+  const namespaces = new Map<string, string>()
+  const readableByWorker = { uid: 0, gid: metadataUser.gid }
+  const directoryOf = (networkUid: string) => `${metadataDirectory(directories)}/${networkUid}`
+  const fileOf = (networkUid: string, address: string) => `${directoryOf(networkUid)}/${address}.json`
+
+  const relisten = async () => {
+    log.error({}, 'The metadata keeper is gone; it is started again.')
+    // A keeper that ends as soon as it starts must not be started without end at full speed.
+    await clock.sleep(1000)
+    for (const [networkUid, namespace] of namespaces) {
+      try {
+        await keeper.request({ verb: 'listen', networkUid, namespace })
+      } catch (thrown) {
+        const problem = describeCauses(thrown)
+        log.error({ networkUid, problem }, 'Guests get no metadata until their network is ensured again.')
+      }
+    }
+  }
+
+  return {
+    ensureListening: async (networkUid, namespace) => {
+      namespaces.set(networkUid, namespace)
+      await keeper.request({ verb: 'listen', networkUid, namespace })
+    },
+
+    stopListening: async (networkUid) => {
+      namespaces.delete(networkUid)
+      if (await keeper.isRunning()) await keeper.request({ verb: 'stop', networkUid })
+      await files.remove(directoryOf(networkUid))
+    },
+
+    publish: async (networkUid, ipv4Address, document) => {
+      await files.makeDirectory(directoryOf(networkUid), { mode: 0o750, owner: readableByWorker })
+      await files.writeAtomic(fileOf(networkUid, ipv4Address), JSON.stringify(document), {
+        mode: 0o640,
+        owner: readableByWorker,
+      })
+    },
+
+    withdraw: (networkUid, ipv4Address) => files.remove(fileOf(networkUid, ipv4Address)),
+
+    endService: async () => {
+      namespaces.clear()
+      await keeper.end()
+    },
+
+    disconnect: () => keeper.disconnect(),
+  }
+}

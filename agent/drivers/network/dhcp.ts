@@ -1,0 +1,117 @@
+import type { Logger } from '../../../lib/log.ts'
+import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Exec, Files, Processes, ProcessIdentity } from '../../host/ports.ts'
+import {
+  type DnsmasqPaths,
+  dnsmasqPaths,
+  renderDhcpHost,
+  renderDnsHost,
+  renderDnsmasqConfig,
+} from '../../plan/dnsmasq-config.ts'
+import { namespaceName } from '../../plan/names.ts'
+import { type AgentDirectories, networkDirectory } from '../../plan/paths.ts'
+import { hasNamespace } from './namespace.ts'
+import type { PortPlan } from './port.ts'
+
+/** One dnsmasq for each network, in its namespace, no child of the agent. Calls for one network don't overlap. */
+export interface Dhcp {
+  ensureServer(network: Network): Promise<void>
+  ensureHost(port: PortPlan): Promise<void>
+  removeHost(networkUid: string, tap: string): Promise<void>
+  removeServer(networkUid: string): Promise<void>
+}
+
+// dnsmasq reads these without privileges; nothing in them is secret from the host's users.
+const openDirectory = { mode: 0o755 }
+const openFile = { mode: 0o644, durable: false }
+const stopTimeoutMs = 5000
+
+export function createDhcp(options: {
+  exec: Exec
+  files: Files
+  processes: Processes
+  directories: AgentDirectories
+  log: Logger
+}): Dhcp {
+  const { exec, files, processes, directories, log } = options
+  const pathsOf = (networkUid: string) => dnsmasqPaths(networkDirectory(directories, networkUid))
+
+  const readText = async (path: string) => {
+    const content = await files.read(path)
+    return content === undefined ? undefined : new TextDecoder().decode(content)
+  }
+
+  /** The process of the pid file, if it lives in the network's namespace, where nothing else with a pid file does. */
+  const readServer = async (networkUid: string): Promise<ProcessIdentity | undefined> => {
+    const written = await readText(pathsOf(networkUid).pidFile)
+    const namespace = namespaceName(networkUid)
+    if (written === undefined || !(await hasNamespace(exec, namespace))) return undefined
+    const { stdout } = await exec.run('ip', ['netns', 'pids', namespace])
+    if (!stdout.split('\n').includes(written.trim())) return undefined
+    return processes.identify(Number(written))
+  }
+
+  const start = async (networkUid: string, paths: DnsmasqPaths) => {
+    // It returns once the daemon is bound and has left for the background.
+    const command = ['dnsmasq', `--conf-file=${paths.config}`]
+    await exec.run('ip', ['netns', 'exec', namespaceName(networkUid), ...command])
+    log.info({ networkUid }, 'DHCP and DNS have started.')
+  }
+
+  const stop = async (server: ProcessIdentity) => {
+    await processes.signal(server, 'SIGTERM')
+    if (await processes.waitGone(server, stopTimeoutMs)) return
+    await processes.signal(server, 'SIGKILL')
+    if (await processes.waitGone(server, stopTimeoutMs)) return
+    throw new Error(`dnsmasq (process ${server.pid}) does not end.`)
+  }
+
+  return {
+    ensureServer: async (network) => {
+      const paths = pathsOf(network.uid)
+      const config = renderDnsmasqConfig(network, paths)
+      const server = await readServer(network.uid)
+      if (server && (await readText(paths.config)) === config) return
+      // Stopped first: a configuration on disk is always that of the process that runs.
+      if (server) await stop(server)
+      await files.makeDirectory(networkDirectory(directories, network.uid), openDirectory)
+      await files.makeDirectory(paths.dhcpHosts, openDirectory)
+      await files.makeDirectory(paths.dnsHosts, openDirectory)
+      await files.writeAtomic(paths.config, config, openFile)
+      await start(network.uid, paths)
+    },
+
+    ensureHost: async (port) => {
+      const paths = pathsOf(port.network.uid)
+      const dhcpHost = renderDhcpHost(port)
+      const before = await readText(`${paths.dhcpHosts}/${port.tap}`)
+      await files.writeAtomic(`${paths.dhcpHosts}/${port.tap}`, dhcpHost, openFile)
+      await files.writeAtomic(`${paths.dnsHosts}/${port.tap}`, renderDnsHost(port), openFile)
+      const server = await readServer(port.network.uid)
+      if (!server) return start(port.network.uid, paths)
+      if (before === undefined || before === dhcpHost) {
+        await processes.signal(server, 'SIGHUP')
+        return
+      }
+      await stop(server)
+      await start(port.network.uid, paths)
+    },
+
+    removeHost: async (networkUid, tap) => {
+      const paths = pathsOf(networkUid)
+      await files.remove(`${paths.dhcpHosts}/${tap}`)
+      await files.remove(`${paths.dnsHosts}/${tap}`)
+      // Only a new process forgets the lease, and the address may be another guest's next.
+      const server = await readServer(networkUid)
+      if (!server) return
+      await stop(server)
+      await start(networkUid, paths)
+    },
+
+    removeServer: async (networkUid) => {
+      const server = await readServer(networkUid)
+      if (server) await stop(server)
+      await files.remove(networkDirectory(directories, networkUid))
+    },
+  }
+}

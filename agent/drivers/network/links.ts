@@ -1,0 +1,100 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { Exec } from '../../host/ports.ts'
+
+/** A network interface as `ip` shows it. */
+export interface Link {
+  readonly name: string
+  readonly mtu: number
+  readonly isUp: boolean
+  readonly macAddress: string
+  readonly bridge: string | undefined
+  readonly isIsolated: boolean
+  readonly kind: string | undefined
+  /** A number, or the name of a user that the host knows; undefined where anybody privileged may open it. */
+  readonly tapOwner: number | string | undefined
+}
+
+const linkSchema = Type.Array(
+  Type.Object({
+    ifname: Type.String(),
+    mtu: Type.Number(),
+    flags: Type.Array(Type.String()),
+    address: Type.Optional(Type.String()),
+    master: Type.Optional(Type.String()),
+    linkinfo: Type.Optional(
+      Type.Object({
+        info_kind: Type.Optional(Type.String()),
+        info_data: Type.Optional(
+          Type.Object({ user: Type.Optional(Type.Union([Type.Number(), Type.String()])) }),
+        ),
+        info_slave_data: Type.Optional(Type.Object({ isolated: Type.Optional(Type.Boolean()) })),
+      }),
+    ),
+  }),
+)
+
+/** All links of the host, or of a namespace, by name. */
+export async function readLinks(exec: Exec, namespace?: string): Promise<ReadonlyMap<string, Link>> {
+  const { stdout } = await exec.run('ip', [...inNamespace(namespace), '-j', '-d', 'link', 'show'])
+  return new Map(parseLinks(JSON.parse(stdout)).map((link) => [link.name, link]))
+}
+
+export function parseLinks(shown: unknown): Link[] {
+  return Value.Parse(linkSchema, shown).map((link) => ({
+    name: link.ifname,
+    mtu: link.mtu,
+    isUp: link.flags.includes('UP'),
+    macAddress: link.address ?? '',
+    bridge: link.master,
+    isIsolated: link.linkinfo?.info_slave_data?.isolated ?? false,
+    kind: link.linkinfo?.info_kind,
+    tapOwner: link.linkinfo?.info_data?.user,
+  }))
+}
+
+const addressSchema = Type.Array(
+  Type.Object({
+    addr_info: Type.Array(
+      Type.Object({ family: Type.String(), local: Type.String(), prefixlen: Type.Number() }),
+    ),
+  }),
+)
+
+/** IPv4 addresses of an interface with their prefix lengths, such as 10.0.0.2/24. */
+export async function readIpv4Addresses(exec: Exec, namespace: string, link: string): Promise<string[]> {
+  const { stdout } = await exec.run('ip', ['-n', namespace, '-j', 'address', 'show', 'dev', link])
+  return Value.Parse(addressSchema, JSON.parse(stdout))
+    .flatMap((shown) => shown.addr_info)
+    .filter((address) => address.family === 'inet')
+    .map((address) => `${address.local}/${address.prefixlen}`)
+}
+
+/**
+ * Somebody else may have done it since we looked: a failed change counts only if what it was to bring about isn't
+ * there afterwards.
+ */
+export async function changeLinks(
+  change: () => Promise<unknown>,
+  isDone: () => Promise<boolean>,
+): Promise<void> {
+  try {
+    await change()
+  } catch (thrown) {
+    if (!(await isDone())) throw thrown
+  }
+}
+
+export async function removeLink(exec: Exec, name: string): Promise<void> {
+  const isGone = async () => !(await readLinks(exec)).has(name)
+  if (await isGone()) return
+  await changeLinks(() => exec.run('ip', ['link', 'delete', 'dev', name]), isGone)
+}
+
+/** Host ends of guest networks have no address of their own, not even a link-local one. */
+export async function disableIpv6(exec: Exec, link: string): Promise<void> {
+  // -e: a kernel without IPv6 has no such setting and needs none.
+  await exec.run('sysctl', ['-q', '-e', '-w', `net.ipv6.conf.${link}.disable_ipv6=1`])
+}
+
+const inNamespace = (namespace: string | undefined) => (namespace === undefined ? [] : ['-n', namespace])

@@ -1,0 +1,62 @@
+import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Exec } from '../../host/ports.ts'
+import { metadataAddress, networkMtu, prefixLength } from '../../plan/dnsmasq-config.ts'
+import { bridgeName, namespaceName, serviceInterfaceName, servicePortName } from '../../plan/names.ts'
+import { changeLinks, disableIpv6, type Link, readIpv4Addresses, readLinks, removeLink } from './links.ts'
+
+/** The veth that joins a network's services to its bridge. Guests reach it; an uplink or another service port can't. */
+export async function ensureServicePort(exec: Exec, network: Network): Promise<void> {
+  const port = servicePortName(network.uid)
+  const namespace = namespaceName(network.uid)
+  let outside = (await readLinks(exec)).get(port)
+  let inside = (await readLinks(exec, namespace)).get(serviceInterfaceName)
+  if (!outside || !inside) {
+    // Ends of one pair come and go together: an end alone leads into a namespace that is gone.
+    await removeLink(exec, port)
+    outside = undefined
+    inside = undefined
+    await changeLinks(
+      () => exec.run('ip', [...['link', 'add', 'name', port, 'type', 'veth'], ...peer(network, namespace)]),
+      async () => (await readLinks(exec, namespace)).has(serviceInterfaceName),
+    )
+  }
+  await ensureOutside(exec, network, outside)
+  await ensureInside(exec, network, inside)
+}
+
+export async function removeServicePort(exec: Exec, networkUid: string): Promise<void> {
+  await removeLink(exec, servicePortName(networkUid))
+}
+
+const peer = (network: Network, namespace: string) =>
+  ['peer', 'name', serviceInterfaceName, 'address', network.serviceMac, 'netns', namespace] as const
+
+async function ensureOutside(exec: Exec, network: Network, known: Link | undefined): Promise<void> {
+  const port = servicePortName(network.uid)
+  const bridge = bridgeName(network.uid)
+  const mtu = networkMtu(network)
+  if (known?.bridge === bridge && known.isIsolated && known.isUp && known.mtu === mtu) return
+  await disableIpv6(exec, port)
+  await exec.run('ip', ['link', 'set', 'dev', port, 'mtu', String(mtu), 'master', bridge])
+  await exec.run('ip', ['link', 'set', 'dev', port, 'type', 'bridge_slave', 'isolated', 'on'])
+  await exec.run('ip', ['link', 'set', 'dev', port, 'up'])
+}
+
+async function ensureInside(exec: Exec, network: Network, known: Link | undefined): Promise<void> {
+  const namespace = namespaceName(network.uid)
+  const link = serviceInterfaceName
+  const mtu = networkMtu(network)
+  const mac = network.serviceMac.toLowerCase()
+  if (known?.macAddress !== mac || !known.isUp || known.mtu !== mtu) {
+    const facts = ['address', mac, 'mtu', String(mtu), 'up']
+    await exec.run('ip', ['-n', namespace, 'link', 'set', 'dev', link, ...facts])
+  }
+  const wanted = [`${network.serviceIpv4}/${prefixLength(network.ipv4Cidr)}`, `${metadataAddress}/32`]
+  const present = await readIpv4Addresses(exec, namespace, link)
+  for (const address of wanted.filter((one) => !present.includes(one))) {
+    await changeLinks(
+      () => exec.run('ip', ['-n', namespace, 'address', 'add', address, 'dev', link]),
+      async () => (await readIpv4Addresses(exec, namespace, link)).includes(address),
+    )
+  }
+}

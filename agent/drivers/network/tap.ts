@@ -1,0 +1,85 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { Exec } from '../../host/ports.ts'
+import { networkMtu } from '../../plan/dnsmasq-config.ts'
+import { bridgeName, filterTableName } from '../../plan/names.ts'
+import { renderNftRemoval, renderNftRuleset } from '../../plan/nft-ruleset.ts'
+import { changeLinks, disableIpv6, type Link, readLinks, removeLink } from './links.ts'
+import type { PortPlan } from './port.ts'
+
+/** A guest's tap: made down, filtered, then joined to its bridge and up, in this order. */
+export async function ensureTap(exec: Exec, port: PortPlan): Promise<void> {
+  const known = await ensureDevice(exec, port)
+  await ensureFilter(exec, port)
+  const bridge = bridgeName(port.network.uid)
+  const mtu = networkMtu(port.network)
+  if (known?.bridge === bridge && known.isUp && known.mtu === mtu) return
+  await disableIpv6(exec, port.tap)
+  await exec.run('ip', ['link', 'set', 'dev', port.tap, 'mtu', String(mtu), 'master', bridge])
+  await exec.run('ip', ['link', 'set', 'dev', port.tap, 'up'])
+}
+
+export async function removeTap(exec: Exec, tap: string): Promise<void> {
+  // The filter goes last: while there is a tap there is a filter.
+  await removeLink(exec, tap)
+  await exec.run('nft', ['-f', '-'], { stdin: renderNftRemoval(tap) })
+}
+
+/** What was there already; undefined for a new one, which is down and in no bridge. */
+async function ensureDevice(exec: Exec, port: PortPlan): Promise<Link | undefined> {
+  const known = (await readLinks(exec)).get(port.tap)
+  if (known && !isOwnedByAnother(known, port.ownerUid)) return known
+  if (known) await removeLink(exec, port.tap)
+  await changeLinks(
+    () => exec.run('ip', ['tuntap', 'add', 'dev', port.tap, 'mode', 'tap', 'user', String(port.ownerUid)]),
+    async () => (await readLinks(exec)).has(port.tap),
+  )
+  return undefined
+}
+
+/**
+ * Only a tap has an owner; another kind of link under its name was put there to stand in for one. `ip` shows a name
+ * instead of the number for users that the host knows: those can't be compared.
+ */
+function isOwnedByAnother(link: Link, ownerUid: number): boolean {
+  return link.kind === 'tun' && typeof link.tapOwner !== 'string' && link.tapOwner !== ownerUid
+}
+
+async function ensureFilter(exec: Exec, port: PortPlan): Promise<void> {
+  try {
+    await exec.run('nft', ['-f', '-'], { stdin: renderNftRuleset(port) })
+    const table = filterTableName(port.tap)
+    const { stdout } = await exec.run('nft', ['-j', 'list', 'table', 'netdev', table])
+    if (!isFilterHooked(JSON.parse(stdout), port.tap)) {
+      throw new Error(`The filter of ${port.tap} was loaded but is not at its ingress.`)
+    }
+  } catch (thrown) {
+    // A tap that an earlier run left up must not go on unfiltered.
+    await exec.run('ip', ['link', 'set', 'dev', port.tap, 'down'])
+    throw thrown
+  }
+}
+
+const listingSchema = Type.Object({
+  nftables: Type.Array(
+    Type.Object({
+      chain: Type.Optional(
+        Type.Object({
+          hook: Type.Optional(Type.String()),
+          policy: Type.Optional(Type.String()),
+          // Older versions leave it out.
+          dev: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+        }),
+      ),
+    }),
+  ),
+})
+
+export function isFilterHooked(listing: unknown, tap: string): boolean {
+  return Value.Parse(listingSchema, listing).nftables.some(
+    ({ chain }) =>
+      chain?.hook === 'ingress' &&
+      chain.policy === 'drop' &&
+      (chain.dev === undefined || [chain.dev].flat().includes(tap)),
+  )
+}

@@ -1,0 +1,90 @@
+import { Worker } from 'node:worker_threads'
+import PQueue from 'p-queue'
+import type { ExecReply, ExecRequest, StartReply, StartRequest } from './linux-exec-worker.ts'
+import { type Exec, ExecError, type ExecOptions, type ExecResult } from './ports.ts'
+
+export interface LinuxExec extends Exec {
+  /** Programs that run still are ended. */
+  close(): Promise<void>
+}
+
+const defaultTimeoutMs = 30_000
+
+/** Starts programs from a thread of their own, some at a time, each with a deadline. */
+export function createLinuxExec(options: { maxConcurrent?: number } = {}): LinuxExec {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./linux-exec-worker.${ending}`, import.meta.url))
+  // Programs must not keep an agent alive that has nothing else to do.
+  worker.unref()
+  const queue = new PQueue({ concurrency: options.maxConcurrent ?? 8 })
+  const waiting = new Map<number, (reply: ExecReply | StartReply) => void>()
+  let lastId = 0
+  worker.on('message', (reply: ExecReply | StartReply) => {
+    waiting.get(reply.id)?.(reply)
+    waiting.delete(reply.id)
+  })
+
+  const ask = <Reply extends ExecReply | StartReply>(
+    request: Omit<ExecRequest, 'id'> | Omit<StartRequest, 'id'>,
+    signal?: AbortSignal,
+  ) =>
+    new Promise<Reply>((resolve) => {
+      lastId += 1
+      const id = lastId
+      const cancel = () => worker.postMessage({ cancel: id })
+      worker.ref()
+      waiting.set(id, (reply) => {
+        signal?.removeEventListener('abort', cancel)
+        if (waiting.size === 1) worker.unref()
+        resolve(reply as Reply)
+      })
+      signal?.addEventListener('abort', cancel, { once: true })
+      worker.postMessage({ ...request, id })
+    })
+
+  return {
+    run: async (file, args, runOptions = {}) => {
+      const { stdin = '', timeoutMs = defaultTimeoutMs, signal } = runOptions
+      const reply = await queue.add(async () => {
+        signal?.throwIfAborted()
+        return ask<ExecReply>({ file, args, stdin, timeoutMs }, signal)
+      })
+      signal?.throwIfAborted()
+      return resultOf({ file, args, options: runOptions, timeoutMs, reply })
+    },
+    start: async (file, args, { logPath }) => {
+      const { pid, failure } = await ask<StartReply>({ file, args, logPath })
+      if (pid !== undefined) return pid
+      throw new ExecError({ kind: 'not-found', file, args, how: `could not be started (${failure})` })
+    },
+    close: async () => {
+      queue.clear()
+      await worker.terminate()
+    },
+  }
+}
+
+function resultOf(run: {
+  file: string
+  args: readonly string[]
+  options: ExecOptions
+  timeoutMs: number
+  reply: ExecReply
+}): ExecResult {
+  const { file, args, reply, options } = run
+  const { stdout, stderr, code } = reply
+  if (reply.isMissing)
+    throw new ExecError({ kind: 'not-found', file, args, how: 'is not installed on this host' })
+  if (reply.isTimeout) {
+    throw new ExecError({ kind: 'timeout', file, args, stderr, how: `gave no answer in ${run.timeoutMs} ms` })
+  }
+  if (code === undefined) {
+    const how =
+      reply.signal === undefined ? `could not run (${reply.failure})` : `was ended by ${reply.signal}`
+    throw new ExecError({ kind: 'signal', file, args, stderr, how })
+  }
+  if (!(options.okCodes ?? [0]).includes(code)) {
+    throw new ExecError({ kind: 'exit', file, args, code, stderr, how: `exited with ${code}` })
+  }
+  return { code, stdout, stderr }
+}

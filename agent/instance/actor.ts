@@ -1,0 +1,218 @@
+import { describeCauses } from '../../lib/log.ts'
+import {
+  type InstanceObservation,
+  InstancePhase,
+  type Progress,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { GuestEnd, GuestHandle } from '../drivers/hypervisor/port.ts'
+import { instancePaths } from '../plan/paths.ts'
+import { findGuest } from './guest.ts'
+import type { InstancePorts } from './ports.ts'
+import { observationOf } from './record.ts'
+import { stage } from './stage.ts'
+import { removeInstance, stopGuest, unwind } from './stop.ts'
+import { hasLeftovers, tidy } from './tidy.ts'
+import { type Action, nextAction } from './transition.ts'
+
+export interface ActorOptions {
+  readonly ports: InstancePorts
+  readonly record: InstanceRecord
+  readonly onObservation: (observation: InstanceObservation) => void
+  readonly allocateUid: () => number
+}
+
+const retryMinMs = 1000
+const retryMaxMs = 60_000
+
+/**
+ * One instance on this host: converges on what its record desires, one action at a time, and journals before it tells.
+ * A new command while something is under way aborts that, and the loop looks again.
+ */
+export class InstanceActor {
+  readonly #options: ActorOptions
+  #record: InstanceRecord
+  #observation: InstanceObservation
+  #running: Promise<void> | undefined
+  #abort = new AbortController()
+  #stopWatching: () => void = () => {}
+  #cancelRetry: () => void = () => {}
+  #failedAttempts = 0
+  #isClosed = false
+  /** Writes of the record go one after the other. */
+  #writes: Promise<void> = Promise.resolve()
+
+  constructor(options: ActorOptions) {
+    this.#options = options
+    this.#record = options.record
+    this.#observation = observationOf(options.record, { nowMs: options.ports.clock.nowMs() })
+  }
+
+  get record(): InstanceRecord {
+    return this.#record
+  }
+
+  get observation(): InstanceObservation {
+    return this.#observation
+  }
+
+  /** Durable when it resolves; what it leads to follows. */
+  async accept(next: (before: InstanceRecord) => InstanceRecord): Promise<void> {
+    await this.#change(next)
+    this.#abort.abort()
+    this.#abort = new AbortController()
+    this.#failedAttempts = 0
+    this.wake()
+  }
+
+  /** Looks at what is desired, unless it is at it already. */
+  wake(): void {
+    if (this.#running || this.#isClosed) return
+    this.#cancelRetry()
+    this.#running = this.#converge().finally(() => {
+      this.#running = undefined
+      if (this.#nextAction() !== 'rest' && this.#failedAttempts === 0) this.wake()
+    })
+  }
+
+  /** A guest that runs is watched; one that has ended is tidied up after. */
+  async watchGuest(): Promise<void> {
+    const guest = await findGuest(this.#options.ports, this.#record)
+    if (guest && this.#record.phase === InstancePhase.RUNNING) this.#watch(guest)
+  }
+
+  /** The guest has ended by itself. */
+  async guestEnded(end: GuestEnd): Promise<void> {
+    if (this.#record.phase !== InstancePhase.RUNNING || this.#isClosed) return
+    const { ports } = this.#options
+    ports.log.info({ instanceUid: this.#record.uid, end: end.kind }, 'The guest has ended by itself.')
+    await this.#change(
+      end.kind === 'powered-off'
+        ? {
+            phase: InstancePhase.STOPPED,
+            reason: 'GUEST_POWERED_OFF',
+            message: 'The guest powered itself off. Start it again when it is wanted.',
+          }
+        : {
+            phase: InstancePhase.CRASHED,
+            reason: 'GUEST_CRASHED',
+            message: `The guest's QEMU ended unasked: ${end.message} Its disks are kept: start it again.`,
+          },
+    )
+    this.wake()
+  }
+
+  /** Lets go: guests go on. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#abort.abort()
+    this.#stopWatching()
+    this.#cancelRetry()
+    await this.#running
+  }
+
+  async #converge(): Promise<void> {
+    for (;;) {
+      const action = this.#nextAction()
+      if (action === 'rest' || this.#isClosed) return
+      const { signal } = this.#abort
+      if (!(await this.#attempt(() => this.#perform(action, signal)))) return
+    }
+  }
+
+  async #perform(action: Exclude<Action, 'rest'>, signal: AbortSignal): Promise<void> {
+    const context = { ...this.#context(), signal }
+    switch (action) {
+      case 'stage':
+        await stage({ ...context, progress: this.#progress, allocateUid: this.#options.allocateUid })
+        await this.watchGuest()
+        return
+      case 'stop':
+        this.#stopWatching()
+        return stopGuest(context)
+      case 'unwind':
+        return unwind(context)
+      case 'remove':
+        this.#stopWatching()
+        return removeInstance(context)
+      case 'tidy':
+        this.#stopWatching()
+        return tidy(context)
+    }
+  }
+
+  /** true if it went well. What failed is told and tried again later: nothing is forgotten. */
+  async #attempt(work: () => Promise<void>): Promise<boolean> {
+    const { ports } = this.#options
+    try {
+      await work()
+      this.#failedAttempts = 0
+      return true
+    } catch (thrown) {
+      this.#failedAttempts += 1
+      const retryMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(this.#failedAttempts - 1, 10))
+      const { uid } = this.#record
+      ports.log.error(
+        { err: thrown, instanceUid: uid, retryMs },
+        'An action on an instance failed; it is tried again.',
+      )
+      if (!this.#isClosed) {
+        this.#tell(
+          observationOf(this.#record, { nowMs: ports.clock.nowMs() }),
+          `${describeCauses(thrown)} It is tried again.`,
+        )
+        this.#cancelRetry = ports.clock.after(retryMs, () => this.wake())
+      }
+      return false
+    }
+  }
+
+  #nextAction(): Action {
+    const { desiredState, phase } = this.#record
+    return nextAction({ desiredState, phase, hasLeftovers: hasLeftovers(this.#record) })
+  }
+
+  #watch(guest: GuestHandle): void {
+    this.#stopWatching()
+    const { qmpSocket } = instancePaths(this.#options.ports.directories, this.#record.uid)
+    this.#stopWatching = this.#options.ports.hypervisor.watch(guest, qmpSocket, (end) => {
+      void this.guestEnded(end)
+    })
+  }
+
+  #context() {
+    return {
+      ports: this.#options.ports,
+      record: () => this.#record,
+      change: (change: Partial<InstanceRecord>) => this.#change(change),
+    }
+  }
+
+  /** Journalled, then told. */
+  #change(change: Partial<InstanceRecord> | ((before: InstanceRecord) => InstanceRecord)): Promise<void> {
+    const write = this.#writes.then(async () => {
+      const next = typeof change === 'function' ? change(this.#record) : { ...this.#record, ...change }
+      await this.#options.ports.journal.writeInstance(next)
+      const isNews =
+        next.phase !== this.#record.phase ||
+        next.message !== this.#record.message ||
+        next.released !== this.#record.released ||
+        next.generation !== this.#record.generation
+      this.#record = next
+      if (isNews) this.#tell(observationOf(next, { nowMs: this.#options.ports.clock.nowMs() }))
+    })
+    this.#writes = write.catch(() => {})
+    return write
+  }
+
+  readonly #progress = (message: string, progress: Omit<Progress, '$typeName' | '$unknown'>): void => {
+    const { clock } = this.#options.ports
+    const value: Progress = { $typeName: 'berth.agent.v1.Progress', ...progress }
+    this.#tell(observationOf(this.#record, { nowMs: clock.nowMs(), progress: value }), message)
+  }
+
+  #tell(observation: InstanceObservation, message?: string): void {
+    this.#observation = message === undefined ? observation : { ...observation, message }
+    this.#options.onObservation(this.#observation)
+  }
+}

@@ -1,0 +1,78 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  type HeldResource,
+  HeldResourceSchema,
+  type InstanceRecord,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { pciAddress } from '../../proto/ids.ts'
+import { instancePaths } from '../plan/paths.ts'
+import type { Step } from '../plan/plan-instance.ts'
+import { endGuest } from './guest.ts'
+import type { InstancePorts } from './ports.ts'
+
+/**
+ * What a step leaves on the host, written to the journal before the step is done: whoever comes after a killed agent
+ * knows what may be there. Names hold all that undoing needs.
+ */
+export function heldByStep(step: Step): HeldResource | undefined {
+  switch (step.kind) {
+    case 'fetch-image':
+    case 'fetch-blob':
+      // The cache's, not the instance's.
+      return undefined
+    case 'make-disk':
+      return held('disk', step.disk.deviceName)
+    case 'bind-device':
+      return held('device', step.address)
+    case 'join-network':
+      return held('network', step.network.uid)
+    case 'publish-metadata':
+      return held('metadata', `${step.networkUid} ${step.ipv4Address}`)
+    case 'connect-port':
+      return held('port', `${step.network.uid} ${step.tap} ${step.macAddress}`)
+    case 'start-guest':
+      return held('guest', 'qemu')
+  }
+}
+
+const held = (kind: string, name: string) => create(HeldResourceSchema, { kind, name })
+
+export function isHeld(record: InstanceRecord, resource: HeldResource): boolean {
+  return record.held.some((one) => one.kind === resource.kind && one.name === resource.name)
+}
+
+/** Undoes one resource; what is gone already is fine. */
+export async function undoHeld(
+  ports: InstancePorts,
+  record: InstanceRecord,
+  resource: HeldResource,
+): Promise<void> {
+  const [first = '', second = '', third = ''] = resource.name.split(' ')
+  switch (resource.kind) {
+    case 'guest':
+      await endGuest(ports, record)
+      return
+    case 'port':
+      await ports.network.removePort({ networkUid: first, tap: second, macAddress: third })
+      return
+    case 'metadata':
+      await ports.metadata.withdraw(first, second)
+      return
+    case 'network':
+      await ports.networkUse.leave(first, record.uid)
+      return
+    case 'device': {
+      const former = record.formerDrivers.find((one) => one.address === first)
+      // Not noted: the device was never taken from anybody.
+      if (former) await ports.passthrough.ensureReleased(pciAddress(first), former.driver)
+      return
+    }
+    case 'disk':
+      await ports.files.remove(instancePaths(ports.directories, record.uid).disk(first))
+      return
+    default:
+      throw new Error(
+        `The journal of instance ${record.uid} holds a ${resource.kind}, which this agent can't undo.`,
+      )
+  }
+}

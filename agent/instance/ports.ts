@@ -1,0 +1,40 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { DiskDriver } from '../drivers/disk/port.ts'
+import type { HypervisorDriver } from '../drivers/hypervisor/port.ts'
+import type { MetadataDriver } from '../drivers/metadata/port.ts'
+import type { NetworkDriver } from '../drivers/network/port.ts'
+import type { PassthroughDriver } from '../drivers/passthrough/port.ts'
+import type { Files, Processes, Sysfs } from '../host/ports.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { AgentDirectories } from '../plan/paths.ts'
+import type { NetworkUse } from './network-use.ts'
+
+/** What this host starts guests with. */
+export interface GuestMachine {
+  /** qemu-system-x86_64 */
+  readonly program: string
+  /** Versioned, such as pc-q35-7.2. */
+  readonly machineType: string
+  readonly accelerator: 'kvm' | 'tcg'
+  /** A sentence that is published with a running guest where emulation makes it slow; '' where not. */
+  readonly slownessWarning: string
+}
+
+/** Everything that the actor of an instance acts through. */
+export interface InstancePorts {
+  readonly network: NetworkDriver
+  readonly networkUse: NetworkUse
+  readonly metadata: MetadataDriver
+  readonly disk: DiskDriver
+  readonly hypervisor: HypervisorDriver
+  readonly passthrough: PassthroughDriver
+  readonly journal: Journal
+  readonly files: Files
+  readonly sysfs: Sysfs
+  readonly processes: Processes
+  readonly clock: Clock
+  readonly log: Logger
+  readonly directories: AgentDirectories
+  readonly machine: GuestMachine
+}

@@ -1,0 +1,69 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  DesiredState,
+  type InstanceObservation,
+  InstanceObservationSchema,
+  InstancePhase,
+  type Progress,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import { type InstanceRecord, InstanceRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { recordVersion } from '../journal/journal.ts'
+import { phaseForCommand } from './transition.ts'
+
+export type EnsureCommand = Command & { body: { case: 'ensureInstance' } }
+
+/** The record that a command leads to; `before` is what the journal has, if anything. */
+export function recordForCommand(command: EnsureCommand, before: InstanceRecord | undefined): InstanceRecord {
+  const ensure = command.body.value
+  const isNew = before === undefined
+  const phase = isNew ? InstancePhase.STAGING : before.phase
+  const spec = ensure.spec ?? before?.spec
+  return {
+    ...(before ?? create(InstanceRecordSchema)),
+    recordVersion,
+    uid: command.uid,
+    generation: command.generation,
+    epoch: command.epoch,
+    desiredState: ensure.desiredState,
+    ...(spec ? { spec } : {}),
+    stopDeadlineMs: ensure.stopDeadlineMs,
+    requestId: command.requestId,
+    ...firstWord(ensure.desiredState, phaseForCommand(ensure.desiredState, phase), isNew),
+  }
+}
+
+function firstWord(desiredState: DesiredState, phase: InstancePhase, isNew: boolean) {
+  // Something to be removed that was never here: there is nothing to do.
+  if (isNew && desiredState === DesiredState.ABSENT) {
+    return {
+      phase: InstancePhase.ABSENT,
+      reason: 'NEVER_HERE',
+      message: 'It was never on this host.',
+      released: true,
+    }
+  }
+  if (phase === InstancePhase.STAGING) {
+    return { phase, reason: 'STAGING', message: 'The host has begun.', released: false }
+  }
+  return { phase }
+}
+
+export function observationOf(
+  record: InstanceRecord,
+  options: { nowMs: number; progress?: Progress },
+): InstanceObservation {
+  const { uid, generation, epoch, phase, reason, message, released, requestId } = record
+  return create(InstanceObservationSchema, {
+    uid,
+    generation,
+    epoch,
+    phase,
+    reason,
+    message,
+    released,
+    requestId,
+    observedAtUnixMs: BigInt(options.nowMs),
+    ...(options.progress ? { progress: options.progress } : {}),
+  })
+}

@@ -1,0 +1,79 @@
+import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { instancePaths } from '../plan/paths.ts'
+import type { SerialOutcome, SerialRange } from '../stream/ports.ts'
+import type { InstanceActor } from './actor.ts'
+import { findGuest } from './guest.ts'
+import type { InstancePorts } from './ports.ts'
+import { SerialRing } from './serial-ring.ts'
+
+/** While nobody looks: often enough that a chatty boot doesn't lap QEMU's ring. */
+const idlePollMs = 2000
+const drainBytes = 256 * 1024
+
+/** Takes guests' serial output out of QEMU's rings into files, and reads ranges of them. */
+export class SerialRecorder {
+  readonly #ports: InstancePorts
+  readonly #rings = new Map<string, SerialRing>()
+  readonly #draining = new Map<string, Promise<void>>()
+  readonly #stopPolling: () => void
+
+  constructor(options: { ports: InstancePorts; actors: () => Iterable<InstanceActor> }) {
+    this.#ports = options.ports
+    this.#stopPolling = options.ports.clock.every(idlePollMs, () => {
+      for (const actor of options.actors()) {
+        if (actor.record.phase === InstancePhase.RUNNING) void this.#drain(actor)
+      }
+    })
+  }
+
+  /** Up to this moment: what the guest has just written is in it. */
+  async read(actor: InstanceActor, range: SerialRange): Promise<SerialOutcome> {
+    if (range.port !== 1) {
+      return { kind: 'unavailable', reason: 'NO_SUCH_PORT', message: 'there is serial port 1 and no other' }
+    }
+    await this.#drain(actor)
+    return { kind: 'range', ...(await this.#ringOf(actor).read(range.start, range.limitBytes)) }
+  }
+
+  forget(instanceUid: string): void {
+    this.#rings.delete(instanceUid)
+  }
+
+  async close(): Promise<void> {
+    this.#stopPolling()
+    await Promise.allSettled(this.#draining.values())
+  }
+
+  #drain(actor: InstanceActor): Promise<void> {
+    const { uid } = actor.record
+    const known = this.#draining.get(uid)
+    if (known) return known
+    const run = this.#drainOnce(actor)
+      .catch((thrown: unknown) => {
+        this.#ports.log.debug({ err: thrown, instanceUid: uid }, 'Serial output could not be read.')
+      })
+      .finally(() => this.#draining.delete(uid))
+    this.#draining.set(uid, run)
+    return run
+  }
+
+  async #drainOnce(actor: InstanceActor): Promise<void> {
+    const { record } = actor
+    const guest = record.process && (await findGuest(this.#ports, record))
+    if (!guest || record.phase === InstancePhase.ABSENT) return
+    const { qmpSocket } = instancePaths(this.#ports.directories, record.uid)
+    for (;;) {
+      const bytes = await this.#ports.hypervisor.readSerial(guest, qmpSocket, drainBytes)
+      if (bytes.length > 0) await this.#ringOf(actor).append(bytes)
+      if (bytes.length < drainBytes) return
+    }
+  }
+
+  #ringOf(actor: InstanceActor): SerialRing {
+    const { uid } = actor.record
+    const directory = instancePaths(this.#ports.directories, uid).serialLog
+    const ring = this.#rings.get(uid) ?? new SerialRing({ files: this.#ports.files, directory })
+    this.#rings.set(uid, ring)
+    return ring
+  }
+}

@@ -1,0 +1,90 @@
+import { InstancePhase, type Progress } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { DownloadProgress } from '../host/ports.ts'
+import { instancePaths } from '../plan/paths.ts'
+import { planPinned } from '../plan/pinned.ts'
+import { describeStep, planInstance, type Step } from '../plan/plan-instance.ts'
+import { failureOf } from './failure.ts'
+import { heldByStep, isHeld } from './held.ts'
+import type { InstancePorts } from './ports.ts'
+import { type Fetched, runStep } from './run-step.ts'
+
+export interface StageContext {
+  readonly ports: InstancePorts
+  readonly signal: AbortSignal
+  record(): InstanceRecord
+  change(change: Partial<InstanceRecord>): Promise<void>
+  /** Told, not journalled. */
+  progress(message: string, progress: Omit<Progress, '$typeName' | '$unknown'>): void
+  allocateUid(): number
+}
+
+/** Brings the guest up step by step, or undoes everything and says why. An aborted run leaves its steps for who aborted. */
+export async function stage(context: StageContext): Promise<void> {
+  const { ports, signal } = context
+  const { spec } = context.record()
+  if (!spec) throw new Error(`Instance ${context.record().uid} is to run but its journal has no spec.`)
+  const steps = planInstance(spec)
+  const fetched: Fetched = { images: new Map(), blobs: new Map() }
+  let doing = 'preparing'
+  try {
+    await prepare(context)
+    for (const [index, step] of steps.entries()) {
+      signal.throwIfAborted()
+      doing = describeStep(step)
+      const number = { step: step.kind, stepNumber: index + 1, stepCount: steps.length }
+      const tell = ({ doneBytes, totalBytes }: DownloadProgress) =>
+        context.progress(sentenceOf(doing, doneBytes, totalBytes), {
+          ...number,
+          doneBytes: BigInt(doneBytes),
+          totalBytes: BigInt(totalBytes),
+        })
+      tell({ doneBytes: 0, totalBytes: 0 })
+      await journalHeld(context, step)
+      await runStep({ ...context, spec, fetched, fetchOptions: { signal, onProgress: tell } }, step)
+    }
+    const { slownessWarning } = ports.machine
+    await context.change({
+      phase: InstancePhase.RUNNING,
+      reason: 'RUNNING',
+      message: ['The guest is running.', slownessWarning].filter(Boolean).join(' '),
+    })
+  } catch (thrown) {
+    if (signal.aborted) return
+    const failure = failureOf(thrown, doing)
+    ports.log.warn(
+      { err: thrown, instanceUid: spec.uid, reason: failure.reason },
+      'An instance could not be brought up.',
+    )
+    // Told first: people need not wait for the clean-up, which is the next action; the claims go only after it.
+    await context.change({ phase: InstancePhase.FAILED, ...failure })
+  }
+}
+
+/** A user of its own and a machine that stays the same: chosen at the first start. */
+async function prepare(context: StageContext): Promise<void> {
+  const { ports } = context
+  const { uid, spec, pinned } = context.record()
+  if (!pinned && spec) {
+    const { machineType, accelerator } = ports.machine
+    await context.change({
+      pinned: planPinned(spec, { machineType, accelerator, runAsUid: context.allocateUid() }),
+    })
+  }
+  await ports.files.makeDirectory(instancePaths(ports.directories, uid).directory, { mode: 0o711 })
+}
+
+async function journalHeld(context: StageContext, step: Step): Promise<void> {
+  const resource = heldByStep(step)
+  if (!resource || isHeld(context.record(), resource)) return
+  await context.change({ held: [...context.record().held, resource] })
+}
+
+function sentenceOf(doing: string, doneBytes: number, totalBytes: number): string {
+  const sentence = `${doing.charAt(0).toUpperCase()}${doing.slice(1)}`
+  if (doneBytes === 0) return `${sentence}.`
+  const mib = (bytes: number) => Math.round(bytes / 1024 ** 2)
+  return totalBytes > 0
+    ? `${sentence}: ${mib(doneBytes)} of ${mib(totalBytes)} MiB.`
+    : `${sentence}: ${mib(doneBytes)} MiB.`
+}

@@ -1,0 +1,169 @@
+// Owns the instances of this host: one actor for each. In: commands, journalled before they are acknowledged. Out:
+// observations. It adopts what an earlier agent left, and never touches a guest that its journal doesn't know.
+import { create } from '@bufbuild/protobuf'
+import { type InstanceObservation, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import { type HostRecord, HostRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { AgentSide, SerialOutcome, SerialRange } from '../stream/ports.ts'
+import { InstanceActor } from './actor.ts'
+import { adopt } from './adopt.ts'
+import type { InstancePorts } from './ports.ts'
+import { type EnsureCommand, recordForCommand } from './record.ts'
+import { SerialRecorder } from './serial-recorder.ts'
+import { UidPool } from './uid-pool.ts'
+
+export interface SupervisorOptions {
+  readonly ports: InstancePorts
+  /** As the journal has it. */
+  readonly host: HostRecord
+}
+
+/** The instances' half of an AgentSide. */
+export type InstancesSide = Pick<
+  AgentSide,
+  'position' | 'welcomed' | 'accept' | 'observations' | 'onObservation' | 'reported' | 'readSerial'
+>
+
+export class Supervisor implements InstancesSide {
+  readonly #ports: InstancePorts
+  readonly #actors = new Map<string, InstanceActor>()
+  readonly #listeners = new Set<(observation: InstanceObservation) => void>()
+  readonly #uids = new UidPool()
+  readonly #serial: SerialRecorder
+  #host: HostRecord
+
+  constructor(options: SupervisorOptions) {
+    this.#ports = options.ports
+    this.#host = options.host
+    this.#serial = new SerialRecorder({ ports: options.ports, actors: () => this.#actors.values() })
+  }
+
+  /** Everything that the journal knows, adopted; resolves when every guest's state is known. */
+  async recover(): Promise<void> {
+    const { journal, log } = this.#ports
+    const entries = await journal.listInstances()
+    for (const entry of entries) {
+      if (entry.kind === 'record') this.#put(new InstanceActor(this.#actorOptions(entry.record)))
+      else if (entry.kind === 'newer') {
+        log.error(
+          { instanceUid: entry.uid, version: entry.version },
+          'A newer agent wrote this instance: it is left alone.',
+        )
+      } else
+        log.error(
+          { instanceUid: entry.uid, why: entry.message },
+          'A journal record is broken: it is left alone.',
+        )
+    }
+    await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
+  }
+
+  position(): { epoch: number; lastCommandSequence: bigint } {
+    const { epoch, lastCommandSequence } = this.#host
+    return { epoch, lastCommandSequence }
+  }
+
+  async welcomed(epoch: number): Promise<void> {
+    if (epoch < this.#host.epoch) {
+      throw new Error(
+        `The scheduler speaks for epoch ${epoch}, which is over: this host is at ${this.#host.epoch}.`,
+      )
+    }
+    if (epoch === this.#host.epoch) return
+    await this.#writeHost({ epoch })
+  }
+
+  async accept(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
+    const outcome = await this.#acceptOnce(command)
+    if (command.sequence > this.#host.lastCommandSequence) {
+      await this.#writeHost({ lastCommandSequence: command.sequence })
+    }
+    return outcome
+  }
+
+  observations(): readonly InstanceObservation[] {
+    return [...this.#actors.values()].map((actor) => actor.observation)
+  }
+
+  onObservation(listener: (observation: InstanceObservation) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  reported(observation: InstanceObservation): void {
+    const actor = this.#actors.get(observation.uid)
+    const isTombstone = observation.phase === InstancePhase.ABSENT && observation.released
+    if (!actor || !isTombstone || actor.record.phase !== InstancePhase.ABSENT) return
+    this.#actors.delete(observation.uid)
+    this.#serial.forget(observation.uid)
+    void actor
+      .close()
+      .then(() => this.#ports.journal.removeInstance(observation.uid))
+      .catch((thrown: unknown) => {
+        // Told again at the next start, and removed then.
+        this.#ports.log.warn(
+          { err: thrown, instanceUid: observation.uid },
+          'A tombstone could not be removed.',
+        )
+      })
+  }
+
+  async readSerial(range: SerialRange): Promise<SerialOutcome> {
+    const actor = this.#actors.get(range.instanceUid)
+    if (!actor) {
+      return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
+    }
+    return this.#serial.read(actor, range)
+  }
+
+  /** Guests go on. */
+  async close(): Promise<void> {
+    await this.#serial.close()
+    await Promise.all([...this.#actors.values()].map((actor) => actor.close()))
+  }
+
+  async #acceptOnce(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
+    if (command.body.case !== 'ensureInstance') {
+      return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
+    }
+    const actor = this.#actors.get(command.uid)
+    if (actor && command.generation <= actor.record.generation) {
+      return { outcome: CommandOutcome.STALE, message: `it is at generation ${actor.record.generation}` }
+    }
+    if (actor) {
+      await actor.accept((before) => recordForCommand(command as EnsureCommand, before))
+      return { outcome: CommandOutcome.ACCEPTED, message: '' }
+    }
+    const record = recordForCommand(command as EnsureCommand, undefined)
+    // Journalled before anybody else sees it.
+    await this.#ports.journal.writeInstance(record)
+    const made = this.#put(new InstanceActor(this.#actorOptions(record)))
+    this.#tell(made.observation)
+    made.wake()
+    return { outcome: CommandOutcome.ACCEPTED, message: '' }
+  }
+
+  #actorOptions(record: InstanceActor['record']) {
+    return {
+      ports: this.#ports,
+      record,
+      onObservation: (observation: InstanceObservation) => this.#tell(observation),
+      allocateUid: () => this.#uids.allocate([...this.#actors.values()].map((actor) => actor.record)),
+    }
+  }
+
+  #put(actor: InstanceActor): InstanceActor {
+    this.#actors.set(actor.record.uid, actor)
+    return actor
+  }
+
+  #tell(observation: InstanceObservation): void {
+    for (const listener of this.#listeners) listener(observation)
+  }
+
+  async #writeHost(change: Partial<HostRecord>): Promise<void> {
+    const next = create(HostRecordSchema, { ...this.#host, ...change })
+    await this.#ports.journal.writeHost(next)
+    this.#host = next
+  }
+}

@@ -1,0 +1,45 @@
+import { describeCauses } from '../../lib/log.ts'
+import type { HeldResource, InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { undoHeld } from './held.ts'
+import type { InstancePorts } from './ports.ts'
+
+export interface TeardownContext {
+  readonly ports: InstancePorts
+  record(): InstanceRecord
+  change(change: Partial<InstanceRecord>): Promise<void>
+}
+
+/** Not everything could be undone; what is left is still in the journal and is tried again. */
+export class TeardownIncomplete extends Error {
+  override readonly name = 'TeardownIncomplete'
+}
+
+/**
+ * Undoes what the journal says is held, newest first, each forgotten once it is gone. One that fails stops the rest:
+ * what it rests on must stay. @throws TeardownIncomplete
+ */
+export async function tearDown(
+  context: TeardownContext,
+  keep: (resource: HeldResource) => boolean,
+): Promise<void> {
+  const { ports } = context
+  for (const resource of context.record().held.toReversed()) {
+    if (keep(resource)) continue
+    try {
+      await undoHeld(ports, context.record(), resource)
+    } catch (thrown) {
+      throw new TeardownIncomplete(
+        `${resource.kind} ${resource.name} could not be undone: ${describeCauses(thrown)}`,
+        {
+          cause: thrown,
+        },
+      )
+    }
+    const held = context.record().held.filter((one) => one !== resource)
+    await context.change(resource.kind === 'guest' ? { held, process: undefined } : { held })
+  }
+}
+
+export const keepNothing = () => false
+/** A stopped instance keeps its disks. */
+export const keepDisks = (resource: HeldResource) => resource.kind === 'disk'

@@ -1,0 +1,60 @@
+// Owns what an agent says about its machine. In: the host's doors and the operator's settings. Out: HostFacts.
+// It reports and never decides: a fact frees, moves or takes nothing. It changes nothing on the host.
+import { create } from '@bufbuild/protobuf'
+import { Accelerator, type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { Exec, Files, Sysfs } from '../host/ports.ts'
+import { planCpuShare } from './cpus.ts'
+import { readDiskPool } from './disk-pool.ts'
+import { readFeatures } from './features.ts'
+import type { Machine } from './machine.ts'
+import { planMemoryShare } from './memory.ts'
+import { readPciDevices } from './pci-devices.ts'
+import { readVirtualization } from './virtualization.ts'
+import { planWarnings } from './warnings.ts'
+
+export interface InventorySettings {
+  readonly accelerator: 'auto' | 'kvm' | 'tcg'
+  readonly qemuProgram: string
+  /** Its file system is the disk pool. Must exist. */
+  readonly stateDirectory: string
+  /** The host's own share; each has a default that grows with the machine. */
+  readonly reservedCpus?: number
+  readonly reservedMemoryMib?: number
+  readonly reservedDiskGb?: number
+}
+
+export async function readHostFacts(options: {
+  exec: Exec
+  files: Files
+  sysfs: Sysfs
+  machine: () => Promise<Machine>
+  settings: InventorySettings
+}): Promise<HostFacts> {
+  const { exec, files, sysfs, settings } = options
+  const [machine, pool, devices, decided, features] = await Promise.all([
+    options.machine(),
+    readDiskPool({ files, settings }),
+    readPciDevices(sysfs),
+    readVirtualization({ exec, sysfs, settings }),
+    readFeatures({ exec, sysfs }),
+  ])
+  const usesKvm = decided.virtualization.accelerator === Accelerator.KVM
+  const bridgeFilters = await sysfs.read('proc/sys/net/bridge/bridge-nf-call-iptables')
+  return create(HostFactsSchema, {
+    ...machine,
+    diskGb: BigInt(pool.totalGb),
+    memoryMib: BigInt(machine.memoryMib),
+    allocatableVcpus: planCpuShare(machine.cpus, settings.reservedCpus),
+    allocatableMemoryMib: planMemoryShare(machine.memoryMib, settings.reservedMemoryMib),
+    allocatableDiskGb: pool.allocatableGb,
+    virtualization: decided.virtualization,
+    devices,
+    features: [...(usesKvm ? ['kvm'] : []), ...features],
+    warnings: planWarnings({
+      ...decided,
+      features,
+      deviceCount: devices.length,
+      bridgeCallsIptables: bridgeFilters === '1',
+    }),
+  })
+}

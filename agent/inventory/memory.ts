@@ -1,0 +1,9 @@
+const leastReservedMib = 1024
+const mostReservedMib = 32 * 1024
+
+/** The memory that guests may use: a tenth stays with the host, within bounds. */
+export function planMemoryShare(memoryMib: number, reservedMemoryMib?: number): number {
+  const tenth = Math.ceil(memoryMib / 10)
+  const reserved = reservedMemoryMib ?? Math.min(Math.max(tenth, leastReservedMib), mostReservedMib)
+  return Math.max(0, memoryMib - reserved)
+}

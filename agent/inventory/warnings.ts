@@ -1,0 +1,58 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  Accelerator,
+  type HostWarning,
+  HostWarningSchema,
+  type Virtualization,
+} from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { HostFeature } from './features.ts'
+import type { KvmEvidence } from './virtualization.ts'
+
+export interface WarningFacts {
+  readonly virtualization: Virtualization
+  readonly evidence: KvmEvidence
+  readonly features: readonly HostFeature[]
+  readonly deviceCount: number
+  readonly bridgeCallsIptables: boolean
+}
+
+/** What is wrong with the host, each with what ends it. */
+export function planWarnings(facts: WarningFacts): HostWarning[] {
+  const { virtualization, evidence, features, deviceCount } = facts
+  const usesKvm = virtualization.accelerator === Accelerator.KVM
+  const candidates: readonly [present: boolean, code: string, message: string][] = [
+    [
+      virtualization.qemuVersion === '',
+      'QEMU_MISSING',
+      'QEMU does not run: no guest can start. Install qemu-system-x86 and qemu-utils.',
+    ],
+    [
+      !usesKvm,
+      'EMULATED_GUESTS',
+      `Guests are emulated (TCG), many times slower than the hardware. ${virtualization.reason} Turn on virtualization in the firmware and load kvm_intel or kvm_amd.`,
+    ],
+    [
+      usesKvm && !(evidence.deviceOpens && evidence.cpuHasExtension),
+      'KVM_UNPROVEN',
+      'KVM was chosen by the operator, but /dev/kvm or the CPU shows none: if guests hang, set the accelerator to auto.',
+    ],
+    [
+      deviceCount > 0 && !features.includes('iommu'),
+      'NO_IOMMU',
+      'The host has devices for guests but no IOMMU: none can be passed through. Turn it on in the firmware and boot with intel_iommu=on or amd_iommu=on.',
+    ],
+    [
+      !features.includes('vlan-filtering'),
+      'NO_VLAN_FILTERING',
+      "The kernel's bridge filters no VLANs: networks of this host stay on this host. Boot a kernel with BRIDGE_VLAN_FILTERING.",
+    ],
+    [
+      facts.bridgeCallsIptables,
+      'BRIDGE_CALLS_IPTABLES',
+      "br_netfilter sends guests' frames through the host's iptables rules: set net.bridge.bridge-nf-call-iptables to 0.",
+    ],
+  ]
+  return candidates
+    .filter(([present]) => present)
+    .map(([, code, message]) => create(HostWarningSchema, { code, message }))
+}

@@ -1,0 +1,99 @@
+// Owns what this host must remember: its own record and one for each instance. In and out: journal messages, each in a
+// file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import {
+  type HostRecord,
+  HostRecordSchema,
+  type InstanceRecord,
+  InstanceRecordSchema,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { Files } from '../host/ports.ts'
+import { type AgentDirectories, instancePaths } from '../plan/paths.ts'
+
+/** Of what this agent writes. A record with a higher one has fields that matter and that it doesn't know. */
+export const recordVersion = 1
+
+export type JournalEntry =
+  | { readonly kind: 'record'; readonly record: InstanceRecord }
+  /** A newer agent wrote it: it and its guest are left alone. */
+  | { readonly kind: 'newer'; readonly uid: string; readonly version: number }
+  | { readonly kind: 'broken'; readonly uid: string; readonly message: string }
+
+export interface Journal {
+  /** undefined on a host that has none yet. @throws if it is of a newer version. */
+  readHost(): Promise<HostRecord | undefined>
+  writeHost(record: HostRecord): Promise<void>
+  listInstances(): Promise<readonly JournalEntry[]>
+  /** Durable when it resolves. */
+  writeInstance(record: InstanceRecord): Promise<void>
+  /** Disks, serial output and run files; the record stays. */
+  removeFiles(uid: string): Promise<void>
+  /** The record too. */
+  removeInstance(uid: string): Promise<void>
+}
+
+export function createJournal(options: { files: Files; directories: AgentDirectories }): Journal {
+  const { files, directories } = options
+  const instancesDirectory = `${directories.state}/instances`
+  const hostPath = `${directories.state}/host.pb`
+
+  const readEntry = async (uid: string): Promise<JournalEntry | undefined> => {
+    const content = await files.read(instancePaths(directories, uid).record)
+    // A directory without a record: made, and not yet or not any more an instance.
+    if (!content) return undefined
+    try {
+      const record = fromBinary(InstanceRecordSchema, content)
+      if (record.recordVersion > recordVersion) return { kind: 'newer', uid, version: record.recordVersion }
+      return record.uid === uid
+        ? { kind: 'record', record }
+        : { kind: 'broken', uid, message: `the record is of instance ${record.uid}` }
+    } catch (thrown) {
+      return { kind: 'broken', uid, message: thrown instanceof Error ? thrown.message : String(thrown) }
+    }
+  }
+
+  return {
+    readHost: async () => {
+      const content = await files.read(hostPath)
+      if (!content) return undefined
+      const record = fromBinary(HostRecordSchema, content)
+      if (record.recordVersion > recordVersion) {
+        throw new Error(
+          `${hostPath} was written by a newer agent (version ${record.recordVersion}): start that agent, or restore an older state directory.`,
+        )
+      }
+      return record
+    },
+    writeHost: async (record) => {
+      await files.makeDirectory(directories.state)
+      await files.writeAtomic(hostPath, toBinary(HostRecordSchema, record))
+    },
+    listInstances: async () => {
+      const entries: JournalEntry[] = []
+      for (const uid of await files.list(instancesDirectory)) {
+        const entry = await readEntry(uid)
+        if (entry) entries.push(entry)
+        else await files.remove(instancePaths(directories, uid).directory)
+      }
+      return entries
+    },
+    writeInstance: async (record) => {
+      const paths = instancePaths(directories, record.uid)
+      await files.makeDirectory(paths.directory, { mode: 0o711 })
+      await files.writeAtomic(paths.record, toBinary(InstanceRecordSchema, record))
+    },
+    removeFiles: async (uid) => {
+      const paths = instancePaths(directories, uid)
+      await files.remove(paths.runDirectory)
+      for (const name of await files.list(paths.directory)) {
+        const path = `${paths.directory}/${name}`
+        if (path !== paths.record) await files.remove(path)
+      }
+    },
+    removeInstance: async (uid) => {
+      const paths = instancePaths(directories, uid)
+      await files.remove(paths.runDirectory)
+      await files.remove(paths.directory)
+    },
+  }
+}

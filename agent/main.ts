@@ -1,0 +1,67 @@
+// The agent of a host: node agent/main.ts --config FILE
+import { parseArgs } from 'node:util'
+import { systemClock } from '../lib/clock.ts'
+import { readConfigFile, readSecretFile } from '../lib/config.ts'
+import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
+import { systemRandom } from '../lib/random.ts'
+import { startAgent } from './agent.ts'
+import { AgentSettings } from './config.ts'
+import { createLinuxHost } from './host/linux-host.ts'
+import type { Host } from './host/ports.ts'
+import { readMachine } from './inventory/machine.ts'
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: 'string' } } })
+  const settings = readConfigFile(AgentSettings, values.config ?? '/etc/berth/agent.yaml')
+  const log = createLogger({ level: settings.logLevel, fields: { hostId: settings.hostId } })
+  const host = createLinuxHost({ clock: systemClock })
+  await openTunDevice(host, log)
+  const { token, tokenFile, tls } = settings.scheduler
+  const secret = token ?? (tokenFile === undefined ? undefined : readSecretFile(tokenFile))
+  if (secret === undefined) throw new Error('Settings need scheduler.token or scheduler.tokenFile.')
+  const agent = await startAgent({
+    settings,
+    host,
+    machine: readMachine,
+    token: secret,
+    ...(tls === undefined ? {} : { authority: readSecretFile(tls.authorityFile) }),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ownPid: process.pid,
+  })
+  log.info({ scheduler: settings.scheduler.address }, 'The agent is ready.')
+  const stop = () => {
+    agent.close().then(
+      () => process.exit(0),
+      (thrown: unknown) => {
+        log.error({ err: thrown }, 'The agent did not end well; guests are not affected.')
+        process.exit(1)
+      },
+    )
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+/**
+ * Guests' QEMU opens its tap as the guest's user. The device lets any user attach only to taps that are his; udev's own
+ * rule therefore opens it to all, and where no udev runs the agent does the same.
+ */
+async function openTunDevice(host: Host, log: Logger): Promise<void> {
+  const device = await host.files.stat('/dev/net/tun')
+  if (!device) {
+    throw new Error('/dev/net/tun is missing: load the kernel module tun, or give this machine the device.')
+  }
+  if ((device.mode & 0o006) === 0o006) return
+  await host.files.changeMode('/dev/net/tun', 0o666)
+  log.info(
+    { formerMode: device.mode.toString(8) },
+    '/dev/net/tun has been opened to all users, as udev does.',
+  )
+}
+
+main().catch((thrown: unknown) => {
+  process.stderr.write(`berth-agent: ${describeCauses(thrown)}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,76 @@
+// Answers the guests of one network about themselves only. Who asks is the pair of listening socket and source
+// address, which the filter at the guest's tap makes true; nothing that a guest says counts.
+import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import { type AskerLimits, createAskers } from './askers.ts'
+import { type Answer, answerWith, notReady, parseQuestion } from './document.ts'
+import type { ReadDocument } from './document-files.ts'
+
+export interface MetadataServerOptions {
+  readonly readDocument: ReadDocument
+  readonly clock: Clock
+  readonly log: Logger
+  readonly limits?: AskerLimits
+}
+
+const defaultLimits: AskerLimits = { connections: 16, burst: 200, perSecond: 50 }
+/** A connection on which nothing moves, whichever side is slow. */
+const idleTimeoutMs = 30_000
+
+export function createMetadataServer(options: MetadataServerOptions): Server {
+  const askers = createAskers(options.limits ?? defaultLimits, options.clock)
+  const server = createServer({
+    maxHeaderSize: 8 * 1024,
+    headersTimeout: 5000,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 5000,
+    connectionsCheckingInterval: 1000,
+  })
+  server.maxHeadersCount = 64
+  server.maxConnections = 1024
+  server.timeout = idleTimeoutMs
+
+  server.on('connection', (socket) => {
+    const address = addressOf(socket)
+    if (!askers.opened(address)) {
+      socket.destroy()
+      return
+    }
+    socket.once('close', () => askers.closed(address))
+  })
+
+  server.on('request', (request, response) => {
+    const address = addressOf(request.socket)
+    const reply = (answer: Answer) => {
+      const body = Buffer.from(answer.body)
+      response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length })
+      response.end(request.method === 'HEAD' ? undefined : body)
+    }
+    if (!askers.asks(address)) {
+      reply(notReady('Too many requests.\n'))
+      return
+    }
+    const question = parseQuestion(request.method ?? '', request.url ?? '')
+    if (question.kind === 'refused') {
+      reply(question.answer)
+      return
+    }
+    options.readDocument(address).then(
+      (document) => reply(answerWith(document, question.name)),
+      (thrown: unknown) => {
+        // Not the message: that of a parser quotes what it could not parse.
+        const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
+        options.log.error({ address, code }, 'A document could not be read.')
+        reply(notReady('The metadata of this instance can not be read.\n'))
+      },
+    )
+  })
+  return server
+}
+
+/** Of a socket that is closed already there is none, and nobody to answer. */
+function addressOf(socket: Socket): string {
+  return socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+}

@@ -1,0 +1,45 @@
+// The process that guests talk to. It gives up every privilege before it takes the first socket, reads documents and
+// nothing else, and ends with its keeper, so that the next keeper can open the sockets anew.
+import type { Server } from 'node:http'
+import { parseArgs } from 'node:util'
+import { systemClock } from '../../lib/clock.ts'
+import { createLogger } from '../../lib/log.ts'
+import { createDocumentFiles } from './document-files.ts'
+import { createMetadataServer } from './server.ts'
+
+const { values } = parseArgs({
+  options: { directory: { type: 'string' }, uid: { type: 'string' }, gid: { type: 'string' } },
+})
+const directory = values.directory ?? ''
+
+dropPrivileges(Number(values.uid), Number(values.gid))
+const log = createLogger({ level: 'info', fields: { component: 'metadata' } })
+const servers = new Map<string, Server>()
+
+process.on('message', (message, socket) => {
+  const { verb, networkUid } = message as { verb: 'serve' | 'stop'; networkUid: string }
+  close(networkUid)
+  if (verb === 'stop') return
+  const readDocument = createDocumentFiles(`${directory}/${networkUid}`)
+  const server = createMetadataServer({ readDocument, clock: systemClock, log: log.child({ networkUid }) })
+  servers.set(networkUid, server)
+  server.listen(socket, () => process.send?.({ serving: networkUid }))
+})
+process.once('disconnect', () => process.exit(0))
+
+function close(networkUid: string): void {
+  const server = servers.get(networkUid)
+  servers.delete(networkUid)
+  server?.close()
+  server?.closeAllConnections()
+}
+
+/** By itself and not by whoever starts it: its code may lie where only root can read. */
+function dropPrivileges(uid: number, gid: number): void {
+  if (!(uid > 0) || !(gid > 0))
+    throw new Error('The metadata worker needs --uid and --gid, neither of them root.')
+  process.setgroups?.([])
+  process.setgid?.(gid)
+  process.setuid?.(uid)
+  if (process.getuid?.() !== uid) throw new Error('The metadata worker could not give up its privileges.')
+}

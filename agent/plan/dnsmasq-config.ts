@@ -1,0 +1,110 @@
+import ipaddr from 'ipaddr.js'
+import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { serviceInterfaceName } from './names.ts'
+
+export const metadataAddress = '169.254.169.254'
+const defaultMtu = 1500
+
+export const networkMtu = (network: Pick<Network, 'mtu'>) => network.mtu || defaultMtu
+
+/** Where one network's dnsmasq finds its files; all below the network's run directory. */
+export interface DnsmasqPaths {
+  readonly config: string
+  readonly pidFile: string
+  /** One file for each port: MAC and address. */
+  readonly dhcpHosts: string
+  /** One file for each port: address and name. */
+  readonly dnsHosts: string
+}
+
+export function dnsmasqPaths(networkDirectory: string): DnsmasqPaths {
+  return {
+    config: `${networkDirectory}/dnsmasq.conf`,
+    pidFile: `${networkDirectory}/dnsmasq.pid`,
+    dhcpHosts: `${networkDirectory}/dhcp-hosts`,
+    dnsHosts: `${networkDirectory}/dns-hosts`,
+  }
+}
+
+/** The configuration of the dnsmasq that serves one network's guests on one host: only ports it was told of. */
+export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): string {
+  const service = checkedIpv4(network.serviceIpv4)
+  const cidr = checkedCidr(network.ipv4Cidr)
+  const domain = checked('domain', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$|^$/i, network.domain)
+  return lines([
+    `pid-file=${paths.pidFile}`,
+    'user=nobody',
+    `interface=${serviceInterfaceName}`,
+    'except-interface=lo',
+    'bind-interfaces',
+    '',
+    // Names of this network's ports and nothing else: there is no server to ask further.
+    'no-resolv',
+    'no-hosts',
+    `addn-hosts=${paths.dnsHosts}`,
+    ...(domain === '' ? [] : ['expand-hosts', `domain=${domain}`, `local=/${domain}/`]),
+    '',
+    // Leases live in memory. After a restart the same port gets the same address, for its file says so, and a client
+    // that renews is believed, for the server is authoritative: no lease file to outlive a port and block its address.
+    `dhcp-range=${cidr.address},static,${cidr.netmask},infinite`,
+    `dhcp-hostsfile=${paths.dhcpHosts}`,
+    'dhcp-authoritative',
+    'leasefile-ro',
+    'dhcp-ignore=tag:!known',
+    // A port is its MAC: what a guest calls itself neither names it nor gives it a second lease.
+    'dhcp-ignore-clid',
+    'dhcp-ignore-names',
+    'no-ping',
+    'quiet-dhcp',
+    '',
+    // The bare option 3 takes the default route out of the answer: hosts have no gateway, and a route to nowhere would
+    // hide that from the guest. For the same reason option 121 has no 0.0.0.0/0.
+    'dhcp-option=3',
+    `dhcp-option=6,${service}`,
+    `dhcp-option=26,${networkMtu(network)}`,
+    `dhcp-option=121,${metadataAddress}/32,${service}`,
+  ])
+}
+
+export interface DnsmasqHost {
+  readonly macAddress: string
+  readonly ipv4Address: string
+  readonly hostname: string
+}
+
+/** The name is left to the other file: a word like `ignore` would be a command here. */
+export function renderDhcpHost(host: DnsmasqHost): string {
+  const mac = checked('MAC address', /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, host.macAddress.toLowerCase())
+  return `${mac},${checkedIpv4(host.ipv4Address)}\n`
+}
+
+/** The short name first: with the network's domain it is what DHCP tells the guest about itself. */
+export function renderDnsHost(host: DnsmasqHost): string {
+  const hostname = checked('host name', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i, host.hostname)
+  const label = hostname.split('.')[0] ?? hostname
+  const names = label === hostname ? label : `${label} ${hostname}`
+  return `${checkedIpv4(host.ipv4Address)} ${names}\n`
+}
+
+export function prefixLength(ipv4Cidr: string): number {
+  return ipaddr.IPv4.parseCIDR(ipv4Cidr)[1]
+}
+
+function checkedCidr(text: string): { address: string; netmask: string } {
+  return {
+    address: ipaddr.IPv4.networkAddressFromCIDR(text).toString(),
+    netmask: ipaddr.IPv4.subnetMaskFromPrefixLength(prefixLength(text)).toString(),
+  }
+}
+
+function checkedIpv4(text: string): string {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) throw new Error(`'${text}' is no IPv4 address.`)
+  return text
+}
+
+function checked(what: string, pattern: RegExp, value: string): string {
+  if (!pattern.test(value)) throw new Error(`'${value}' is no ${what} that DHCP and DNS can serve.`)
+  return value
+}
+
+const lines = (list: readonly string[]) => `${list.join('\n')}\n`

@@ -1,0 +1,42 @@
+import { create } from '@bufbuild/protobuf'
+import { DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Pinned, PinnedSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+
+/** What a guest finds again at every start, chosen once. */
+export interface PinnedFacts {
+  /** Versioned, such as pc-q35-7.2: an alias would change with the next QEMU. */
+  readonly machineType: string
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly runAsUid: number
+}
+
+/** For devices that come later: a hot-plugged disk needs a port that was there at boot. */
+const spareSlots = 8
+/** Slot 0 is the host bridge; those from 31 on are the chipset's. */
+const firstSlot = 1
+const lastSlot = 30
+
+/** Slots are given out in the order of the spec, each device behind a root port of its own, then the spares. */
+export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
+  const devices = [
+    'rng0',
+    ...(spec.disks.some((disk) => isScsi(disk)) ? ['scsi0'] : []),
+    ...spec.disks.filter((disk) => !isScsi(disk)).map((disk) => disk.deviceName),
+    ...spec.nics.map((nic) => nic.name),
+    ...spec.gpus.map((_, index) => `gpu${index}`),
+  ]
+  const spares = Math.max(0, Math.min(spareSlots, lastSlot - firstSlot + 1 - devices.length))
+  const named = [...devices, ...Array.from({ length: spares }, (_, index) => `spare${index}`)]
+  return create(PinnedSchema, {
+    machineType: facts.machineType,
+    // Under TCG `max` is what the emulator can; under KVM passthrough guests want the real one.
+    cpuModel: facts.accelerator === 'kvm' ? 'host' : 'max',
+    accelerator: facts.accelerator,
+    runAsUid: facts.runAsUid,
+    slots: named.map((device, index) => ({ device, slot: firstSlot + index })),
+  })
+}
+
+function isScsi(disk: InstanceSpec['disks'][number]): boolean {
+  return disk.interface === DiskInterface.SCSI
+}

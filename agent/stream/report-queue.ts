@@ -1,0 +1,85 @@
+import { create } from '@bufbuild/protobuf'
+import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  InventoryCompleteSchema,
+  type Report,
+  ReportSchema,
+  type SessionRequest,
+} from '../../proto/gen/berth/agent/v1/session_pb.ts'
+
+/** How many reports may be on their way without an acknowledgement. */
+const windowSize = 64
+
+/**
+ * Reports of one session, in order. A newer observation of an instance takes the place of one that waits: the scheduler
+ * needs the latest, not the history. The inventory's end is sent after all that came before.
+ */
+export class ReportQueue {
+  readonly #send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
+  readonly #onDurable: (observation: InstanceObservation) => void
+  readonly #waiting = new Map<string, InstanceObservation>()
+  readonly #unacknowledged = new Map<bigint, InstanceObservation | undefined>()
+  /** One report of an instance is on its way at a time: what comes meanwhile is one report again. */
+  readonly #onTheirWay = new Set<string>()
+  #inventory: number | undefined
+  #lastSequence = 0n
+  #isPaused = false
+
+  constructor(options: {
+    send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
+    onDurable: (observation: InstanceObservation) => void
+  }) {
+    this.#send = options.send
+    this.#onDurable = options.onDurable
+  }
+
+  add(observation: InstanceObservation): void {
+    // Newest last, so that what is sent is in the order of what happened.
+    this.#waiting.delete(observation.uid)
+    this.#waiting.set(observation.uid, observation)
+    this.#flush()
+  }
+
+  completeInventory(instances: number): void {
+    this.#inventory = instances
+    this.#flush()
+  }
+
+  acknowledge(sequence: bigint): void {
+    for (const [sent, observation] of this.#unacknowledged) {
+      if (sent > sequence) break
+      this.#unacknowledged.delete(sent)
+      if (observation === undefined) continue
+      this.#onTheirWay.delete(observation.uid)
+      this.#onDurable(observation)
+    }
+    this.#flush()
+  }
+
+  /** The stream takes more again. */
+  resume(): void {
+    this.#isPaused = false
+    this.#flush()
+  }
+
+  #flush(): void {
+    for (const [uid, observation] of this.#waiting) {
+      if (this.#isPaused || this.#unacknowledged.size >= windowSize) return
+      if (this.#onTheirWay.has(uid)) continue
+      this.#waiting.delete(uid)
+      this.#onTheirWay.add(uid)
+      this.#report({ case: 'instance', value: observation }, observation)
+    }
+    if (this.#inventory === undefined || this.#isPaused || this.#unacknowledged.size >= windowSize) return
+    const instances = this.#inventory
+    this.#inventory = undefined
+    this.#report({ case: 'inventoryComplete', value: create(InventoryCompleteSchema, { instances }) })
+  }
+
+  #report(body: Report['body'], observation?: InstanceObservation): void {
+    this.#lastSequence += 1n
+    this.#unacknowledged.set(this.#lastSequence, observation)
+    const value = create(ReportSchema, { sequence: this.#lastSequence, body })
+    if (!this.#send({ case: 'report', value })) this.#isPaused = true
+  }
+}
