@@ -1,0 +1,137 @@
+// Turns a create whose shape is right into an instance without open questions, or into every reason why not.
+// In: the request, the catalogue, names made beforehand. Out: details (the API's words), spec (the host's words),
+// demand (placement's words), address claims (the store's words).
+// Never: chooses a host, looks at capacity, makes up an id, reads a clock.
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type NetworkUid, networkUid, zoneId } from '../../proto/ids.ts'
+import type { Problem } from '../errors.ts'
+import type { InstanceDetails } from '../model/instance.ts'
+import type { Demand } from '../model/placement.ts'
+import { diskWarnings, type ResolvedDisk, resolveDisks } from './disks.ts'
+import { type GpuDemand, resolveGpus } from './gpus.ts'
+import { checkHostname, renderHostname } from './hostname.ts'
+import type { InstanceRequest } from './instance-request.ts'
+import { resolveInstanceType, type TypeInZone } from './instance-type.ts'
+import { checkLabels } from './labels.ts'
+import { checkMetadata } from './metadata.ts'
+import { type ResolvedNic, resolveNics } from './nics.ts'
+import { type AdmissionContext, problemsOf, resolved } from './resolution.ts'
+import { resourcePaths } from './resource-path.ts'
+import { renderSpec } from './spec.ts'
+import { subnetAddresses } from './subnet.ts'
+
+/** What a NIC takes from its subnet, in the store's words. */
+export interface AddressDemand {
+  readonly networkUid: NetworkUid
+  readonly ipv4Cidr: string
+  readonly reservedIpv4: readonly string[]
+  readonly requestedIpv4?: string
+  readonly macAddress: string
+}
+
+export interface AdmittedInstance {
+  readonly kind: 'admitted'
+  readonly id: string
+  readonly details: InstanceDetails
+  /** Without GPU addresses and without addresses that the store is to pick. */
+  readonly spec: InstanceSpec
+  readonly demand: Demand
+  readonly addresses: readonly AddressDemand[]
+  /** Sentences for the status message. */
+  readonly warnings: readonly string[]
+}
+
+export type Admission =
+  | AdmittedInstance
+  | { readonly kind: 'refused'; readonly problems: readonly [Problem, ...Problem[]] }
+
+export function admitInstance(request: InstanceRequest, context: AdmissionContext): Admission {
+  const place = resolveInstanceType(request.type, context)
+  const typeInZone = place.kind === 'resolved' ? place.value : undefined
+  const disks = resolveDisks(request.disks ?? [], typeInZone?.type, context)
+  const nics = resolveNics(request.nics ?? [], context)
+  // Accelerator types belong to a zone: without one nothing can be said about them.
+  const gpus = typeInZone === undefined ? resolved([]) : resolveGpus(request.gpus ?? [], typeInZone, context)
+
+  const [first, ...others] = [
+    ...problemsOf([place, disks, nics, gpus]),
+    ...checkLabels(request.labels ?? {}),
+    ...checkMetadata(request.instanceMetadata ?? []),
+    ...(request.hostname === undefined ? [] : checkHostname(request.hostname)),
+  ]
+  if (first !== undefined) return { kind: 'refused', problems: [first, ...others] }
+  // Without problems everything is resolved; the compiler wants to see it.
+  if (
+    place.kind === 'refused' ||
+    disks.kind === 'refused' ||
+    nics.kind === 'refused' ||
+    gpus.kind === 'refused'
+  ) {
+    throw new Error('A refusal of admission has no problem in it.')
+  }
+  return assemble(
+    request,
+    { ...place.value, disks: disks.value, nics: nics.value, gpus: gpus.value },
+    context,
+  )
+}
+
+interface Parts extends TypeInZone {
+  readonly disks: readonly ResolvedDisk[]
+  readonly nics: readonly ResolvedNic[]
+  readonly gpus: readonly GpuDemand[]
+}
+
+function assemble(request: InstanceRequest, parts: Parts, context: AdmissionContext): AdmittedInstance {
+  const { zone, type, disks, nics, gpus } = parts
+  const id = request.id ?? context.identity.generatedId
+  const details = renderDetails(request, id, parts, context)
+  return {
+    kind: 'admitted',
+    id,
+    details,
+    spec: renderSpec({ id, zone, type, details, disks, nics }, context),
+    demand: {
+      zone: zoneId(zone.id),
+      vcpus: type.vcpus,
+      memoryMib: type.memoryMib,
+      diskGb: disks.reduce((sum, disk) => sum + disk.details.sizeGb, 0),
+      gpus,
+      architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
+    },
+    addresses: nics.map(claimAddress),
+    warnings: diskWarnings(disks),
+  }
+}
+
+function renderDetails(
+  request: InstanceRequest,
+  id: string,
+  { zone, type, disks, nics, gpus }: Parts,
+  { catalogue, project }: AdmissionContext,
+): InstanceDetails {
+  const paths = resourcePaths(catalogue.region)
+  const names = { instance: id, zone: zone.id, project: project.id }
+  return {
+    ...(request.displayName === undefined ? {} : { displayName: request.displayName }),
+    ...(request.description === undefined ? {} : { description: request.description }),
+    labels: request.labels ?? {},
+    type: paths.instanceType(zone.id, type.id),
+    instanceMetadata: request.instanceMetadata ?? [],
+    hostname: request.hostname ?? renderHostname(catalogue.hostnameTemplate, names),
+    disks: disks.map((disk) => disk.details),
+    nics: nics.map((nic) => nic.details),
+    gpus: gpus.map((gpu) => ({ type: paths.acceleratorType(zone.id, gpu.type), count: gpu.count })),
+  }
+}
+
+function claimAddress({ details, network }: ResolvedNic): AddressDemand {
+  const { gateway, service } = subnetAddresses(network.subnet)
+  return {
+    networkUid: networkUid(network.uid),
+    ipv4Cidr: network.subnet.ipv4Cidr,
+    reservedIpv4: [gateway, service],
+    ...(details.ipv4Address === undefined ? {} : { requestedIpv4: details.ipv4Address }),
+    macAddress: details.macAddress,
+  }
+}

@@ -1,0 +1,105 @@
+import { type Problem, problem } from '../errors.ts'
+import type { CatalogueImage, InstanceType } from '../model/catalogue.ts'
+import type { InstanceDisk } from '../model/instance.ts'
+import type { DiskRequest } from './instance-request.ts'
+import {
+  type AdmissionContext,
+  allResolved,
+  type Resolution,
+  refusedWith,
+  resolved,
+  resolveReference,
+} from './resolution.ts'
+import { resourcePaths } from './resource-path.ts'
+
+export interface ResolvedDisk {
+  readonly details: InstanceDisk
+  readonly image?: CatalogueImage
+}
+
+/** The disks with every default filled in; without any in the request, the type's boot disk. */
+export function resolveDisks(
+  disks: readonly DiskRequest[],
+  type: InstanceType | undefined,
+  context: AdmissionContext,
+): Resolution<readonly ResolvedDisk[]> {
+  if (disks.length === 0) return resolveDefaultDisk(type, context)
+  const marked = disks.filter((disk) => disk.boot === true).length
+  const bootIndex = disks.findIndex((disk) => (marked > 0 ? disk.boot === true : disk.boot === undefined))
+  const together = allResolved(
+    disks.map((disk, index) => resolveDisk({ disk, index, boot: index === bootIndex }, context)),
+  )
+  const problems: Problem[] = []
+  if (marked > 1) problems.push(problem('SEVERAL_BOOT_DISKS', { count: marked }, 'disks'))
+  if (bootIndex === -1) {
+    problems.push(
+      problem('INVALID_VALUE', { message: 'Every disk says "boot": false; mark one to boot from.' }, 'disks'),
+    )
+  }
+  if (problems.length === 0) return together
+  return refusedWith(...problems, ...(together.kind === 'refused' ? together.problems : []))
+}
+
+function resolveDefaultDisk(
+  type: InstanceType | undefined,
+  context: AdmissionContext,
+): Resolution<readonly ResolvedDisk[]> {
+  // The unknown type is a problem of its own; what its image would have been can't be said.
+  if (type === undefined) return resolved([])
+  const { defaultImage } = type
+  if (defaultImage === undefined) {
+    return refusedWith(problem('NO_DEFAULT_IMAGE', { type: type.id }, 'disks'))
+  }
+  return allResolved([resolveDisk({ disk: { source: defaultImage }, index: 0, boot: true }, context)])
+}
+
+function resolveDisk(
+  { disk, index, boot }: { disk: DiskRequest; index: number; boot: boolean },
+  context: AdmissionContext,
+): Resolution<ResolvedDisk> {
+  const field = `disks[${index}]`
+  const image = disk.source === undefined ? undefined : resolveImage(disk.source, `${field}.source`, context)
+  if (image?.kind === 'refused') return image
+
+  const sizeGb = disk.sizeGb ?? image?.value.sizeGb
+  const problems: Problem[] = []
+  if (sizeGb === undefined) problems.push(problem('DISK_SIZE_REQUIRED', {}, `${field}.sizeGb`))
+  if (boot && image === undefined) problems.push(problem('BOOT_DISK_NEEDS_SOURCE', {}, `${field}.source`))
+  if (image !== undefined && sizeGb !== undefined && sizeGb < image.value.sizeGb) {
+    const minimumGb = image.value.sizeGb
+    problems.push(problem('DISK_TOO_SMALL', { sizeGb, minimumGb, image: image.value.id }, `${field}.sizeGb`))
+  }
+  if (problems.length > 0 || sizeGb === undefined) return refusedWith(...problems)
+
+  const details: InstanceDisk = {
+    deviceName: `disk${index}`,
+    sizeGb,
+    interface: disk.interface ?? 'VIRTIO',
+    ...(image === undefined ? {} : { source: resourcePaths(context.catalogue.region).image(image.value.id) }),
+    boot,
+    type: disk.type ?? 'PERSISTENT',
+    mode: disk.mode ?? 'READ_WRITE',
+    autoDelete: true,
+  }
+  return resolved({ details, ...(image === undefined ? {} : { image: image.value }) })
+}
+
+function resolveImage(text: string, field: string, context: AdmissionContext): Resolution<CatalogueImage> {
+  const reference = resolveReference({ text, field, collection: 'images' }, context)
+  if (reference.kind === 'refused') return reference
+  const { id } = reference.value
+  const image = context.catalogue.images.find((candidate) => candidate.id === id)
+  if (image !== undefined) return resolved(image)
+  const known = context.catalogue.images.map((candidate) => candidate.id)
+  return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Image', id, known }, field))
+}
+
+/** What the owner should know about disks that are made as asked. */
+export function diskWarnings(disks: readonly ResolvedDisk[]): readonly string[] {
+  return disks
+    .filter(({ details }) => details.boot && details.mode === 'READ_ONLY')
+    .map(
+      ({ details }) =>
+        `Warning: the boot disk ${details.deviceName} is READ_ONLY as asked; most systems do not boot from one.`,
+    )
+}

@@ -1,0 +1,77 @@
+// The body of a create: this schema is the type, the validation and the document. Fields and example values are the
+// published contract's; a field that is not here is refused by name.
+import { type Static, Type } from 'typebox'
+import { resourceIdPattern } from '../../proto/ids.ts'
+
+const closed = { additionalProperties: false } as const
+// Without control characters: these texts end up in terminals.
+const lineOfText = { maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }
+const reference = (description: string) => Type.String({ minLength: 1, maxLength: 1024, description })
+
+export const DiskRequest = Type.Object(
+  {
+    sizeGb: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65_536, description: "Defaults to the image's." }),
+    ),
+    interface: Type.Optional(Type.Enum(['SCSI', 'VIRTIO', 'NVME'], { description: 'Defaults to VIRTIO.' })),
+    source: Type.Optional(reference('Image that the disk is made from; without it the disk is blank.')),
+    boot: Type.Optional(Type.Boolean({ description: 'One disk at most; the first if none is marked.' })),
+    type: Type.Optional(Type.Enum(['PERSISTENT', 'SCRATCH'], { description: 'Defaults to PERSISTENT.' })),
+    mode: Type.Optional(Type.Enum(['READ_WRITE', 'READ_ONLY'], { description: 'Defaults to READ_WRITE.' })),
+  },
+  closed,
+)
+
+export const NicRequest = Type.Object(
+  {
+    network: Type.Optional(reference('Defaults to the network named default.')),
+    subnet: Type.Optional(reference('A subnet of the network.')),
+    ipv4Address: Type.Optional(Type.String({ description: 'Allocated where absent.' })),
+    ipv6Address: Type.Optional(Type.String()),
+    vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: "Must be the network's." })),
+  },
+  closed,
+)
+
+export const GpuRequest = Type.Object(
+  {
+    type: reference('Accelerator type.'),
+    count: Type.Integer({ minimum: 1, maximum: 64 }),
+  },
+  closed,
+)
+
+export const MetadataItem = Type.Object({ key: Type.String(), value: Type.String() }, closed)
+
+export const InstanceRequest = Type.Object(
+  {
+    type: reference('Instance type. Immutable.'),
+    id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 63,
+        pattern: resourceIdPattern,
+        description: 'Generated where absent. Immutable.',
+      }),
+    ),
+    displayName: Type.Optional(Type.String(lineOfText)),
+    description: Type.Optional(Type.String({ maxLength: 2048 })),
+    labels: Type.Optional(
+      Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
+    ),
+    instanceMetadata: Type.Optional(Type.Array(MetadataItem, { maxItems: 1024 })),
+    hostname: Type.Optional(Type.String({ minLength: 1, description: 'RFC 1035. Immutable.' })),
+    disks: Type.Optional(Type.Array(DiskRequest, { maxItems: 8 })),
+    nics: Type.Optional(Type.Array(NicRequest, { maxItems: 8 })),
+    gpus: Type.Optional(Type.Array(GpuRequest, { maxItems: 8 })),
+  },
+  closed,
+)
+
+export type InstanceRequest = Static<typeof InstanceRequest>
+export type DiskRequest = Static<typeof DiskRequest>
+export type NicRequest = Static<typeof NicRequest>
+export type GpuRequest = Static<typeof GpuRequest>
+
+/** No request has more NICs; as many MAC addresses are made beforehand. */
+export const maximumNics = 8

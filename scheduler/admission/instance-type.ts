@@ -1,0 +1,59 @@
+import { problem } from '../errors.ts'
+import type { InstanceType, Zone } from '../model/catalogue.ts'
+import {
+  type AdmissionContext,
+  type Resolution,
+  refusedWith,
+  resolved,
+  resolveReference,
+} from './resolution.ts'
+
+export interface TypeInZone {
+  readonly zone: Zone
+  readonly type: InstanceType
+}
+
+const field = 'type'
+
+/** The type and, through it, the zone: the only place where a request says where it wants to be. */
+export function resolveInstanceType(text: string, context: AdmissionContext): Resolution<TypeInZone> {
+  const reference = resolveReference({ text, field, collection: 'instance-types' }, context)
+  if (reference.kind === 'refused') return reference
+  const { id, zone: zoneId } = reference.value
+
+  const zones = context.catalogue.zones.filter((zone) => zoneId === undefined || zone.id === zoneId)
+  if (zones.length === 0) {
+    const known = context.catalogue.zones.map((zone) => zone.id)
+    return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Zone', id: zoneId ?? '', known }, field))
+  }
+  const found = zones.map((zone) => ({ zone, type: typeOf(zone, id) })).filter(hasType)
+  const [only, ...others] = found
+  if (only !== undefined && others.length === 0) return resolved(only)
+  if (only !== undefined) {
+    const where = found.map(({ zone }) => `zone ${zone.id}`)
+    return refusedWith(problem('REFERENCE_AMBIGUOUS', { what: 'Instance type', id, where }, field))
+  }
+  if (id.startsWith('custom-'))
+    return refusedWith(problem('INVALID_CUSTOM_TYPE', { message: customRule }, field))
+  const known = zones.flatMap((zone) => zone.instanceTypes.map((type) => type.id))
+  return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Instance type', id, known }, field))
+}
+
+const hasType = (candidate: { zone: Zone; type: InstanceType | undefined }): candidate is TypeInZone =>
+  candidate.type !== undefined
+
+const typeOf = (zone: Zone, id: string): InstanceType | undefined =>
+  zone.instanceTypes.find((type) => type.id === id) ?? parseCustomType(id)
+
+const customRule =
+  'A custom type is custom-VCPUS-MEMORYMIB with 1 to 512 vCPUs and a memory of 256 to 16777216 MiB in steps of 256, e.g. custom-4-8192.'
+
+/** custom-4-8192: four vCPUs and 8 GiB. */
+export function parseCustomType(id: string): InstanceType | undefined {
+  const match = /^custom-([1-9]\d{0,2})-([1-9]\d{0,7})$/.exec(id)
+  if (match === null) return undefined
+  const vcpus = Number(match[1])
+  const memoryMib = Number(match[2])
+  if (vcpus > 512 || memoryMib % 256 !== 0 || memoryMib > 16_777_216) return undefined
+  return { id, vcpus, memoryMib }
+}

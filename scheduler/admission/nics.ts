@@ -1,0 +1,139 @@
+import { type Problem, problem } from '../errors.ts'
+import type { CatalogueNetwork } from '../model/catalogue.ts'
+import type { InstanceNic } from '../model/instance.ts'
+import type { NicRequest } from './instance-request.ts'
+import {
+  type AdmissionContext,
+  allResolved,
+  type Resolution,
+  refusedWith,
+  resolved,
+  resolveReference,
+} from './resolution.ts'
+import { resourcePaths } from './resource-path.ts'
+import { isIpv4Address, isUsableAddress, subnetAddresses } from './subnet.ts'
+
+export interface ResolvedNic {
+  readonly details: InstanceNic
+  readonly network: CatalogueNetwork
+}
+
+const defaultNetwork = 'default'
+
+/** The NICs with network, subnet and MAC address; without any in the request, one on the network `default`. */
+export function resolveNics(
+  nics: readonly NicRequest[],
+  context: AdmissionContext,
+): Resolution<readonly ResolvedNic[]> {
+  const asked = nics.length === 0 ? [{}] : nics
+  const together = allResolved(asked.map((nic, index) => resolveNic(nic, index, context)))
+  if (together.kind === 'refused') return together
+  const problems = findRepeatedAddresses(together.value)
+  return problems.length === 0 ? together : refusedWith(...problems)
+}
+
+function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): Resolution<ResolvedNic> {
+  const field = nicField(index)
+  const found = resolveNetwork(nic, field, context)
+  if (found.kind === 'refused') return found
+  const network = found.value
+  const problems = [...checkAddresses(nic, field, network), ...checkVlan(nic, field, network)]
+  if (problems.length > 0) return refusedWith(...problems)
+  const paths = resourcePaths(context.catalogue.region)
+  return resolved({
+    network,
+    details: {
+      name: `nic${index}`,
+      network: paths.network(context.project.id, network.id),
+      subnet: paths.subnet(context.project.id, network.subnet.id),
+      ...(nic.ipv4Address === undefined ? {} : { ipv4Address: nic.ipv4Address }),
+      ...(network.vlan === 0 ? {} : { vlan: network.vlan }),
+      macAddress: context.identity.macAddresses[index] ?? '',
+    },
+  })
+}
+
+const nicField = (index: number) => `nics[${index}]`
+
+/** By its name, or by the subnet alone. */
+function resolveNetwork(
+  nic: NicRequest,
+  field: string,
+  context: AdmissionContext,
+): Resolution<CatalogueNetwork> {
+  const { networks } = context.project
+  const byName = (text: string): Resolution<CatalogueNetwork> => {
+    const at = { text, field: `${field}.network`, collection: 'networks' } as const
+    const reference = resolveReference(at, context)
+    if (reference.kind === 'refused') return reference
+    const { id } = reference.value
+    const network = networks.find((candidate) => candidate.id === id)
+    if (network !== undefined) return resolved(network)
+    const known = networks.map((candidate) => candidate.id)
+    return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Network', id, known }, at.field))
+  }
+  if (nic.subnet === undefined) return byName(nic.network ?? defaultNetwork)
+
+  const at = { text: nic.subnet, field: `${field}.subnet`, collection: 'subnets' } as const
+  const subnet = resolveReference(at, context)
+  const named = nic.network === undefined ? undefined : byName(nic.network)
+  if (subnet.kind === 'refused') {
+    return refusedWith(...subnet.problems, ...(named?.kind === 'refused' ? named.problems : []))
+  }
+  if (named?.kind === 'refused') return named
+  const candidates = named === undefined ? networks : [named.value]
+  const holders = candidates.filter((network) => network.subnet.id === subnet.value.id)
+  const [holder] = holders
+  if (holder !== undefined && holders.length === 1) return resolved(holder)
+  const { id } = subnet.value
+  if (holder !== undefined) {
+    const where = holders.map((network) => `network ${network.id}`)
+    return refusedWith(problem('REFERENCE_AMBIGUOUS', { what: 'Subnet', id, where }, at.field))
+  }
+  const known = candidates.map((network) => network.subnet.id)
+  return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Subnet', id, known }, at.field))
+}
+
+function checkAddresses(nic: NicRequest, field: string, network: CatalogueNetwork): readonly Problem[] {
+  const problems: Problem[] = []
+  const { subnet } = network
+  if (nic.ipv6Address !== undefined) {
+    problems.push(problem('NO_IPV6', { subnet: subnet.id }, `${field}.ipv6Address`))
+  }
+  if (nic.ipv4Address !== undefined) {
+    problems.push(...checkIpv4(nic.ipv4Address, `${field}.ipv4Address`, subnet))
+  }
+  return problems
+}
+
+function checkIpv4(address: string, field: string, subnet: CatalogueNetwork['subnet']): readonly Problem[] {
+  if (!isIpv4Address(address)) {
+    const message = `"${address}" is no IPv4 address; write four numbers as in 10.0.0.7, without leading zeros.`
+    return [problem('INVALID_VALUE', { message }, field)]
+  }
+  if (!isUsableAddress(address, subnet.ipv4Cidr)) {
+    return [problem('ADDRESS_OUTSIDE_SUBNET', { address, cidr: subnet.ipv4Cidr }, field)]
+  }
+  const { gateway, service } = subnetAddresses(subnet)
+  if (address === gateway) return [problem('ADDRESS_RESERVED', { address, why: 'gateway' }, field)]
+  if (address === service) return [problem('ADDRESS_RESERVED', { address, why: 'service address' }, field)]
+  return []
+}
+
+function checkVlan(nic: NicRequest, field: string, network: CatalogueNetwork): readonly Problem[] {
+  if (nic.vlan === undefined || nic.vlan === network.vlan) return []
+  return [problem('VLAN_MISMATCH', { network: network.id, vlan: network.vlan }, `${field}.vlan`)]
+}
+
+function findRepeatedAddresses(nics: readonly ResolvedNic[]): readonly Problem[] {
+  const seen = new Set<string>()
+  return nics.flatMap(({ details, network }, index) => {
+    if (details.ipv4Address === undefined) return []
+    const key = `${network.uid} ${details.ipv4Address}`
+    if (!seen.has(key)) {
+      seen.add(key)
+      return []
+    }
+    return [problem('ADDRESS_IN_USE', { address: details.ipv4Address }, `${nicField(index)}.ipv4Address`)]
+  })
+}

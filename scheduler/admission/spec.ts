@@ -1,0 +1,96 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  DiskInterface,
+  DiskType,
+  ImageFormat,
+  type InstanceSpec,
+  InstanceSpecSchema,
+  MetadataFlavour,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { CatalogueImage } from '../model/catalogue.ts'
+import type { InstanceDetails } from '../model/instance.ts'
+import type { ResolvedDisk } from './disks.ts'
+import { domainOf } from './hostname.ts'
+import type { TypeInZone } from './instance-type.ts'
+import type { ResolvedNic } from './nics.ts'
+import type { AdmissionContext } from './resolution.ts'
+import { serviceMac, subnetAddresses } from './subnet.ts'
+
+interface ResolvedInstance extends TypeInZone {
+  readonly id: string
+  readonly details: InstanceDetails
+  readonly disks: readonly ResolvedDisk[]
+  readonly nics: readonly ResolvedNic[]
+}
+
+/** The instance in the host's words. GPUs get their addresses from placement, NICs theirs from the store. */
+export function renderSpec(instance: ResolvedInstance, context: AdmissionContext): InstanceSpec {
+  const { hostname, instanceMetadata } = instance.details
+  return create(InstanceSpecSchema, {
+    uid: context.identity.uid,
+    id: instance.id,
+    project: context.project.id,
+    region: context.catalogue.region,
+    zone: instance.zone.id,
+    instanceType: instance.type.id,
+    hostname,
+    vcpus: instance.type.vcpus,
+    memoryMib: instance.type.memoryMib,
+    disks: instance.disks.map(renderDisk),
+    nics: instance.nics.map((nic) => renderNic(nic, domainOf(hostname))),
+    metadata: instanceMetadata.map(({ key, value }) => ({ key, value })),
+    createdAt: context.identity.createdAt,
+  })
+}
+
+const interfaces = {
+  VIRTIO: DiskInterface.VIRTIO,
+  SCSI: DiskInterface.SCSI,
+  NVME: DiskInterface.NVME,
+} as const
+const types = { PERSISTENT: DiskType.PERSISTENT, SCRATCH: DiskType.SCRATCH } as const
+const formats = { raw: ImageFormat.RAW, qcow2: ImageFormat.QCOW2 } as const
+const flavours = { nocloud: MetadataFlavour.NOCLOUD } as const
+
+function renderDisk({ details, image }: ResolvedDisk) {
+  return {
+    deviceName: details.deviceName,
+    sizeGb: details.sizeGb,
+    boot: details.boot,
+    interface: interfaces[details.interface],
+    type: types[details.type],
+    readOnly: details.mode === 'READ_ONLY',
+    ...(image === undefined ? {} : { image: renderImage(image) }),
+  }
+}
+
+function renderImage({ id, url, sha256, format, metadataFlavour, directKernel }: CatalogueImage) {
+  return {
+    id,
+    url,
+    sha256,
+    format: formats[format],
+    metadataFlavour: flavours[metadataFlavour],
+    ...(directKernel === undefined ? {} : { directKernel }),
+  }
+}
+
+function renderNic({ details, network }: ResolvedNic, domain: string) {
+  const { gateway, service } = subnetAddresses(network.subnet)
+  return {
+    name: details.name,
+    macAddress: details.macAddress,
+    ipv4Address: details.ipv4Address ?? '',
+    network: {
+      uid: network.uid,
+      id: network.id,
+      vlan: network.vlan,
+      ipv4Cidr: network.subnet.ipv4Cidr,
+      ipv4Gateway: gateway,
+      serviceIpv4: service,
+      serviceMac,
+      mtu: network.mtu,
+      domain,
+    },
+  }
+}

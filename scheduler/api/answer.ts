@@ -1,0 +1,73 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Logger } from '../../lib/log.ts'
+import { type Refusal, reasons, refuse, refuseAll, statusOf } from '../errors.ts'
+import { RefusedError } from './json-body.ts'
+import { renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
+
+export const bodyLimitBytes = 4 * 1024 * 1024
+
+export const ErrorBody = Type.Object({
+  error: Type.Object({
+    code: Type.Integer({ description: 'The HTTP status.' }),
+    message: Type.String({ description: 'For a person.' }),
+    details: Type.Array(
+      Type.Object({
+        reason: Type.Enum([...reasons]),
+        field: Type.Optional(Type.String()),
+        message: Type.String(),
+        rule: Type.Optional(Type.String()),
+        hosts: Type.Optional(Type.Integer()),
+      }),
+    ),
+  }),
+})
+
+/** The only way a refusal becomes an answer. Of several problems the first decides the status. */
+export function answerRefusal(reply: FastifyReply, { message, problems }: Refusal): FastifyReply {
+  const code = statusOf(problems[0].reason)
+  if (code === 401) {
+    const tried = reply.request.headers.authorization !== undefined
+    void reply.header('www-authenticate', `Bearer realm="berth"${tried ? ', error="invalid_token"' : ''}`)
+  }
+  if (code === 503) void reply.header('retry-after', '1')
+  return reply.code(code).send({ error: { code, message, details: problems } })
+}
+
+/** Whatever was thrown while a request was handled. What it was goes to the log, never to the client. */
+export function answerError(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): FastifyReply {
+  const refusal = refusalOf(thrown, request)
+  if (refusal !== undefined) return answerRefusal(reply, refusal)
+  log.error({ requestId: request.id, err: thrown }, 'A request failed.')
+  return answerRefusal(reply, refuse('INTERNAL', { requestId: request.id }))
+}
+
+function refusalOf(thrown: unknown, request: FastifyRequest): Refusal | undefined {
+  if (thrown instanceof RefusedError) return thrown.refusal
+  if (!(thrown instanceof Error)) return undefined
+  const { validation, code, statusCode } = thrown as Partial<FastifyError>
+  if (validation !== undefined) return refuseShape(validation)
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return refuse('BODY_TOO_LARGE', { limitBytes: bodyLimitBytes })
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return refuse('UNSUPPORTED_MEDIA_TYPE', { given: mediaTypeOf(request) })
+    default:
+      // Other troubles that the framework blames on the client: a wrong content length, a path that can't be decoded.
+      return statusCode !== undefined && statusCode >= 400 && statusCode < 500
+        ? refuse('MALFORMED_REQUEST', { message: 'The request is not well-formed HTTP for this server.' })
+        : undefined
+  }
+}
+
+const mediaTypeOf = (request: FastifyRequest) => request.headers['content-type']?.slice(0, 100) ?? 'nothing'
+
+function refuseShape(findings: readonly ShapeFinding[]): Refusal | undefined {
+  const [first, ...others] = renderShapeProblems(findings)
+  return first === undefined ? undefined : refuseAll([first, ...others])
+}

@@ -1,0 +1,104 @@
+import type { FastifyRequest } from 'fastify'
+import { InstanceRequest } from '../admission/instance-request.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import { type Problem, type Refusal, refuseAll } from '../errors.ts'
+import { findMeaningProblems } from '../operations/admission-context.ts'
+import { createInstance } from '../operations/create-instance.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { principalOf, projectAccess, projectOf } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { entityTagOf, InstanceResource, renderInstance } from './instance-resource.ts'
+import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
+import type { Server } from './server.ts'
+import { misshapenPaths, renderField, renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
+
+export function addCreateRoute(server: Server, path: string, ports: OperationPorts): void {
+  const { region } = ports.catalogue
+  server.post(
+    path,
+    {
+      // The handler adds what the meaning of the rest has wrong, so that one answer names everything.
+      attachValidation: true,
+      config: { access: projectAccess('editor') },
+      schema: {
+        params: ProjectPath,
+        querystring: MutationQuery,
+        body: InstanceRequest,
+        response: { 202: InstanceResource, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const { validationError } = request
+      if (validationError !== undefined) {
+        if (validationError.validationContext !== 'body') throw validationError
+        const findings = validationError.validation ?? []
+        return answerRefusal(reply, refuseBody(findings, request, ports))
+      }
+      const idempotencyKey = parseIdempotencyKey(request, request.query)
+      const project = projectOf(request)
+      const outcome = await createInstance(
+        {
+          project,
+          body: request.body,
+          principal: principalOf(request).subject,
+          requestId: request.id,
+          serverHost: request.host,
+          ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        },
+        ports,
+      )
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      const instance = outcome.value
+      return reply
+        .code(202)
+        .header('location', resourcePaths(region).instance(project.id, instance.id))
+        .header('etag', entityTagOf(instance))
+        .send(renderInstance(instance, region))
+    },
+  )
+}
+
+/** Problems of shape, and problems of meaning in what is left when the misshapen parts are set aside. */
+function refuseBody(
+  findings: readonly ShapeFinding[],
+  request: FastifyRequest,
+  ports: OperationPorts,
+): Refusal {
+  const shape = renderShapeProblems(findings)
+  const aside = findings.flatMap(misshapenPaths).map(downToKey)
+  const rest = withoutPaths(request.body, aside)
+  const meaning = request.validateInput(rest, 'body')
+    ? findMeaningProblems(
+        { body: rest as InstanceRequest, project: projectOf(request), serverHost: request.host },
+        ports,
+      )
+    : []
+  const [first, ...others] = [...shape, ...meaning.filter((found) => !touches(found, aside))]
+  if (first === undefined) throw new Error('The validator refused a body without saying why.')
+  return refuseAll([first, ...others])
+}
+
+/** An entry can't leave a list without moving the others: then the whole list goes. */
+const downToKey = (path: readonly string[]): readonly string[] =>
+  path.slice(0, path.findLastIndex((part) => !/^\d+$/.test(part)) + 1)
+
+function withoutPaths(body: unknown, paths: readonly (readonly string[])[]): unknown {
+  const copy: unknown = structuredClone(body)
+  for (const path of paths) {
+    const parent = path.slice(0, -1).reduce<unknown>(childOf, copy)
+    if (typeof parent === 'object' && parent !== null) Reflect.deleteProperty(parent, path.at(-1) ?? '')
+  }
+  return copy
+}
+
+const childOf = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
+
+/** A problem in, below or above a part set aside would speak of something that the client did not write. */
+function touches({ field }: Problem, paths: readonly (readonly string[])[]): boolean {
+  if (field === undefined) return true
+  return paths.map(renderField).some((path) => isWithin(field, path) || isWithin(path, field))
+}
+
+const isWithin = (inner: string, outer: string): boolean =>
+  inner.startsWith(outer) && (inner.length === outer.length || /[.[]/.test(inner.charAt(outer.length)))

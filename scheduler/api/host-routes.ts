@@ -1,0 +1,88 @@
+import { type Static, Type } from 'typebox'
+import { formatTimestamp } from '../../lib/clock.ts'
+import { Accelerator } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import { type HostView, listHosts } from '../operations/list-hosts.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { operatorOnly } from './access.ts'
+import { addCollection } from './collection-routes.ts'
+import type { Server } from './server.ts'
+
+const Counter = Type.Object({ capacity: Type.Number(), used: Type.Number() })
+
+const HostResource = Type.Object({
+  selfLink: Type.String(),
+  id: Type.String(),
+  zone: Type.String(),
+  state: Type.String(),
+  connected: Type.Boolean(),
+  agentVersion: Type.String(),
+  architecture: Type.String(),
+  kernel: Type.String(),
+  vcpus: Counter,
+  memoryMib: Counter,
+  diskGb: Counter,
+  devices: Type.Array(
+    Type.Object({
+      address: Type.String(),
+      acceleratorType: Type.Optional(Type.String()),
+      numaNode: Type.Integer(),
+      present: Type.Boolean(),
+      claimedBy: Type.Optional(Type.String()),
+    }),
+  ),
+  virtualization: Type.Object({
+    accelerator: Type.String(),
+    reason: Type.String(),
+    qemuVersion: Type.String(),
+  }),
+  warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() })),
+  updatedAt: Type.String({ format: 'date-time' }),
+})
+
+const acceleratorNames = new Map<Accelerator, string>([
+  [Accelerator.KVM, 'kvm'],
+  [Accelerator.TCG, 'tcg'],
+])
+
+/** Hosts are the operators' business: no tenant ever sees one. */
+export function addHostRoutes(server: Server, ports: OperationPorts): void {
+  addCollection(server, {
+    path: '/v1/regions/:region/hosts',
+    plural: 'hosts',
+    noun: 'Host',
+    access: operatorOnly,
+    schema: HostResource,
+    list: async () => {
+      const hosts = await listHosts(ports)
+      return hosts.map((host) => renderHost(host, ports.catalogue.region))
+    },
+  })
+}
+
+function renderHost(host: HostView, region: string): Static<typeof HostResource> {
+  const { facts } = host
+  const paths = resourcePaths(region)
+  return {
+    selfLink: paths.host(host.hostId),
+    id: host.hostId,
+    zone: paths.zone(host.zone),
+    state: host.state,
+    connected: host.connected,
+    agentVersion: host.agentVersion,
+    architecture: host.architecture,
+    kernel: facts.kernel,
+    vcpus: host.vcpus,
+    memoryMib: host.memoryMib,
+    diskGb: host.diskGb,
+    devices: [...host.devices],
+    virtualization: {
+      accelerator:
+        acceleratorNames.get(facts.virtualization?.accelerator ?? Accelerator.UNSPECIFIED) ?? 'unknown',
+      reason: facts.virtualization?.reason ?? '',
+      qemuVersion: facts.virtualization?.qemuVersion ?? '',
+    },
+    warnings: facts.warnings.map(({ code, message }) => ({ code, message })),
+    updatedAt: formatTimestamp(host.updatedAtMs),
+  }
+}

@@ -1,0 +1,168 @@
+import { Type } from 'typebox'
+import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import { deleteInstance } from '../operations/delete-instance.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { listInstanceEvents, listInstances, readInstance } from '../operations/read-instance.ts'
+import { readSerial } from '../operations/read-serial.ts'
+import { projectAccess, projectOf } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { addCreateRoute } from './create-route.ts'
+import {
+  EventResource,
+  entityTagOf,
+  InstanceResource,
+  renderEvent,
+  renderInstance,
+} from './instance-resource.ts'
+import {
+  InstancePath,
+  MutationQuery,
+  NoQuery,
+  PageQuery,
+  ProjectPath,
+  parseIdempotencyKey,
+  parseIfMatch,
+  parseInteger,
+  parsePage,
+  renderPageToken,
+} from './parameters.ts'
+import type { Server } from './server.ts'
+
+const collection = '/v1/regions/:region/projects/:project/compute/instances'
+const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
+const int64 = { minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n }
+
+const SerialQuery = Type.Object(
+  { port: Type.Optional(Type.String()), start: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+)
+const SerialResource = Type.Object({
+  selfLink: Type.String(),
+  contents: Type.String(),
+  start: Type.String({
+    description: 'Offset of the first byte; later than asked where the beginning is gone.',
+  }),
+  next: Type.String({ description: 'What to ask for as start next time.' }),
+})
+
+export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
+  const { region } = ports.catalogue
+  const viewer = { access: projectAccess('viewer') }
+  addCreateRoute(server, collection, ports)
+
+  server.get(
+    collection,
+    {
+      config: viewer,
+      schema: {
+        params: ProjectPath,
+        querystring: PageQuery,
+        response: {
+          200: Type.Object({
+            instances: Type.Array(InstanceResource),
+            nextPageToken: Type.Optional(Type.String()),
+          }),
+          ...errors,
+        },
+      },
+    },
+    async (request) => {
+      const { pageSize, after } = parsePage(request.query)
+      const where = { project: projectId(projectOf(request).id), pageSize }
+      const page = await listInstances(
+        after === undefined ? where : { ...where, afterUid: instanceUid(after) },
+        ports,
+      )
+      return {
+        instances: page.instances.map((instance) => renderInstance(instance, region)),
+        ...renderNextPage(page.nextAfterUid),
+      }
+    },
+  )
+
+  server.get(
+    `${collection}/:id`,
+    {
+      config: viewer,
+      schema: { params: InstancePath, querystring: NoQuery, response: { 200: InstanceResource, ...errors } },
+    },
+    async (request, reply) => {
+      const outcome = await readInstance(addressOf(request.params), ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return reply.header('etag', entityTagOf(outcome.value)).send(renderInstance(outcome.value, region))
+    },
+  )
+
+  server.delete(
+    `${collection}/:id`,
+    {
+      config: { access: projectAccess('editor') },
+      schema: {
+        params: InstancePath,
+        querystring: MutationQuery,
+        response: { 202: InstanceResource, ...errors },
+      },
+    },
+    async (request, reply) => {
+      // Deleting twice is deleting once: the key is checked for its form only.
+      parseIdempotencyKey(request, request.query)
+      const ifRevision = parseIfMatch(request)
+      const asked = { ...addressOf(request.params), requestId: request.id }
+      const outcome = await deleteInstance(ifRevision === undefined ? asked : { ...asked, ifRevision }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return reply
+        .code(202)
+        .header('etag', entityTagOf(outcome.value))
+        .send(renderInstance(outcome.value, region))
+    },
+  )
+
+  server.get(
+    `${collection}/:id/events`,
+    {
+      config: viewer,
+      schema: {
+        params: InstancePath,
+        querystring: NoQuery,
+        response: { 200: Type.Object({ events: Type.Array(EventResource) }), ...errors },
+      },
+    },
+    async (request, reply) => {
+      const outcome = await listInstanceEvents(addressOf(request.params), ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return { events: outcome.value.map(renderEvent) }
+    },
+  )
+
+  server.get(
+    `${collection}/:id/serialPort`,
+    {
+      config: viewer,
+      schema: {
+        params: InstancePath,
+        querystring: SerialQuery,
+        response: { 200: SerialResource, ...errors },
+      },
+    },
+    async (request, reply) => {
+      const address = addressOf(request.params)
+      const { query } = request
+      const port = Number(parseInteger(query.port, { name: 'port', minimum: 1n, maximum: 4n, absent: 1n }))
+      const start = parseInteger(query.start, { name: 'start', ...int64, absent: 0n })
+      const outcome = await readSerial({ ...address, port, start }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      const { instanceId, contents, next, start: first } = outcome.value
+      const selfLink = `${resourcePaths(region).instance(address.project, instanceId)}/serialPort`
+      return { selfLink, contents, start: String(first), next: String(next) }
+    },
+  )
+}
+
+const addressOf = (params: { project: string; id: string }) => ({
+  project: projectId(params.project),
+  idOrUid: params.id,
+})
+
+const renderNextPage = (last: InstanceUid | undefined) =>
+  last === undefined ? {} : { nextPageToken: renderPageToken(last) }

@@ -1,0 +1,80 @@
+// Query parameters and headers that many routes take, from text to values. Text that makes no sense is refused.
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { refuse } from '../errors.ts'
+import { RefusedError } from './json-body.ts'
+
+const closed = { additionalProperties: false } as const
+
+export const ProjectPath = Type.Object({ region: Type.String(), project: Type.String() })
+export const InstancePath = Type.Object({ region: Type.String(), project: Type.String(), id: Type.String() })
+export const NoQuery = Type.Object({}, closed)
+export const MutationQuery = Type.Object({ requestId: Type.Optional(Type.String()) }, closed)
+export const PageQuery = Type.Object(
+  {
+    pageSize: Type.Optional(Type.String({ description: '1 to 500; 50 where absent.' })),
+    pageToken: Type.Optional(Type.String({ description: 'nextPageToken of the page before.' })),
+  },
+  closed,
+)
+
+const invalid = (field: string, message: string) =>
+  new RefusedError(refuse('INVALID_VALUE', { message }, field))
+
+/** An integer in decimal, within the bounds. */
+export function parseInteger(
+  text: string | undefined,
+  { name, minimum, maximum, absent }: { name: string; minimum: bigint; maximum: bigint; absent: bigint },
+): bigint {
+  if (text === undefined) return absent
+  const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined
+  if (value !== undefined && value >= minimum && value <= maximum) return value
+  throw invalid(name, `"${name}" must be an integer from ${minimum} to ${maximum}.`)
+}
+
+export interface Page {
+  readonly pageSize: number
+  /** The last item of the page before. */
+  readonly after?: string
+}
+
+export function parsePage(query: { pageSize?: string; pageToken?: string }): Page {
+  const bounds = { name: 'pageSize', minimum: 1n, maximum: 500n, absent: 50n }
+  const pageSize = Number(parseInteger(query.pageSize, bounds))
+  if (query.pageToken === undefined) return { pageSize }
+  const after = Buffer.from(query.pageToken, 'base64url').toString()
+  if (after !== '' && renderPageToken(after) === query.pageToken) return { pageSize, after }
+  throw invalid(
+    'pageToken',
+    'The pageToken is not one of ours; use nextPageToken of the page before as it is.',
+  )
+}
+
+/** Opaque to clients. */
+export const renderPageToken = (last: string): string => Buffer.from(last).toString('base64url')
+
+/** `requestId` of the query and the header `Idempotency-Key` are one and the same thing. */
+export function parseIdempotencyKey(
+  request: FastifyRequest,
+  query: { requestId?: string },
+): string | undefined {
+  const header = request.headers['idempotency-key']
+  const fromHeader = Array.isArray(header) ? header.join(', ') : header
+  if (fromHeader !== undefined && query.requestId !== undefined && fromHeader !== query.requestId) {
+    const message = 'requestId and Idempotency-Key are both given and differ; send one.'
+    throw new RefusedError(refuse('INVALID_IDEMPOTENCY_KEY', { message }, 'requestId'))
+  }
+  const key = fromHeader ?? query.requestId
+  if (key === undefined || /^[\x21-\x7e]{1,128}$/.test(key)) return key
+  const message = 'An idempotency key has 1 to 128 visible ASCII characters; a UUID is a good one.'
+  throw new RefusedError(refuse('INVALID_IDEMPOTENCY_KEY', { message }, 'requestId'))
+}
+
+/** The revision that `If-Match` names; undefined where any will do. */
+export function parseIfMatch(request: FastifyRequest): number | undefined {
+  const header = request.headers['if-match']?.trim()
+  if (header === undefined || header === '*') return undefined
+  const match = /^"(\d{1,15})"$/.exec(header)
+  if (match !== null) return Number(match[1])
+  throw invalid('If-Match', 'If-Match takes one ETag as it was given, with its quotes, or *.')
+}

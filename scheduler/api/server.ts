@@ -1,0 +1,140 @@
+// The HTTP face of the scheduler: tokens, shapes, statuses and headers.
+// In: requests. Out: answers, every one of them in the published form and with an X-Request-Id.
+// Never: decides, remembers, or lets a stack or another project's data out.
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import type { TokenVerifier } from '../auth/verify-token.ts'
+import { refuse } from '../errors.ts'
+import { checkReadiness } from '../operations/list-hosts.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { guardRoutes, publicAccess } from './access.ts'
+import { answerError, answerRefusal, bodyLimitBytes } from './answer.ts'
+import { addCatalogueRoutes } from './catalogue-routes.ts'
+import { addHostRoutes } from './host-routes.ts'
+import { addInstanceRoutes } from './instance-routes.ts'
+import { parseJsonBody } from './json-body.ts'
+import { collectRoutes } from './other-methods.ts'
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+export interface ApiServer {
+  /** http://127.0.0.1:8080 */
+  readonly url: string
+  /** Lets requests under way finish. */
+  close(): Promise<void>
+}
+
+export async function startApiServer(options: {
+  readonly host: string
+  readonly port: number
+  readonly ports: OperationPorts
+  readonly verifier: TokenVerifier
+}): Promise<ApiServer> {
+  const server = buildServer(options.ports, options.verifier)
+  const url = await server.listen({ host: options.host, port: options.port })
+  return { url, close: () => server.close() }
+}
+
+function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
+  const { random, log } = ports
+  const server: Server = fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    requestIdHeader: false,
+    genReqId: (request) => acceptRequestId(request.headers['x-request-id']) ?? `req_${random.slug(20)}`,
+    // The defaults of these drop and convert silently; `verbose` lets a problem name what was meant.
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: false,
+        useDefaults: false,
+        allErrors: true,
+        verbose: true,
+      },
+    },
+    clientErrorHandler: (thrown, socket) => {
+      const requestId = `req_${random.slug(20)}`
+      log.info({ requestId, code: thrown.code }, 'What came was no HTTP.')
+      if (socket.writable) socket.end(renderBadRequest(requestId))
+    },
+    frameworkErrors: (thrown, request, reply) => {
+      void reply.header('x-request-id', request.id)
+      void answerError(thrown, request, reply, log)
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, parseJsonBody(String(text)))
+    } catch (thrown) {
+      done(thrown as Error)
+    }
+  })
+  server.setErrorHandler((thrown, request, reply) => answerError(thrown, request, reply, log))
+  server.setNotFoundHandler((request, reply) =>
+    answerRefusal(reply, refuse('ROUTE_NOT_FOUND', { path: pathOf(request.url) })),
+  )
+  server.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      path: pathOf(request.url),
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      principal: request.principal?.subject,
+    }
+    log.info(fields, 'Answered.')
+  })
+  guardRoutes(server, { verifier, catalogue: ports.catalogue })
+  const refuseOtherMethods = collectRoutes(server)
+  addHealthRoutes(server, ports)
+  addCatalogueRoutes(server, ports.catalogue)
+  addInstanceRoutes(server, ports)
+  addHostRoutes(server, ports)
+  refuseOtherMethods()
+  return server
+}
+
+/** A client's own id is kept where it can stand in a log line and a header. */
+function acceptRequestId(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' && /^[A-Za-z0-9._:-]{1,128}$/.test(header) ? header : undefined
+}
+
+/** The published form, for a connection that never got as far as a request. */
+function renderBadRequest(requestId: string): string {
+  const { message, problems } = refuse('MALFORMED_REQUEST', { message: 'This is not HTTP that can be read.' })
+  const body = JSON.stringify({ error: { code: 400, message, details: problems } })
+  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close']
+  return [...head, `X-Request-Id: ${requestId}`, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join(
+    '\r\n',
+  )
+}
+
+/** The query may hold what is not for logs. */
+const pathOf = (url: string) => url.split('?', 1)[0] ?? ''
+
+function addHealthRoutes(server: Server, ports: OperationPorts): void {
+  const config = { access: publicAccess }
+  server.get('/healthz', { config }, async () => ({ status: 'ok' }))
+  server.get('/readyz', { config }, async (_request, reply) =>
+    (await checkReadiness(ports))
+      ? { status: 'ready' }
+      : answerRefusal(reply, refuse('TRY_AGAIN', { message: 'The store does not answer.' })),
+  )
+}

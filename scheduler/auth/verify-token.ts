@@ -1,0 +1,92 @@
+// Bearer tokens: a signed JWT in, a principal or a refusal out. Issuer, audience and algorithms are pinned by the
+// settings; the token's own header decides nothing. Never logs or echoes a token.
+import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Clock } from '../../lib/clock.ts'
+import type { AuthSettings } from '../config.ts'
+import { type Refusal, refuse } from '../errors.ts'
+import { type Principal, parseRoles } from './roles.ts'
+
+export type Verification = { readonly kind: 'verified'; readonly principal: Principal } | Refusal
+
+export interface TokenVerifier {
+  /** Of the value of the Authorization header. */
+  verify(authorization: string | undefined): Promise<Verification>
+}
+
+export function createTokenVerifier({
+  settings,
+  clock,
+}: {
+  settings: AuthSettings
+  clock: Clock
+}): TokenVerifier {
+  const keys =
+    settings.jwksUri === undefined
+      ? createLocalJWKSet(settings.jwks ?? { keys: [] })
+      : createRemoteJWKSet(new URL(settings.jwksUri))
+  return {
+    verify: async (authorization) => {
+      const token = parseBearer(authorization)
+      if (token === undefined) return unauthenticated('Send a token: Authorization: Bearer TOKEN.')
+      try {
+        const { payload } = await jwtVerify(token, keys, {
+          issuer: settings.issuer,
+          audience: settings.audience,
+          algorithms: [...settings.algorithms],
+          clockTolerance: settings.clockSkewSeconds,
+          currentDate: new Date(clock.nowMs()),
+          requiredClaims: ['sub', 'exp'],
+        })
+        return { kind: 'verified', principal: principalOf(payload, settings) }
+      } catch (thrown) {
+        if (thrown instanceof errors.JWKSTimeout || !(thrown instanceof errors.JOSEError)) {
+          return refuse('TRY_AGAIN', {
+            message: 'The keys of the token issuer can not be reached; try again.',
+          })
+        }
+        return unauthenticated(explain(thrown))
+      }
+    },
+  }
+}
+
+const unauthenticated = (message: string) => refuse('UNAUTHENTICATED', { message })
+
+function parseBearer(authorization: string | undefined): string | undefined {
+  return /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? '')?.[1]
+}
+
+function principalOf(payload: JWTPayload, settings: AuthSettings): Principal {
+  const claim = readClaim(payload, settings.roleClaim)
+  const values = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : []
+  const names = values.filter((value) => typeof value === 'string')
+  return { subject: payload.sub ?? '', ...parseRoles(names, settings.roleMapping) }
+}
+
+/** The claim of that very name, else the dotted path: Keycloak's realm_access.roles, others' https://… names. */
+function readClaim(payload: JWTPayload, name: string): unknown {
+  if (Object.hasOwn(payload, name)) return payload[name]
+  return name.split('.').reduce<unknown>((value, key) => {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    return (value as Record<string, unknown>)[key]
+  }, payload)
+}
+
+function explain(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'The token has expired; get a new one.'
+  if (error instanceof errors.JWTClaimValidationFailed) return claimSentence(error.claim)
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return 'The token is signed with an algorithm that is not accepted.'
+  return 'The token is not one that was signed by the issuer this region trusts.'
+}
+
+function claimSentence(claim: string): string {
+  if (claim === 'nbf') return 'The token is not valid yet.'
+  const known: Readonly<Record<string, string>> = {
+    iss: 'issuer',
+    aud: 'audience',
+    sub: 'subject',
+    exp: 'expiry',
+  }
+  return `The token's ${known[claim] ?? claim} is missing or not the one that this region accepts.`
+}

@@ -1,0 +1,177 @@
+// The scheduler's settings file: every setting with its type and default. What YAML can't say by shape alone (two
+// things of one name, a reference to nothing) is checked after, with a sentence for each mistake.
+import { type Static, Type } from 'typebox'
+import { ConfigError, readConfigFile } from '../lib/config.ts'
+import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
+import { findCatalogueProblems } from './admission/catalogue-problems.ts'
+import type { Catalogue } from './model/catalogue.ts'
+
+const closed = { additionalProperties: false } as const
+const resourceId = Type.String({ maxLength: 63, pattern: resourceIdPattern })
+const imageId = Type.String({ maxLength: 63, pattern: imageIdPattern })
+const port = Type.Integer({ minimum: 0, maximum: 65_535 })
+const path = Type.String({ minLength: 1 })
+const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const blob = Type.Object({ url: path, sha256 }, closed)
+const uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
+
+const acceleratorType = Type.Object(
+  {
+    id: resourceId,
+    description: Type.Optional(Type.String()),
+    pciIds: Type.Array(Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' }), { minItems: 1 }),
+    memoryGb: Type.Optional(Type.Integer({ minimum: 1 })),
+    maximumPerInstance: Type.Integer({ minimum: 1, maximum: 64, default: 8 }),
+  },
+  closed,
+)
+
+const instanceType = Type.Object(
+  {
+    id: resourceId,
+    description: Type.Optional(Type.String()),
+    vcpus: Type.Integer({ minimum: 1, maximum: 512 }),
+    memoryMib: Type.Integer({ minimum: 128, maximum: 16_777_216 }),
+    gpus: Type.Optional(
+      Type.Object({ type: resourceId, count: Type.Integer({ minimum: 1, maximum: 64 }) }, closed),
+    ),
+    defaultImage: Type.Optional(imageId),
+  },
+  closed,
+)
+
+const zone = Type.Object(
+  {
+    id: resourceId,
+    description: Type.Optional(Type.String()),
+    cpuOvercommit: Type.Number({ minimum: 1, maximum: 64, default: 1 }),
+    instanceTypes: Type.Array(instanceType, { minItems: 1 }),
+    acceleratorTypes: Type.Array(acceleratorType, { default: [] }),
+  },
+  closed,
+)
+
+const image = Type.Object(
+  {
+    id: imageId,
+    family: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+    url: path,
+    sha256,
+    format: Type.Enum(['raw', 'qcow2']),
+    architecture: Type.Enum(['x86_64', 'aarch64'], { default: 'x86_64' }),
+    sizeGb: Type.Integer({ minimum: 1, maximum: 65_536 }),
+    metadataFlavour: Type.Enum(['nocloud'], { default: 'nocloud' }),
+    directKernel: Type.Optional(
+      Type.Object({ kernel: blob, initrd: blob, commandLine: Type.String() }, closed),
+    ),
+  },
+  closed,
+)
+
+const network = Type.Object(
+  {
+    id: resourceId,
+    uid: uuid,
+    subnet: Type.Object({ id: resourceId, ipv4Cidr: Type.String() }, closed),
+    vlan: Type.Integer({ minimum: 0, maximum: 4094, default: 0 }),
+    mtu: Type.Integer({ minimum: 1280, maximum: 9216, default: 1500 }),
+  },
+  closed,
+)
+
+const project = Type.Object(
+  {
+    id: resourceId,
+    displayName: Type.Optional(Type.String()),
+    networks: Type.Array(network, { minItems: 1 }),
+  },
+  closed,
+)
+
+export const AuthSettings = Type.Object(
+  {
+    issuer: Type.String({ minLength: 1 }),
+    audience: Type.String({ minLength: 1 }),
+    /** Pinned: a token can't choose its own. Symmetric ones and none are not possible. */
+    algorithms: Type.Array(
+      Type.Enum(['EdDSA', 'ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']),
+      { minItems: 1, default: ['EdDSA', 'ES256', 'RS256'] },
+    ),
+    /** One of the two. */
+    jwksUri: Type.Optional(Type.String({ pattern: '^https?://' })),
+    jwks: Type.Optional(
+      Type.Object({ keys: Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1 }) }),
+    ),
+    clockSkewSeconds: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
+    /** The claim with the roles, or a dotted path to it. */
+    roleClaim: Type.String({ minLength: 1, default: 'berth_roles' }),
+    /** Values of that claim in the issuer's words → roles in Berth's. Others are read as Berth's own. */
+    roleMapping: Type.Unsafe<Readonly<Record<string, readonly string[]>>>({
+      type: 'object',
+      additionalProperties: { type: 'array', items: { type: 'string' } },
+      default: {},
+    }),
+  },
+  closed,
+)
+
+export const Settings = Type.Object(
+  {
+    region: resourceId,
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+    http: Type.Object({ host: Type.String({ default: '127.0.0.1' }), port: port }, closed),
+    agents: Type.Object(
+      {
+        host: Type.String({ default: '127.0.0.1' }),
+        port: port,
+        /** The secret that agents share with the scheduler; in a file of its own rather than here. */
+        token: Type.Optional(Type.String({ minLength: 16 })),
+        tokenFile: Type.Optional(path),
+        tls: Type.Optional(Type.Object({ certificateFile: path, keyFile: path }, closed)),
+      },
+      closed,
+    ),
+    store: Type.Object({ path }, closed),
+    auth: AuthSettings,
+    hostnameTemplate: Type.String({ default: '[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal' }),
+    zones: Type.Array(zone, { minItems: 1 }),
+    images: Type.Array(image, { default: [] }),
+    projects: Type.Array(project, { minItems: 1 }),
+  },
+  closed,
+)
+
+export type Settings = Static<typeof Settings>
+export type AuthSettings = Static<typeof AuthSettings>
+
+/** Reads and checks the whole file; throws a ConfigError that names every mistake of a kind at once. */
+export function readSettings(file: string): Settings {
+  const settings = readConfigFile(Settings, file)
+  const problems = [...findSettingProblems(settings), ...findCatalogueProblems(catalogueOf(settings))]
+  if (problems.length > 0) throw new ConfigError(`Settings file ${file}: ${problems.join(' ')}`)
+  return settings
+}
+
+export function catalogueOf(settings: Settings): Catalogue {
+  const { region, zones, images, projects, hostnameTemplate } = settings
+  return { region, zones, images, projects, hostnameTemplate }
+}
+
+/** What the file says that can not work: a sentence each. */
+export function findSettingProblems({ auth, agents }: Settings): readonly string[] {
+  const problems: string[] = []
+  if ((auth.jwksUri === undefined) === (auth.jwks === undefined)) {
+    problems.push('auth needs either jwksUri or jwks, to verify tokens with.')
+  }
+  if ((agents.token === undefined) === (agents.tokenFile === undefined)) {
+    problems.push('agents needs either token or tokenFile, the secret that agents show.')
+  }
+  if (agents.tls === undefined && !isLoopback(agents.host)) {
+    problems.push(`agents.host ${agents.host} is not a loopback address: give agents.tls, or use 127.0.0.1.`)
+  }
+  return problems
+}
+
+const isLoopback = (host: string) =>
+  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)

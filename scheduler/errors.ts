@@ -1,0 +1,242 @@
+// Every refusal that a client can meet: its published reason, the HTTP status, and the sentence for a person.
+// Admission and operations name problems from here; only the API looks at the statuses.
+
+interface Entry<Parameters> {
+  readonly status: number
+  readonly sentence: (parameters: Parameters) => string
+}
+
+const entry = <Parameters>(
+  status: number,
+  sentence: (parameters: Parameters) => string,
+): Entry<Parameters> => ({
+  status,
+  sentence,
+})
+
+interface Said {
+  /** The whole sentence, from whoever knows best. */
+  readonly message: string
+}
+interface Named {
+  /** "Instance", "Network", … */
+  readonly what: string
+  readonly id: string
+}
+
+const said = (status: number) => entry<Said>(status, ({ message }) => message)
+
+const catalogue = {
+  // The shape of the request
+  MALFORMED_REQUEST: said(400),
+  MALFORMED_JSON: entry<{ detail: string }>(400, ({ detail }) => `The body is not valid JSON: ${detail}.`),
+  DUPLICATE_KEY: entry<{ key: string }>(
+    400,
+    ({ key }) => `The key "${key}" is twice in one object of the body; keep one.`,
+  ),
+  UNKNOWN_FIELD: entry<{ name: string; meant?: string }>(400, ({ name, meant }) =>
+    meant === undefined
+      ? `There is no field "${name}" here; remove it.`
+      : `There is no field "${name}" here; did you mean "${meant}"?`,
+  ),
+  MISSING_FIELD: entry<{ name: string; why?: string }>(
+    400,
+    ({ name, why }) => `"${name}" is missing${why === undefined ? '' : `: ${why}`}.`,
+  ),
+  WRONG_TYPE: entry<{ name: string; expected: string }>(
+    400,
+    ({ name, expected }) => `"${name}" must be ${expected}.`,
+  ),
+  INVALID_VALUE: said(400),
+  INVALID_LABEL: said(400),
+  INVALID_METADATA: said(400),
+  METADATA_TOO_LARGE: said(400),
+  INVALID_SSH_KEY: entry<{ line: number; trouble: string }>(
+    400,
+    ({ line, trouble }) => `Line ${line} of ssh-keys ${trouble}.`,
+  ),
+  INVALID_IDEMPOTENCY_KEY: said(400),
+
+  // Who asks
+  UNAUTHENTICATED: said(401),
+  ROLE_MISSING: entry<{ role: string; where: string }>(
+    403,
+    ({ role, where }) =>
+      `This needs the role ${role} ${where}, which your token does not have. Ask an administrator for it.`,
+  ),
+
+  // What is not there
+  ROUTE_NOT_FOUND: entry<{ path: string }>(404, ({ path }) => `There is nothing at ${path}.`),
+  NOT_FOUND: entry<Named & { where: string }>(
+    404,
+    ({ what, id, where }) => `${what} ${id} does not exist in ${where}.`,
+  ),
+  PROJECT_NOT_FOUND: entry<{ id: string }>(
+    404,
+    ({ id }) => `Project ${id} does not exist, or you have no role in it.`,
+  ),
+  METHOD_NOT_ALLOWED: entry<{ method: string; allowed: string }>(
+    405,
+    ({ method, allowed }) => `${method} is not possible here; use ${allowed}.`,
+  ),
+
+  // State
+  NAME_TAKEN: entry<{ id: string }>(
+    409,
+    ({ id }) => `The project has an instance named ${id} already; choose another id, or leave it out.`,
+  ),
+  ADDRESS_IN_USE: entry<{ address: string }>(
+    409,
+    ({ address }) => `The address ${address} belongs to another NIC; choose another, or leave it out.`,
+  ),
+  ADDRESSES_EXHAUSTED: entry<{ subnet: string }>(
+    409,
+    ({ subnet }) =>
+      `The subnet ${subnet} has no free address left; delete an instance or use another subnet.`,
+  ),
+  IDEMPOTENCY_KEY_REUSED: entry<{ key: string }>(
+    409,
+    ({ key }) => `The idempotency key ${key} was used for another request; use a new key for a new request.`,
+  ),
+  POOL_CAPACITY_EXCEEDED: said(409),
+  REVISION_MISMATCH: entry<{ revision: number }>(
+    412,
+    ({ revision }) =>
+      `The instance has changed: its ETag is "${revision}" by now. Read it again, then repeat the request.`,
+  ),
+  BODY_TOO_LARGE: entry<{ limitBytes: number }>(
+    413,
+    ({ limitBytes }) => `The body has more than ${limitBytes} bytes, which is the limit.`,
+  ),
+  UNSUPPORTED_MEDIA_TYPE: entry<{ given: string }>(
+    415,
+    ({ given }) => `The body must be application/json, not ${given}.`,
+  ),
+
+  // Meaning
+  REFERENCE_NOT_FOUND: entry<Named & { known?: readonly string[] }>(
+    422,
+    ({ what, id, known }) =>
+      `${what} ${id} does not exist${known === undefined || known.length === 0 ? '' : `; there is ${known.join(', ')}`}.`,
+  ),
+  REFERENCE_AMBIGUOUS: entry<Named & { where: readonly string[] }>(
+    422,
+    ({ what, id, where }) => `${what} ${id} exists in ${where.join(' and ')}; give its whole path.`,
+  ),
+  REFERENCE_MALFORMED: entry<{ given: string; expected: string }>(
+    422,
+    ({ given, expected }) => `"${given}" is no reference that fits here; write ${expected}.`,
+  ),
+  WRONG_REGION: entry<{ given: string; region: string }>(
+    422,
+    ({ given, region }) => `The reference points to region ${given}; this is region ${region}.`,
+  ),
+  WRONG_PROJECT: entry<{ given: string; project: string }>(
+    422,
+    ({ given, project }) =>
+      `The reference points to project ${given}; only resources of ${project} fit here.`,
+  ),
+  WRONG_ZONE: entry<{ given: string; zone: string }>(
+    422,
+    ({ given, zone }) => `The reference points to zone ${given}, but the instance type is in zone ${zone}.`,
+  ),
+  INVALID_CUSTOM_TYPE: said(422),
+  DISK_TOO_SMALL: entry<{ sizeGb: number; minimumGb: number; image: string }>(
+    422,
+    ({ sizeGb, minimumGb, image }) =>
+      `The image ${image} needs ${minimumGb} GB; ${sizeGb} GB is too small. Use ${minimumGb} or more, or leave it out.`,
+  ),
+  DISK_SIZE_REQUIRED: entry<object>(422, () => 'A disk without a source needs a size.'),
+  BOOT_DISK_NEEDS_SOURCE: entry<object>(
+    422,
+    () => 'The boot disk needs an image to boot from: give it a source, or set boot on another disk.',
+  ),
+  SEVERAL_BOOT_DISKS: entry<{ count: number }>(
+    422,
+    ({ count }) => `${count} disks are marked as boot disk; mark one.`,
+  ),
+  NO_DEFAULT_IMAGE: entry<{ type: string }>(
+    422,
+    ({ type }) => `The instance type ${type} has no default image; give a boot disk with a source.`,
+  ),
+  ADDRESS_OUTSIDE_SUBNET: entry<{ address: string; cidr: string }>(
+    422,
+    ({ address, cidr }) => `The address ${address} is not a usable one of the subnet ${cidr}.`,
+  ),
+  ADDRESS_RESERVED: entry<{ address: string; why: string }>(
+    422,
+    ({ address, why }) => `The address ${address} is the subnet's ${why}; choose another.`,
+  ),
+  NO_IPV6: entry<{ subnet: string }>(
+    422,
+    ({ subnet }) => `The subnet ${subnet} has no IPv6; leave ipv6Address out.`,
+  ),
+  VLAN_MISMATCH: entry<{ network: string; vlan: number }>(422, ({ network, vlan }) =>
+    vlan === 0
+      ? `The network ${network} has no VLAN; leave vlan out.`
+      : `The network ${network} is on VLAN ${vlan}; write ${vlan}, or leave vlan out.`,
+  ),
+  GPUS_BUNDLED: entry<{ type: string; bundled: string }>(
+    422,
+    ({ type, bundled }) =>
+      `The instance type ${type} comes with ${bundled} and takes no other GPUs; leave gpus out.`,
+  ),
+  TOO_MANY_GPUS: entry<{ type: string; count: number; maximum: number }>(
+    422,
+    ({ type, count, maximum }) =>
+      `An instance can have at most ${maximum} of ${type}; ${count} were asked for.`,
+  ),
+  CAN_NEVER_FIT: said(422),
+
+  // Our own trouble
+  INTERNAL: entry<{ requestId: string }>(
+    500,
+    ({ requestId }) => `Something went wrong here. Tell the operator this request's id: ${requestId}.`,
+  ),
+  TRY_AGAIN: said(503),
+  SERIAL_UNAVAILABLE: entry<{ id: string }>(
+    503,
+    ({ id }) =>
+      `The serial output of ${id} can't be read at the moment: it has not started yet, or contact with it is interrupted. Try again shortly.`,
+  ),
+} as const
+
+export type Reason = keyof typeof catalogue
+type ParametersOf<R extends Reason> = Parameters<(typeof catalogue)[R]['sentence']>[0]
+
+/** The published enum. */
+export const reasons = Object.keys(catalogue) as readonly Reason[]
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly reason: Reason
+  /** Where in the request: disks[0].sizeGb */
+  readonly field?: string
+  readonly message: string
+  /** Of a capacity refusal: the placement rule and how many hosts it ruled out. */
+  readonly rule?: string
+  readonly hosts?: number
+}
+
+export function problem<R extends Reason>(reason: R, parameters: ParametersOf<R>, field?: string): Problem {
+  const { sentence } = catalogue[reason] as Entry<ParametersOf<R>>
+  return { reason, message: sentence(parameters), ...(field === undefined ? {} : { field }) }
+}
+
+export const statusOf = (reason: Reason): number => catalogue[reason].status
+
+/** Why a request was not carried out: one sentence, and every problem. */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly message: string
+  readonly problems: readonly [Problem, ...Problem[]]
+}
+
+export function refuse<R extends Reason>(reason: R, parameters: ParametersOf<R>, field?: string): Refusal {
+  return refuseAll([problem(reason, parameters, field)])
+}
+
+export function refuseAll(problems: readonly [Problem, ...Problem[]], message?: string): Refusal {
+  const summary = problems.length === 1 ? problems[0].message : `The request has ${problems.length} problems.`
+  return { kind: 'refused', message: message ?? summary, problems }
+}

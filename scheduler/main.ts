@@ -1,0 +1,116 @@
+// Puts the scheduler together: settings → store → agents' sessions → loops → HTTP; and takes it apart on a signal.
+// Standard output gets one line of JSON that says where it listens; the log goes to standard error.
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { systemClock } from '../lib/clock.ts'
+import { ConfigError } from '../lib/config.ts'
+import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
+import { systemRandom } from '../lib/random.ts'
+import { startApiServer } from './api/server.ts'
+import { createTokenVerifier } from './auth/verify-token.ts'
+import { catalogueOf, readSettings, type Settings } from './config.ts'
+import { tellOverdue } from './reconcile/deadlines.ts'
+import { startLoop } from './reconcile/loop.ts'
+import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
+import { startAgentServer } from './stream/agent-server.ts'
+
+const usage = 'Usage: scheduler/main.ts --config FILE\n'
+const deadlineCheckIntervalMs = 30_000
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: 'string' } } })
+  if (values.config === undefined) {
+    process.stderr.write(usage)
+    process.exit(2)
+  }
+  const settings = readSettings(values.config)
+  const log = createLogger({ level: settings.logLevel, fields: { component: 'scheduler' }, descriptor: 2 })
+  const scheduler = await startScheduler(settings, log)
+  process.stdout.write(`${JSON.stringify({ event: 'ready', ...scheduler.addresses })}\n`)
+
+  let closing = false
+  const stop = (signal: string) => {
+    if (closing) return
+    closing = true
+    log.info({ signal }, 'Closing.')
+    scheduler.close().then(
+      () => process.exit(0),
+      (thrown: unknown) => {
+        log.error({ err: thrown }, 'Closing failed.')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+async function startScheduler(settings: Settings, log: Logger) {
+  const clock = systemClock
+  const random = systemRandom
+  const catalogue = catalogueOf(settings)
+  const store = await openSqliteStore({ path: settings.store.path, log })
+  const agents = await startAgentServer({
+    host: settings.agents.host,
+    port: settings.agents.port,
+    token: readAgentToken(settings.agents),
+    ...readTls(settings.agents),
+    store,
+    catalogue,
+    clock,
+    random,
+    log,
+  })
+  const deadlines = startLoop({
+    name: 'deadlines',
+    intervalMs: deadlineCheckIntervalMs,
+    work: () => tellOverdue({ store, isConnected: agents.isConnected, clock }),
+    clock,
+    log,
+  })
+  const api = await startApiServer({
+    host: settings.http.host,
+    port: settings.http.port,
+    ports: {
+      store,
+      fleet: agents.fleet,
+      dispatch: agents.dispatch,
+      queries: agents.queries,
+      catalogue,
+      clock,
+      random,
+      log,
+    },
+    verifier: createTokenVerifier({ settings: settings.auth, clock }),
+  })
+  return {
+    addresses: { http: api.url, agents: `${settings.agents.host}:${agents.port}` },
+    // Requests first, so that none is half answered; the store last, since everything writes to it.
+    close: async () => {
+      await api.close()
+      await deadlines.stop()
+      await agents.close()
+      await store.close()
+    },
+  }
+}
+
+function readAgentToken({ token, tokenFile }: Settings['agents']): string {
+  if (tokenFile === undefined) return token ?? ''
+  const read = readFileSync(tokenFile, 'utf8').trim()
+  if (read.length >= 16) return read
+  throw new ConfigError(`The agents' token in ${tokenFile} has fewer than 16 characters.`)
+}
+
+function readTls({ tls }: Settings['agents']): { tls?: { certificate: string; key: string } } {
+  if (tls === undefined) return {}
+  const { certificateFile, keyFile } = tls
+  return { tls: { certificate: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }
+}
+
+try {
+  await main()
+} catch (thrown) {
+  process.stderr.write(`The scheduler can't start: ${describeCauses(thrown)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,49 @@
+import { formatTimestamp } from '../../lib/clock.ts'
+import type { Random } from '../../lib/random.ts'
+import { type InstanceUid, instanceUid } from '../../proto/ids.ts'
+import { admitInstance } from '../admission/admit.ts'
+import { type InstanceRequest, maximumNics } from '../admission/instance-request.ts'
+import type { AdmissionContext } from '../admission/resolution.ts'
+import type { Problem } from '../errors.ts'
+import type { Project } from '../model/catalogue.ts'
+import type { OperationPorts } from './ports.ts'
+
+interface Asked {
+  readonly project: Project
+  readonly serverHost: string
+}
+
+/** What admission may look at, with names and addresses made for one attempt. */
+export function makeAdmissionContext(
+  { project, serverHost }: Asked,
+  uid: InstanceUid,
+  { catalogue, clock, random }: Pick<OperationPorts, 'catalogue' | 'clock' | 'random'>,
+): AdmissionContext {
+  return {
+    catalogue,
+    project,
+    serverHost,
+    identity: {
+      uid,
+      generatedId: `instance-${random.slug(6)}`,
+      createdAt: formatTimestamp(clock.nowMs()),
+      macAddresses: Array.from({ length: maximumNics }, () => makeMacAddress(random)),
+    },
+  }
+}
+
+/** 02:be:… is locally administered; the high bit keeps clear of the service address 02:be:72:00:00:01. */
+function makeMacAddress(random: Random): string {
+  const [first = 0, ...rest] = random.bytes(4)
+  return [0x02, 0xbe, first | 0x80, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/** What admission would say, and nothing done. */
+export function findMeaningProblems(
+  asked: Asked & { readonly body: InstanceRequest },
+  ports: Pick<OperationPorts, 'catalogue' | 'clock' | 'random'>,
+): readonly Problem[] {
+  const context = makeAdmissionContext(asked, instanceUid(ports.random.uuid()), ports)
+  const admission = admitInstance(asked.body, context)
+  return admission.kind === 'refused' ? admission.problems : []
+}

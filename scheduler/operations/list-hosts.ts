@@ -1,0 +1,35 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import { type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { StoredHost } from '../store/store.ts'
+import type { OperationPorts } from './ports.ts'
+
+/** A host for operators: what it has and what is taken, what its agent said, and whether it is there. */
+export interface HostView extends Omit<StoredHost, 'facts'> {
+  readonly connected: boolean
+  readonly facts: HostFacts
+}
+
+export async function listHosts({
+  store,
+  fleet,
+}: Pick<OperationPorts, 'store' | 'fleet'>): Promise<readonly HostView[]> {
+  const [{ hosts }, snapshot] = await Promise.all([store.readHostsChangedAfter(0), fleet.snapshot()])
+  const connected = new Set(snapshot.filter((host) => host.connected).map((host) => host.hostId))
+  return hosts
+    .map((host) => ({
+      ...host,
+      connected: connected.has(host.hostId),
+      facts: fromBinary(HostFactsSchema, host.facts),
+    }))
+    .sort((a, b) => (a.hostId < b.hostId ? -1 : 1))
+}
+
+/** Whether creates would work: the store answers. */
+export async function checkReadiness({ store }: Pick<OperationPorts, 'store'>): Promise<boolean> {
+  try {
+    await store.readHostsChangedAfter(Number.MAX_SAFE_INTEGER)
+    return true
+  } catch {
+    return false
+  }
+}

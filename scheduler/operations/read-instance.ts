@@ -1,0 +1,43 @@
+import type { InstanceUid, ProjectId } from '../../proto/ids.ts'
+import { type Refusal, refuse } from '../errors.ts'
+import type { InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import { done, type Outcome } from './outcome.ts'
+import type { OperationPorts } from './ports.ts'
+
+export async function readInstance(
+  { project, idOrUid }: { project: ProjectId; idOrUid: string },
+  { store }: Pick<OperationPorts, 'store'>,
+): Promise<Outcome<InstanceRecord>> {
+  const instance = await store.findInstance(project, idOrUid)
+  return instance === undefined ? refuseInstance(project, idOrUid) : done(instance)
+}
+
+export const refuseInstance = (project: ProjectId, id: string): Refusal =>
+  refuse('NOT_FOUND', { what: 'Instance', id, where: `project ${project}` })
+
+export interface InstancePage {
+  readonly instances: readonly InstanceRecord[]
+  /** Absent on the last page. */
+  readonly nextAfterUid?: InstanceUid
+}
+
+export async function listInstances(
+  request: { readonly project: ProjectId; readonly afterUid?: InstanceUid; readonly pageSize: number },
+  { store }: Pick<OperationPorts, 'store'>,
+): Promise<InstancePage> {
+  const { pageSize, ...where } = request
+  // One more than asked tells whether there is another page.
+  const found = await store.listInstances({ ...where, limit: pageSize + 1 })
+  const instances = found.slice(0, pageSize)
+  const last = instances.at(-1)
+  return found.length > pageSize && last !== undefined ? { instances, nextAfterUid: last.uid } : { instances }
+}
+
+export async function listInstanceEvents(
+  request: { project: ProjectId; idOrUid: string },
+  ports: Pick<OperationPorts, 'store'>,
+): Promise<Outcome<readonly InstanceEvent[]>> {
+  const instance = await readInstance(request, ports)
+  if (instance.kind === 'refused') return instance
+  return done(await ports.store.listEvents(instance.value.uid))
+}

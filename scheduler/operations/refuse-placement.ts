@@ -1,0 +1,26 @@
+import { type Problem, problem, type Refusal, refuseAll } from '../errors.ts'
+import type { PlacementRule, PlacementVerdict } from '../model/placement.ts'
+import { countRefusals } from '../placement/sentence.ts'
+
+/** A verdict in a tenant's words: how many hosts each rule ruled out, never which. */
+export function refusePlacement(verdict: Exclude<PlacementVerdict, { kind: 'placed' }>): Refusal {
+  const { kind, message, explanation } = verdict
+  const reason = kind === 'never-fits' ? 'CAN_NEVER_FIT' : 'POOL_CAPACITY_EXCEEDED'
+  const [first, ...others] = countRefusals(explanation).map(({ rule, hosts }): Problem => {
+    const { field, lack } = rules[rule]
+    const sentence = `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.`
+    return { ...problem(reason, { message: sentence }, field), rule, hosts }
+  })
+  return refuseAll([first ?? problem(reason, { message }, 'type'), ...others], message)
+}
+
+const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = {
+  zone: { field: 'type', lack: 'in another zone' },
+  'host-ready': { field: 'type', lack: 'not ready to take instances' },
+  architecture: { field: 'disks', lack: "another architecture than the image's" },
+  vcpus: { field: 'type', lack: 'too few vCPUs' },
+  memory: { field: 'type', lack: 'too little memory' },
+  disk: { field: 'disks', lack: 'too little disk space' },
+  'gpu-model': { field: 'gpus', lack: 'no GPU of that type' },
+  'gpu-count': { field: 'gpus', lack: 'too few GPUs of that type' },
+}

@@ -1,0 +1,42 @@
+import type { PciAddress } from '../../proto/ids.ts'
+import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
+
+export function devicesOfType(host: HostSnapshot, type: string): readonly HostDevice[] {
+  return host.devices.filter((device) => device.acceleratorType === type)
+}
+
+/** A device that vanished keeps its claim and takes no new one. */
+export function isFree(device: HostDevice): boolean {
+  return device.present && device.claimedBy === undefined
+}
+
+/**
+ * The exact devices, on a host where enough are free: all on one NUMA node if a node has enough, the node with the
+ * fewest left over so that larger requests keep theirs; otherwise the nodes with most free, so that few are touched.
+ */
+export function chooseDevices(
+  demand: Demand,
+  host: HostSnapshot,
+): readonly { readonly type: string; readonly address: PciAddress }[] {
+  return demand.gpus.flatMap(({ type, count }) =>
+    chooseOfType(devicesOfType(host, type).filter(isFree), count).map(({ address }) => ({ type, address })),
+  )
+}
+
+function chooseOfType(free: readonly HostDevice[], count: number): readonly HostDevice[] {
+  const nodes = new Map<number, HostDevice[]>()
+  for (const device of free) {
+    const node = nodes.get(device.numaNode)
+    if (node) node.push(device)
+    else nodes.set(device.numaNode, [device])
+  }
+  const groups = [...nodes.values()].map((group) => group.toSorted(byAddress))
+  const roomy = groups.filter((group) => group.length >= count).toSorted(bySize)[0]
+  if (roomy) return roomy.slice(0, count)
+  return groups.toSorted(bySize).reverse().flat().slice(0, count)
+}
+
+const byAddress = (a: HostDevice, b: HostDevice) => (a.address < b.address ? -1 : 1)
+
+const bySize = (a: readonly HostDevice[], b: readonly HostDevice[]) =>
+  a.length - b.length || ((a[0]?.address ?? '') < (b[0]?.address ?? '') ? -1 : 1)

@@ -1,0 +1,7 @@
+import { checkCounter } from '../counter.ts'
+import type { Rule } from '../rule.ts'
+
+export const disk: Rule = {
+  name: 'disk',
+  check: (demand, host) => checkCounter(demand.diskGb, host.diskGb, 'GB of disk'),
+}

@@ -1,0 +1,13 @@
+import { devicesOfType, isFree } from '../devices.ts'
+import type { Score } from '../score.ts'
+
+/** Best fit: the fewer GPUs stay free on the host, the more whole hosts stay free for requests of eight. */
+export const gpuFit: Score = {
+  name: 'gpu-fit',
+  weight: 10,
+  of: (demand, host) => {
+    let left = 0
+    for (const { type, count } of demand.gpus) left += devicesOfType(host, type).filter(isFree).length - count
+    return 1 / (1 + left)
+  },
+}

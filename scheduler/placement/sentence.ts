@@ -1,0 +1,57 @@
+import {
+  type Demand,
+  type HostRefusal,
+  type PlacementExplanation,
+  type PlacementRule,
+  placementRules,
+} from '../model/placement.ts'
+
+const ruleWords: Readonly<Record<PlacementRule, string>> = {
+  zone: 'other zone',
+  'host-ready': 'not ready',
+  architecture: 'other architecture',
+  vcpus: 'too few vCPUs free',
+  memory: 'too little memory free',
+  disk: 'too little disk free',
+  'gpu-model': 'no such GPU',
+  'gpu-count': 'too few GPUs free',
+}
+
+/** How many hosts each rule refused, in the order of the rules; hosts in other zones don't count. */
+export function countRefusals(
+  explanation: PlacementExplanation,
+): readonly { rule: PlacementRule; hosts: number }[] {
+  return placementRules
+    .filter((rule) => rule !== 'zone')
+    .map((rule) => ({ rule, hosts: explanation.refusals.filter((refusal) => refusal.rule === rule).length }))
+    .filter(({ hosts }) => hosts > 0)
+}
+
+/** For tenants: what was asked and what stood in the way, by numbers, never by a host's name. */
+export function refusalSentence(
+  demand: Demand,
+  explanation: PlacementExplanation,
+  nearest: HostRefusal | undefined,
+): string {
+  const counts = countRefusals(explanation)
+  const total = counts.reduce((sum, { hosts }) => sum + hosts, 0)
+  if (total === 0) return `Zone ${demand.zone} has no hosts.`
+  const reasons = counts.map(({ rule, hosts }) => `${hosts} ${ruleWords[rule]}`).join(', ')
+  const isLater = explanation.refusals.some((refusal) => refusal.couldEverFit)
+  const sentences = [
+    `${hostsOf(total)} of zone ${demand.zone} has room for ${describeDemand(demand)}: ${reasons}.`,
+    ...(nearest ? [`The nearest: ${nearest.message}.`] : []),
+    isLater
+      ? 'Try again later, or ask for less.'
+      : 'No host of this zone can ever take it: ask for less, or for another type.',
+  ]
+  return sentences.join(' ')
+}
+
+const hostsOf = (total: number) => (total === 1 ? 'Not the one host' : `None of the ${total} hosts`)
+
+function describeDemand(demand: Demand): string {
+  const gpus = demand.gpus.map(({ type, count }) => `${count} × ${type}`)
+  const parts = [`${demand.vcpus} vCPUs`, `${demand.memoryMib} MiB`, `${demand.diskGb} GB of disk`, ...gpus]
+  return parts.join(', ')
+}

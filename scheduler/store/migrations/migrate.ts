@@ -1,0 +1,21 @@
+import type { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { instancesMigration } from './0001-instances.ts'
+import type { ColumnTypes } from './column-types.ts'
+
+/** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
+export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnTypes): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ '0001-instances': instancesMigration(types) }) },
+  })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  if (error === undefined) return
+  const failed = results.find((result) => result.status === 'Error')?.migrationName
+  throw new Error(
+    failed === undefined
+      ? "The store's schema is not one that this version knows: start the version that made it."
+      : `The store can't be brought to this version: step ${failed} failed.`,
+    { cause: error },
+  )
+}

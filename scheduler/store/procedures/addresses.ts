@@ -1,0 +1,77 @@
+import ipaddr from 'ipaddr.js'
+import type { AddressClaim } from '../store.ts'
+import type { Tx } from './rows.ts'
+
+export type PickedAddress =
+  | { readonly kind: 'picked'; readonly ipv4: number }
+  | { readonly kind: 'taken'; readonly address: string }
+  | { readonly kind: 'exhausted' }
+
+/** The asked address, or the lowest free one of the subnet. */
+export async function pickAddress(tx: Tx, claim: AddressClaim): Promise<PickedAddress> {
+  if (claim.requestedIpv4 !== undefined) {
+    const ipv4 = numberOf(claim.requestedIpv4)
+    const taken = claim.reservedIpv4.includes(claim.requestedIpv4) || (await isClaimed(tx, claim, ipv4))
+    return taken ? { kind: 'taken', address: claim.requestedIpv4 } : { kind: 'picked', ipv4 }
+  }
+  const { first, last } = hostRange(claim.ipv4Cidr)
+  const reserved = new Set(claim.reservedIpv4.map(numberOf))
+  let candidate = first
+  while (candidate <= last) {
+    if (reserved.has(candidate)) {
+      candidate += 1
+      continue
+    }
+    if (!(await isClaimed(tx, claim, candidate))) return { kind: 'picked', ipv4: candidate }
+    candidate = await endOfRun(tx, claim, candidate)
+  }
+  return { kind: 'exhausted' }
+}
+
+export function formatIpv4(ipv4: number): string {
+  return [24, 16, 8, 0].map((shift) => (ipv4 >>> shift) & 255).join('.')
+}
+
+async function isClaimed(tx: Tx, claim: AddressClaim, ipv4: number): Promise<boolean> {
+  const row = await tx
+    .selectFrom('address_claims')
+    .select('ipv4')
+    .where('network_uid', '=', claim.networkUid)
+    .where('ipv4', '=', ipv4)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** The first address after `from` whose predecessor is claimed and which is not claimed itself: the database looks. */
+async function endOfRun(tx: Tx, claim: AddressClaim, from: number): Promise<number> {
+  const row = await tx
+    .selectFrom('address_claims as claimed')
+    .select((row) => row('claimed.ipv4', '+', 1).as('next'))
+    .where('claimed.network_uid', '=', claim.networkUid)
+    .where('claimed.ipv4', '>=', from)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('address_claims as follower')
+            .select('follower.ipv4')
+            .where('follower.network_uid', '=', claim.networkUid)
+            .whereRef('follower.ipv4', '=', (row) => row('claimed.ipv4', '+', 1)),
+        ),
+      ),
+    )
+    .orderBy('claimed.ipv4')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.next ?? from + 1
+}
+
+/** Without the network's own address and its broadcast address. */
+function hostRange(cidr: string): { first: number; last: number } {
+  const network = ipaddr.IPv4.networkAddressFromCIDR(cidr).toString()
+  const broadcast = ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString()
+  return { first: numberOf(network) + 1, last: numberOf(broadcast) - 1 }
+}
+
+function numberOf(address: string): number {
+  return ipaddr.IPv4.parse(address).octets.reduce((sum, octet) => sum * 256 + octet, 0)
+}

@@ -1,0 +1,50 @@
+import type { Store } from '../store.ts'
+import { applyObservation } from './apply-observation.ts'
+import { commitPlacement } from './commit-placement.ts'
+import { listEvents } from './events.ts'
+import { readHostsChangedAfter, registerHost } from './hosts.ts'
+import { findByIdempotencyKey } from './idempotency.ts'
+import { acknowledgeCommands, readOutbox } from './outbox.ts'
+import {
+  findInstance,
+  listInStatusSince,
+  listInstances,
+  listInstancesOnHost,
+  setStatusMessage,
+} from './read-instances.ts'
+import { requestDelete } from './request-delete.ts'
+import type { Tx } from './rows.ts'
+
+export type StoreMethod = Exclude<keyof Store, 'close'>
+
+/** Every method of the port as a procedure over one transaction: the same for every database. */
+export type Procedures = {
+  readonly [Method in StoreMethod]: (tx: Tx, ...args: Parameters<Store[Method]>) => ReturnType<Store[Method]>
+}
+
+export const procedures: Procedures = {
+  registerHost,
+  readHostsChangedAfter,
+  commitPlacement,
+  findByIdempotencyKey,
+  requestDelete,
+  findInstance,
+  listInstances,
+  listEvents,
+  listInStatusSince,
+  setStatusMessage,
+  readOutbox,
+  acknowledgeCommands,
+  applyObservation,
+  listInstancesOnHost,
+}
+
+/** Those that write run in a savepoint of their own. */
+export const writes: ReadonlySet<StoreMethod> = new Set([
+  'registerHost',
+  'commitPlacement',
+  'requestDelete',
+  'setStatusMessage',
+  'acknowledgeCommands',
+  'applyObservation',
+])

@@ -1,0 +1,87 @@
+import { sql } from 'kysely'
+import type { PciAddress } from '../../../proto/ids.ts'
+import type { Demand } from '../../model/placement.ts'
+import type { CommitPlacementOutcome } from '../store.ts'
+import type { Tx } from './rows.ts'
+import { touchHost } from './sequences.ts'
+
+type ClaimLost = Extract<CommitPlacementOutcome, { kind: 'claim-lost' }>
+
+const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: 'claim-lost', what, message })
+
+/** Takes CPU, memory, disk and the exact devices of a host; undefined when all of it was there. */
+export async function claimCapacity(
+  tx: Tx,
+  claim: { hostId: string; uid: string; demand: Demand; devices: readonly PciAddress[] },
+): Promise<ClaimLost | undefined> {
+  const { hostId, demand } = claim
+  const host = await tx.selectFrom('hosts').selectAll().where('host_id', '=', hostId).executeTakeFirst()
+  if (host?.state !== 'ready' || host.zone !== demand.zone) return lost('host', 'the host takes no instances')
+  if (host.vcpus_used + demand.vcpus > host.vcpus_capacity) return lost('vcpus', 'the CPUs are taken')
+  if (host.memory_mib_used + demand.memoryMib > host.memory_mib_capacity) {
+    return lost('memory', 'the memory is taken')
+  }
+  if (host.disk_gb_used + demand.diskGb > host.disk_gb_capacity)
+    return lost('disk', 'the disk space is taken')
+  // The condition repeats in the update itself: another writer may have come between.
+  const updated = await tx
+    .updateTable('hosts')
+    .set((row) => ({
+      vcpus_used: row('vcpus_used', '+', demand.vcpus),
+      memory_mib_used: row('memory_mib_used', '+', demand.memoryMib),
+      disk_gb_used: row('disk_gb_used', '+', demand.diskGb),
+    }))
+    .where('host_id', '=', hostId)
+    .where(sql<boolean>`vcpus_used + ${demand.vcpus} <= vcpus_capacity`)
+    .where(sql<boolean>`memory_mib_used + ${demand.memoryMib} <= memory_mib_capacity`)
+    .where(sql<boolean>`disk_gb_used + ${demand.diskGb} <= disk_gb_capacity`)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the capacity is taken')
+  for (const address of claim.devices) {
+    const taken = await claimDevice(tx, { hostId, address, uid: claim.uid })
+    if (taken) return taken
+  }
+  await touchHost(tx, hostId)
+  return undefined
+}
+
+async function claimDevice(
+  tx: Tx,
+  claim: { hostId: string; address: PciAddress; uid: string },
+): Promise<ClaimLost | undefined> {
+  const device = await tx
+    .selectFrom('devices')
+    .select('present')
+    .where('host_id', '=', claim.hostId)
+    .where('address', '=', claim.address)
+    .executeTakeFirst()
+  if (device?.present !== 1) return lost('device', `device ${claim.address} is not there`)
+  const inserted = await tx
+    .insertInto('device_claims')
+    .values({ host_id: claim.hostId, address: claim.address, instance_uid: claim.uid })
+    .onConflict((conflict) => conflict.columns(['host_id', 'address']).doNothing())
+    .executeTakeFirst()
+  return inserted.numInsertedOrUpdatedRows === 1n
+    ? undefined
+    : lost('device', `device ${claim.address} is taken`)
+}
+
+/** Gives back what an instance holds. Only proof of tear-down leads here. */
+export async function releaseClaims(
+  tx: Tx,
+  instance: { uid: string; hostId: string; demand: Demand },
+): Promise<void> {
+  const { uid, hostId, demand } = instance
+  await tx
+    .updateTable('hosts')
+    .set((row) => ({
+      vcpus_used: row('vcpus_used', '-', demand.vcpus),
+      memory_mib_used: row('memory_mib_used', '-', demand.memoryMib),
+      disk_gb_used: row('disk_gb_used', '-', demand.diskGb),
+    }))
+    .where('host_id', '=', hostId)
+    .execute()
+  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
+  await tx.deleteFrom('address_claims').where('instance_uid', '=', uid).execute()
+  await touchHost(tx, hostId)
+}

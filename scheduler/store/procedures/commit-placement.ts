@@ -1,0 +1,126 @@
+import { create, toBinary } from '@bufbuild/protobuf'
+import {
+  DesiredState,
+  EnsureInstanceSchema,
+  type InstanceSpec,
+  InstanceSpecSchema,
+} from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { instanceUid } from '../../../proto/ids.ts'
+import type { InstanceDetails } from '../../model/instance.ts'
+import type { CommitPlacement, CommitPlacementOutcome } from '../store.ts'
+import { formatIpv4, pickAddress } from './addresses.ts'
+import { claimCapacity } from './claims.ts'
+import { appendEvent } from './events.ts'
+import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { queueEnsureInstance } from './outbox.ts'
+import { instanceFromRow, type Tx } from './rows.ts'
+
+/** Thrown to undo what this item has done so far: the batch goes on without it. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly outcome: Exclude<CommitPlacementOutcome, { kind: 'committed' | 'replay' }>
+
+  constructor(outcome: Refused['outcome']) {
+    super(outcome.kind)
+    this.outcome = outcome
+  }
+}
+
+/** Instance, claims, addresses, command, event and key: the caller's savepoint makes it all or nothing. @throws Refused */
+export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<CommitPlacementOutcome> {
+  if (input.idempotency) {
+    const known = await findByIdempotencyKey(tx, input.idempotency)
+    if (known.kind !== 'unused') return known
+  }
+  const namesake = await tx
+    .selectFrom('instances')
+    .select('uid')
+    .where('project', '=', input.project)
+    .where('id', '=', input.id)
+    .executeTakeFirst()
+  if (namesake) return { kind: 'name-taken', uid: instanceUid(namesake.uid) }
+
+  const addresses = await pickAddresses(tx, input)
+  const details = withAddresses(input.details, addresses)
+  const spec = specWithAddresses(input.spec, addresses)
+  const row = await tx
+    .insertInto('instances')
+    .values({
+      uid: input.uid,
+      project: input.project,
+      id: input.id,
+      host_id: input.hostId,
+      details: JSON.stringify(details),
+      spec: toBinary(InstanceSpecSchema, spec),
+      demand: JSON.stringify(input.demand),
+      explanation: JSON.stringify(input.explanation),
+      status: 'PROVISIONING',
+      status_message: input.statusMessage,
+      reason: 'PLACED',
+      status_since_ms: input.nowMs,
+      desired_state: DesiredState.RUNNING,
+      generation: 1,
+      released: 0,
+      revision: 1,
+      created_at_ms: input.nowMs,
+      updated_at_ms: input.nowMs,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  const lost = await claimCapacity(tx, input)
+  if (lost) throw new Refused(lost)
+  await claimAddresses(tx, input, addresses)
+  await appendEvent(tx, {
+    instanceUid: input.uid,
+    from: null,
+    to: 'PROVISIONING',
+    reason: 'PLACED',
+    message: input.statusMessage,
+    atMs: input.nowMs,
+    requestId: input.requestId,
+  })
+  await queueEnsureInstance(tx, {
+    ...input,
+    generation: 1,
+    ensure: create(EnsureInstanceSchema, {
+      desiredState: DesiredState.RUNNING,
+      spec,
+      stopDeadlineMs: input.stopDeadlineMs,
+    }),
+  })
+  if (input.idempotency) await rememberKey(tx, input.idempotency, input)
+  return { kind: 'committed', instance: instanceFromRow(row) }
+}
+
+async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {
+  const picked: number[] = []
+  for (const [nic, claim] of input.addresses.entries()) {
+    // What an earlier NIC of this request was given isn't claimed yet.
+    const reservedIpv4 = [...claim.reservedIpv4, ...picked.map(formatIpv4)]
+    const outcome = await pickAddress(tx, { ...claim, reservedIpv4 })
+    if (outcome.kind === 'taken') throw new Refused({ kind: 'address-taken', nic, address: outcome.address })
+    if (outcome.kind === 'exhausted') throw new Refused({ kind: 'addresses-exhausted', nic })
+    picked.push(outcome.ipv4)
+  }
+  return picked
+}
+
+async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonly number[]): Promise<void> {
+  const rows = input.addresses.map((claim, nic) => ({
+    network_uid: claim.networkUid,
+    ipv4: addresses[nic] ?? 0,
+    mac_address: claim.macAddress,
+    instance_uid: input.uid,
+  }))
+  if (rows.length > 0) await tx.insertInto('address_claims').values(rows).execute()
+}
+
+function withAddresses(details: InstanceDetails, addresses: readonly number[]): InstanceDetails {
+  const nics = details.nics.map((nic, index) => ({ ...nic, ipv4Address: formatIpv4(addresses[index] ?? 0) }))
+  return { ...details, nics }
+}
+
+function specWithAddresses(spec: InstanceSpec, addresses: readonly number[]): InstanceSpec {
+  const nics = spec.nics.map((nic, index) => ({ ...nic, ipv4Address: formatIpv4(addresses[index] ?? 0) }))
+  return { ...spec, nics }
+}

@@ -1,0 +1,125 @@
+import type { RegisterHost, RegisterHostOutcome, StoredHost } from '../store.ts'
+import type { HostRow } from '../tables.ts'
+import { type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
+import { nextValue } from './sequences.ts'
+
+/** Takes what a host says of itself. Nothing it says frees, moves or takes a claim. */
+export async function registerHost(tx: Tx, input: RegisterHost): Promise<RegisterHostOutcome> {
+  const known = await tx
+    .selectFrom('hosts')
+    .selectAll()
+    .where('host_id', '=', input.hostId)
+    .executeTakeFirst()
+  const refusal = known && (await refuseIfAnother(tx, known, input))
+  if (refusal) return refusal
+  const epoch = known ? known.epoch + (known.journal_uuid === input.journalUuid ? 0 : 1) : 1
+  const values = {
+    zone: input.zone,
+    architecture: input.architecture,
+    journal_uuid: input.journalUuid,
+    boot_id: input.bootId,
+    agent_version: input.agentVersion,
+    epoch,
+    facts: input.facts,
+    // What is claimed stays within capacity even on a host that has shrunk.
+    vcpus_capacity: Math.max(input.vcpus, known?.vcpus_used ?? 0),
+    memory_mib_capacity: Math.max(input.memoryMib, known?.memory_mib_used ?? 0),
+    disk_gb_capacity: Math.max(input.diskGb, known?.disk_gb_used ?? 0),
+    revision: await nextValue(tx, 'host-revision'),
+    updated_at_ms: input.nowMs,
+  }
+  const row = await tx
+    .insertInto('hosts')
+    .values({
+      host_id: input.hostId,
+      state: 'ready',
+      vcpus_used: 0,
+      memory_mib_used: 0,
+      disk_gb_used: 0,
+      next_command_sequence: 1,
+      acknowledged_sequence: 0,
+      ...values,
+    })
+    .onConflict((conflict) => conflict.column('host_id').doUpdateSet(values))
+    .returning(['next_command_sequence', 'acknowledged_sequence'])
+    .executeTakeFirstOrThrow()
+  await registerDevices(tx, input)
+  return { kind: 'registered', epoch, nextCommandSequence: row.acknowledged_sequence + 1 }
+}
+
+async function refuseIfAnother(
+  tx: Tx,
+  known: HostRow,
+  input: RegisterHost,
+): Promise<RegisterHostOutcome | undefined> {
+  if (known.journal_uuid === input.journalUuid && known.zone === input.zone) return undefined
+  const placed = await tx
+    .selectFrom('instances')
+    .select('id')
+    .where('host_id', '=', input.hostId)
+    .executeTakeFirst()
+  if (!placed) return undefined
+  const [reason, what] =
+    known.zone === input.zone
+      ? (['JOURNAL_CHANGED', 'another journal'] as const)
+      : (['ZONE_CHANGED', `zone ${input.zone} instead of ${known.zone}`] as const)
+  return {
+    kind: 'refused',
+    reason,
+    message: `Host ${input.hostId} came back with ${what} while instances are placed on it: restore its state directory, or delete those instances first.`,
+  }
+}
+
+async function registerDevices(tx: Tx, input: RegisterHost): Promise<void> {
+  await tx.updateTable('devices').set({ present: 0 }).where('host_id', '=', input.hostId).execute()
+  for (const device of input.devices) {
+    const values = {
+      accelerator_type: device.acceleratorType ?? null,
+      numa_node: device.numaNode,
+      present: 1,
+    }
+    await tx
+      .insertInto('devices')
+      .values({ host_id: input.hostId, address: device.address, ...values })
+      .onConflict((conflict) => conflict.columns(['host_id', 'address']).doUpdateSet(values))
+      .execute()
+  }
+}
+
+/** Cost grows with what has changed, not with the fleet. */
+export async function readHostsChangedAfter(
+  tx: Tx,
+  revision: number,
+): Promise<{ revision: number; hosts: readonly StoredHost[] }> {
+  const rows = await tx.selectFrom('hosts').selectAll().where('revision', '>', revision).execute()
+  if (rows.length === 0) return { revision, hosts: [] }
+  const devices = await tx
+    .selectFrom('hosts')
+    .innerJoin('devices', 'devices.host_id', 'hosts.host_id')
+    .leftJoin('device_claims', (join) =>
+      join
+        .onRef('device_claims.host_id', '=', 'devices.host_id')
+        .onRef('device_claims.address', '=', 'devices.address'),
+    )
+    .select([
+      'devices.host_id',
+      'devices.address',
+      'devices.accelerator_type',
+      'devices.numa_node',
+      'devices.present',
+      'device_claims.instance_uid as claimed_by',
+    ])
+    .where('hosts.revision', '>', revision)
+    .orderBy('devices.address')
+    .execute()
+  const byHost = new Map<string, DeviceWithClaim[]>()
+  for (const device of devices) {
+    const list = byHost.get(device.host_id)
+    if (list) list.push(device)
+    else byHost.set(device.host_id, [device])
+  }
+  return {
+    revision: Math.max(...rows.map((row) => row.revision)),
+    hosts: rows.map((row) => hostFromRows(row, byHost.get(row.host_id) ?? [])),
+  }
+}

@@ -1,0 +1,78 @@
+import type { HostId, InstanceUid, ProjectId } from '../../../proto/ids.ts'
+import type { InstanceRecord } from '../../model/instance.ts'
+import type { ListInstances } from '../store.ts'
+import type { InstanceRow } from '../tables.ts'
+import { instanceFromRow, type Tx } from './rows.ts'
+
+/** Uids (v7) begin with a digit and names with a letter: what is given is one or the other. */
+export async function findInstanceRow(
+  tx: Tx,
+  project: ProjectId,
+  idOrUid: string,
+): Promise<InstanceRow | undefined> {
+  return tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('project', '=', project)
+    .where((row) => row.or([row('uid', '=', idOrUid), row('id', '=', idOrUid)]))
+    .executeTakeFirst()
+}
+
+export async function findInstance(
+  tx: Tx,
+  project: ProjectId,
+  idOrUid: string,
+): Promise<InstanceRecord | undefined> {
+  const row = await findInstanceRow(tx, project, idOrUid)
+  return row && instanceFromRow(row)
+}
+
+export async function listInstances(tx: Tx, input: ListInstances): Promise<readonly InstanceRecord[]> {
+  let query = tx.selectFrom('instances').selectAll().where('project', '=', input.project)
+  if (input.afterUid !== undefined) query = query.where('uid', '>', input.afterUid)
+  const rows = await query.orderBy('uid').limit(input.limit).execute()
+  return rows.map(instanceFromRow)
+}
+
+export async function listInstancesOnHost(tx: Tx, hostId: HostId): Promise<readonly InstanceRecord[]> {
+  const rows = await tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('host_id', '=', hostId)
+    .where('released', '=', 0)
+    .orderBy('uid')
+    .execute()
+  return rows.map(instanceFromRow)
+}
+
+export async function listInStatusSince(
+  tx: Tx,
+  input: { statuses: readonly string[]; beforeMs: number },
+): Promise<readonly InstanceRecord[]> {
+  const rows = await tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('status', 'in', [...input.statuses])
+    .where('status_since_ms', '<', input.beforeMs)
+    .orderBy('uid')
+    .execute()
+  return rows.map(instanceFromRow)
+}
+
+/** Changes the sentence and nothing else; an instance that has changed since is left alone. */
+export async function setStatusMessage(
+  tx: Tx,
+  input: { uid: InstanceUid; revision: number; reason: string; message: string; nowMs: number },
+): Promise<void> {
+  await tx
+    .updateTable('instances')
+    .set((row) => ({
+      status_message: input.message,
+      reason: input.reason,
+      revision: row('revision', '+', 1),
+      updated_at_ms: input.nowMs,
+    }))
+    .where('uid', '=', input.uid)
+    .where('revision', '=', input.revision)
+    .execute()
+}

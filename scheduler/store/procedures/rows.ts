@@ -1,0 +1,71 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import type { Transaction } from 'kysely'
+import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { hostId, instanceUid, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
+import type { InstanceStatus } from '../../../proto/instance-state.ts'
+import type { InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import type { HostDevice, HostState, PlacementExplanation } from '../../model/placement.ts'
+import type { StoredHost } from '../store.ts'
+import type { HostRow, InstanceRow, Tables } from '../tables.ts'
+
+export type Tx = Transaction<Tables>
+
+export function instanceFromRow(row: InstanceRow): InstanceRecord {
+  return {
+    uid: instanceUid(row.uid),
+    project: projectId(row.project),
+    id: row.id,
+    details: JSON.parse(row.details) as InstanceDetails,
+    spec: fromBinary(InstanceSpecSchema, row.spec),
+    status: row.status as InstanceStatus,
+    statusMessage: row.status_message,
+    reason: row.reason,
+    statusSinceMs: row.status_since_ms,
+    desiredState: row.desired_state as DesiredState,
+    generation: row.generation,
+    hostId: hostId(row.host_id),
+    released: row.released === 1,
+    explanation: JSON.parse(row.explanation) as PlacementExplanation,
+    createdAtMs: row.created_at_ms,
+    updatedAtMs: row.updated_at_ms,
+    revision: row.revision,
+  }
+}
+
+export interface DeviceWithClaim {
+  readonly host_id: string
+  readonly address: string
+  readonly accelerator_type: string | null
+  readonly numa_node: number
+  readonly present: number
+  readonly claimed_by: string | null
+}
+
+export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]): StoredHost {
+  return {
+    hostId: hostId(row.host_id),
+    zone: zoneId(row.zone),
+    state: row.state as HostState,
+    architecture: row.architecture,
+    journalUuid: row.journal_uuid,
+    bootId: row.boot_id,
+    agentVersion: row.agent_version,
+    epoch: row.epoch,
+    facts: row.facts,
+    vcpus: { capacity: row.vcpus_capacity, used: row.vcpus_used },
+    memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
+    diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },
+    devices: devices.map(deviceFromRow),
+    updatedAtMs: row.updated_at_ms,
+  }
+}
+
+function deviceFromRow(row: DeviceWithClaim): HostDevice {
+  return {
+    address: pciAddress(row.address),
+    numaNode: row.numa_node,
+    present: row.present === 1,
+    ...(row.accelerator_type === null ? {} : { acceleratorType: row.accelerator_type }),
+    ...(row.claimed_by === null ? {} : { claimedBy: row.claimed_by }),
+  }
+}

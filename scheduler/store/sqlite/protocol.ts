@@ -1,0 +1,24 @@
+// What the port and the worker say to each other.
+import type { StoreMethod } from '../procedures/catalogue.ts'
+
+export interface WorkerSettings {
+  readonly path: string
+  /** For tests: how much longer each flush takes, as on a slow disk. */
+  readonly flushDelayMs: number
+}
+
+export interface WorkerCall {
+  readonly id: number
+  readonly method: StoreMethod
+  readonly args: readonly unknown[]
+}
+
+export type WorkerMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** One transaction is on disk; these are its outcomes. */
+  | { readonly kind: 'batch'; readonly outcomes: readonly WorkerOutcome[] }
+
+export type WorkerOutcome =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | { readonly id: number; readonly ok: false; readonly message: string }

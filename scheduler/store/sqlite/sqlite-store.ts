@@ -1,0 +1,104 @@
+import { Worker } from 'node:worker_threads'
+import type { Logger } from '../../../lib/log.ts'
+import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
+import type { Store } from '../store.ts'
+import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
+
+/** The store cannot say what became of a call: it may or may not be on disk. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+export interface SqliteStoreOptions {
+  /** A file, or ':memory:'. Its directory exists. */
+  readonly path: string
+  readonly log: Logger
+  /** For tests: how much longer each flush takes, as on a slow disk. Default 0. */
+  readonly flushDelayMs?: number
+}
+
+export interface SqliteStore extends Store {
+  /** How many transactions have been committed for how many calls. */
+  stats(): { readonly batches: number; readonly calls: number }
+}
+
+/**
+ * SQLite in a thread of its own, so that an fsync never stops the event loop. Calls made at once share one flush.
+ * @throws if the file can't be opened or is of a newer version.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const settings: WorkerSettings = { path: options.path, flushDelayMs: options.flushDelayMs ?? 0 }
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./worker.${ending}`, import.meta.url), { workerData: settings })
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+  const counts = { batches: 0, calls: 0 }
+  let lastId = 0
+  let ended: StoreUnavailable | undefined
+
+  const end = (error: StoreUnavailable) => {
+    ended ??= error
+    for (const call of waiting.values()) call.reject(ended)
+    waiting.clear()
+  }
+
+  const opened = new Promise<void>((resolve, reject) => {
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'ready') return resolve()
+      if (message.kind === 'failed') {
+        return reject(new StoreUnavailable(`Store ${options.path} can't be opened: ${message.message}`))
+      }
+      counts.batches += 1
+      counts.calls += message.outcomes.length
+      for (const outcome of message.outcomes) {
+        const call = waiting.get(outcome.id)
+        waiting.delete(outcome.id)
+        if (outcome.ok) call?.resolve(outcome.value)
+        else call?.reject(new Error(outcome.message))
+      }
+    })
+    worker.on('error', (error) => {
+      options.log.error({ err: error }, 'The store’s thread has failed.')
+      const unavailable = new StoreUnavailable('The store has failed; start the scheduler again.', {
+        cause: error,
+      })
+      reject(unavailable)
+      end(unavailable)
+    })
+    worker.on('exit', () => end(new StoreUnavailable('The store is closed.')))
+  })
+  try {
+    await opened
+  } catch (thrown) {
+    await worker.terminate()
+    throw thrown
+  }
+
+  const call = (method: StoreMethod, args: readonly unknown[]) =>
+    new Promise<unknown>((resolve, reject) => {
+      if (ended) {
+        reject(ended)
+        return
+      }
+      lastId += 1
+      waiting.set(lastId, { resolve, reject })
+      worker.postMessage({ id: lastId, method, args } satisfies WorkerCall)
+    })
+
+  const methods = Object.fromEntries(
+    (Object.keys(procedures) as StoreMethod[]).map((method) => [
+      method,
+      (...args: readonly unknown[]) => call(method, args),
+    ]),
+  ) as unknown as Omit<Store, 'close'>
+
+  return {
+    ...methods,
+    stats: () => ({ ...counts }),
+    close: () =>
+      new Promise<void>((resolve) => {
+        if (ended) return resolve()
+        worker.once('exit', () => resolve())
+        worker.postMessage('close')
+      }),
+  }
+}

@@ -1,0 +1,121 @@
+// The thread that owns the database. Calls that have come since its last turn share one transaction and one flush; a
+// call that fails takes back its own savepoint and nobody else's. Outcomes leave after the commit.
+import { parentPort, workerData } from 'node:worker_threads'
+import Database from 'better-sqlite3'
+import { type ControlledTransaction, Kysely, SqliteDialect, sql } from 'kysely'
+import { migrateToLatest } from '../migrations/migrate.ts'
+import { procedures, type StoreMethod, writes } from '../procedures/catalogue.ts'
+import { Refused } from '../procedures/commit-placement.ts'
+import type { Tx } from '../procedures/rows.ts'
+import type { Tables } from '../tables.ts'
+import type { WorkerCall, WorkerMessage, WorkerOutcome, WorkerSettings } from './protocol.ts'
+
+const maxBatch = 512
+
+async function main(): Promise<void> {
+  const settings = workerData as WorkerSettings
+  const port = parentPort
+  if (!port) throw new Error('The store’s worker runs as a worker.')
+  const say = (message: WorkerMessage) => port.postMessage(message)
+  const db = await openDatabase(settings)
+  const waiting: WorkerCall[] = []
+  let isBusy = false
+
+  const drain = async () => {
+    if (isBusy) return
+    isBusy = true
+    while (waiting.length > 0) {
+      say({ kind: 'batch', outcomes: await runBatch(db, waiting.splice(0, maxBatch), settings) })
+      // Lets calls that came meanwhile into the next batch.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    isBusy = false
+  }
+
+  port.on('message', (message: WorkerCall | 'close') => {
+    if (message === 'close') {
+      void db.destroy().then(() => port.close())
+      return
+    }
+    waiting.push(message)
+    setImmediate(() => void drain())
+  })
+  say({ kind: 'ready' })
+}
+
+async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
+  const database = new Database(path)
+  for (const pragma of [
+    'journal_mode = WAL',
+    'synchronous = FULL',
+    'foreign_keys = ON',
+    'busy_timeout = 5000',
+  ]) {
+    database.pragma(pragma)
+  }
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+  await migrateToLatest(db, { bytes: sql`blob` })
+  return db
+}
+
+async function runBatch(
+  db: Kysely<Tables>,
+  calls: readonly WorkerCall[],
+  settings: WorkerSettings,
+): Promise<readonly WorkerOutcome[]> {
+  const tx = await db.startTransaction().execute()
+  try {
+    const outcomes: WorkerOutcome[] = []
+    for (const call of calls) outcomes.push(await runCall(tx, call))
+    if (settings.flushDelayMs > 0 && calls.some((call) => writes.has(call.method)))
+      pause(settings.flushDelayMs)
+    await tx.commit().execute()
+    return outcomes
+  } catch (thrown) {
+    if (!tx.isRolledBack && !tx.isCommitted) await tx.rollback().execute()
+    return calls.map(({ id }) => ({
+      id,
+      ok: false,
+      message: `The store could not commit: ${sentenceOf(thrown)}`,
+    }))
+  }
+}
+
+async function runCall(tx: ControlledTransaction<Tables>, call: WorkerCall): Promise<WorkerOutcome> {
+  const { id, method, args } = call
+  if (!writes.has(method)) {
+    return attempt(id, () => procedure(method)(tx, ...args))
+  }
+  const point = await tx.savepoint('item').execute()
+  const outcome = await attempt(id, () => procedure(method)(point, ...args))
+  if (outcome.ok && !(outcome.value instanceof Refused)) {
+    await point.releaseSavepoint('item').execute()
+    return outcome
+  }
+  await point.rollbackToSavepoint('item').execute()
+  return outcome.ok ? { id, ok: true, value: (outcome.value as Refused).outcome } : outcome
+}
+
+async function attempt(id: number, run: () => Promise<unknown>): Promise<WorkerOutcome> {
+  try {
+    return { id, ok: true, value: await run() }
+  } catch (thrown) {
+    if (thrown instanceof Refused) return { id, ok: true, value: thrown }
+    return { id, ok: false, message: sentenceOf(thrown) }
+  }
+}
+
+function procedure(method: StoreMethod): (tx: Tx, ...args: readonly unknown[]) => Promise<unknown> {
+  return procedures[method] as never
+}
+
+/** Blocks this thread, as a slow disk would. */
+function pause(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs)
+}
+
+const sentenceOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown))
+
+main().catch((thrown: unknown) => {
+  parentPort?.postMessage({ kind: 'failed', message: sentenceOf(thrown) } satisfies WorkerMessage)
+})

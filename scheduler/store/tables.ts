@@ -1,0 +1,83 @@
+// The tables as Kysely sees them. Numbers are numbers in every database: a driver that reads bigint as text is told
+// to read numbers. Booleans are 0 and 1.
+
+export interface Tables {
+  sequences: { name: string; value: number }
+  hosts: HostRow
+  devices: DeviceRow
+  instances: InstanceRow
+  device_claims: { host_id: string; address: string; instance_uid: string }
+  address_claims: { network_uid: string; ipv4: number; mac_address: string; instance_uid: string }
+  outbox: { host_id: string; sequence: number; command: Uint8Array }
+  events: EventRow
+  idempotency_keys: {
+    project: string
+    principal: string
+    key: string
+    request_hash: string
+    instance_uid: string
+    created_at_ms: number
+  }
+}
+
+export interface HostRow {
+  host_id: string
+  zone: string
+  state: string
+  architecture: string
+  journal_uuid: string
+  boot_id: string
+  agent_version: string
+  epoch: number
+  facts: Uint8Array
+  vcpus_capacity: number
+  vcpus_used: number
+  memory_mib_capacity: number
+  memory_mib_used: number
+  disk_gb_capacity: number
+  disk_gb_used: number
+  next_command_sequence: number
+  acknowledged_sequence: number
+  revision: number
+  updated_at_ms: number
+}
+
+export interface DeviceRow {
+  host_id: string
+  address: string
+  accelerator_type: string | null
+  numa_node: number
+  present: number
+}
+
+export interface InstanceRow {
+  uid: string
+  project: string
+  id: string
+  host_id: string
+  details: string
+  spec: Uint8Array
+  demand: string
+  explanation: string
+  status: string
+  status_message: string
+  reason: string
+  status_since_ms: number
+  desired_state: number
+  generation: number
+  released: number
+  revision: number
+  created_at_ms: number
+  updated_at_ms: number
+}
+
+export interface EventRow {
+  instance_uid: string
+  sequence: number
+  from_status: string | null
+  to_status: string | null
+  reason: string
+  message: string
+  at_ms: number
+  request_id: string
+}

@@ -1,0 +1,161 @@
+// What each message of a welcomed session does. In: acknowledgements, reports, answers; out: commands, report
+// acknowledgements. A report is acknowledged only when the store has it durably. It never marks an instance failed for
+// what it does not know. Throws what ends the session; messages come one after another, never two at once.
+import { create } from '@bufbuild/protobuf'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Random } from '../../lib/random.ts'
+import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type CommandAck,
+  type Hello,
+  type Report,
+  ReportAckSchema,
+  type SessionRequest,
+  type SessionResponse,
+  SessionResponseSchema,
+} from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { HostId } from '../../proto/ids.ts'
+import type { Catalogue } from '../model/catalogue.ts'
+import type { Store } from '../store/store.ts'
+import { observationOfRefusal } from './command-outcome.ts'
+import { startDelivery } from './delivery.ts'
+import { findUnreported, mayRepeat, renderRepeatedCommand, unreported } from './inventory.ts'
+import { registerHost } from './register-host.ts'
+import type { SerialQueries } from './serial-queries.ts'
+
+/** The peer broke the rules of the conversation. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+}
+
+export interface LiveSessionOptions {
+  readonly hostId: HostId
+  readonly hello: Hello
+  readonly epoch: number
+  readonly nextCommandSequence: number
+  readonly windowSize: number
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly queries: SerialQueries
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly send: (response: SessionResponse) => Promise<void>
+  readonly onFailure: (thrown: unknown) => void
+}
+
+export interface LiveSession {
+  receive(body: SessionRequest['body']): Promise<void>
+  nudge(): void
+  stop(): void
+}
+
+export function startLiveSession(options: LiveSessionOptions): LiveSession {
+  const { hostId, hello, epoch, store, clock, log, random } = options
+  const sendBody = (body: SessionResponse['body']) => options.send(create(SessionResponseSchema, { body }))
+  const delivery = startDelivery({
+    hostId,
+    store,
+    nextSequence: options.nextCommandSequence,
+    windowSize: options.windowSize,
+    send: (value) => sendBody({ case: 'command', value }),
+    onFailure: options.onFailure,
+  })
+  /** Uids that the host has shown that it knows, until its full list is complete. */
+  let heardOf: Set<string> | undefined = new Set()
+  let lastReport = 0n
+
+  async function apply(observation: InstanceObservation): Promise<void> {
+    const outcome = await store.applyObservation({ hostId, observation, nowMs: clock.nowMs() })
+    const fields = { instanceUid: observation.uid, requestId: observation.requestId, outcome: outcome.kind }
+    if (outcome.kind === 'unknown') log.warn(fields, outcome.message)
+    else if (outcome.kind === 'stale') log.info(fields, outcome.message)
+    else log.debug(fields, 'An observation was applied.')
+  }
+
+  async function acknowledge(ack: CommandAck): Promise<void> {
+    const match = delivery.match(ack)
+    if (match.kind === 'unexpected') throw new ProtocolError(match.message)
+    const { command, isRepeat } = match
+    // Before what it means: a command that is delivered again after a no could still be carried out.
+    if (!isRepeat) {
+      await store.acknowledgeCommands({ hostId, throughSequence: Number(command.sequence) })
+    }
+    const wasJournalled = isRepeat || (hello.epoch === epoch && command.sequence <= hello.lastCommandSequence)
+    const refusal = observationOfRefusal({ command, ack }, { wasJournalled, nowMs: clock.nowMs() })
+    if (refusal) {
+      log.error({ instanceUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
+      await apply(refusal)
+    }
+    heardOf?.add(command.uid)
+    delivery.settle(command)
+    delivery.nudge()
+  }
+
+  async function completeInventory(): Promise<void> {
+    const known = heardOf ?? new Set()
+    heardOf = undefined
+    const isHeardOf = (uid: string) => known.has(uid)
+    for (const instance of await findUnreported({ hostId, isHeardOf }, store)) {
+      const { uid, status, revision } = instance
+      log.warn({ instanceUid: uid, status }, 'The host does not report an instance that is placed on it.')
+      if (mayRepeat(instance)) {
+        await delivery.repeat(renderRepeatedCommand(instance, { epoch, commandId: random.uuid() }))
+      } else if (instance.reason !== unreported.reason) {
+        await store.setStatusMessage({ uid, revision, ...unreported, nowMs: clock.nowMs() })
+      }
+    }
+  }
+
+  async function takeFacts(facts: HostFacts): Promise<void> {
+    const nowMs = clock.nowMs()
+    const outcome = await registerHost({ ...hello, facts }, { ...options, nowMs })
+    if (outcome.kind === 'refused') throw new ProtocolError(outcome.message)
+  }
+
+  async function takeReport(report: Report): Promise<void> {
+    if (report.sequence <= lastReport) {
+      throw new ProtocolError(`Report ${report.sequence} came after report ${lastReport}.`)
+    }
+    lastReport = report.sequence
+    switch (report.body.case) {
+      case 'instance':
+        heardOf?.add(report.body.value.uid)
+        await apply(report.body.value)
+        break
+      case 'host':
+        await takeFacts(report.body.value)
+        break
+      case 'inventoryComplete':
+        await completeInventory()
+        break
+      case undefined:
+        log.warn({ sequence: report.sequence }, 'A report of an unknown kind is acknowledged and dropped.')
+    }
+    const value = create(ReportAckSchema, { sequence: report.sequence })
+    await sendBody({ case: 'reportAck', value })
+  }
+
+  return {
+    receive: async (body) => {
+      switch (body.case) {
+        case 'commandAck':
+          return acknowledge(body.value)
+        case 'report':
+          return takeReport(body.value)
+        case 'answer':
+          return options.queries.takeAnswer(hostId, body.value)
+        case 'hello':
+          throw new ProtocolError('Hello came twice.')
+        // Having been heard is all that a heartbeat says; the unknown is of a newer agent.
+        case 'heartbeat':
+        case undefined:
+          return
+      }
+    },
+    nudge: () => delivery.nudge(),
+    stop: () => delivery.stop(),
+  }
+}

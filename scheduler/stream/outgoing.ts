@@ -1,0 +1,33 @@
+import type { Writable } from 'node:stream'
+
+/** One direction of a stream that is written no faster than the peer reads. */
+export interface Outgoing<Message> {
+  /** Resolves once the stream takes more; at once where it has ended, since nobody will read. */
+  send(message: Message): Promise<void>
+  /** The peer is behind: what can be left out had better be. */
+  isBehind(): boolean
+  /** Lets go of everybody who waits. */
+  end(): void
+}
+
+export function createOutgoing<Message>(stream: Writable): Outgoing<Message> {
+  let drained: { promise: Promise<void>; resolve: () => void } | undefined
+  let isEnded = false
+  const release = () => {
+    drained?.resolve()
+    drained = undefined
+  }
+  stream.on('drain', release)
+  return {
+    send: async (message) => {
+      if (isEnded) return
+      if (!stream.write(message)) drained ??= Promise.withResolvers<void>()
+      await drained?.promise
+    },
+    isBehind: () => drained !== undefined,
+    end: () => {
+      isEnded = true
+      release()
+    },
+  }
+}

@@ -1,0 +1,169 @@
+// One agent's session, from its first message to its end: greeted once, live until it breaks, then ended for good. In:
+// the gRPC call of a peer whose identity is proved. It holds no truth: everything it knows can be lost.
+import { create } from '@bufbuild/protobuf'
+import { type ServerDuplexStream, status } from '@grpc/grpc-js'
+import type { Clock } from '../../lib/clock.ts'
+import { describeCauses, type Logger } from '../../lib/log.ts'
+import type { Random } from '../../lib/random.ts'
+import {
+  HeartbeatSchema,
+  type Hello,
+  RefusalSchema,
+  type SessionRequest,
+  type SessionResponse,
+  SessionResponseSchema,
+  WelcomeSchema,
+} from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { HostId } from '../../proto/ids.ts'
+import type { Catalogue } from '../model/catalogue.ts'
+import type { Store } from '../store/store.ts'
+import { type LiveSession, ProtocolError, startLiveSession } from './live-session.ts'
+import { createOutgoing } from './outgoing.ts'
+import { registerHost } from './register-host.ts'
+import type { SerialQueries } from './serial-queries.ts'
+import type { LiveHandle, Sessions } from './sessions.ts'
+
+export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse>
+
+export interface SessionPorts {
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly sessions: Sessions
+  readonly queries: SerialQueries
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly heartbeatIntervalMs: number
+  readonly silenceAfterMs: number
+  readonly pollIntervalMs: number
+  readonly windowSize: number
+}
+
+type SessionState =
+  | { readonly kind: 'greeting' }
+  | { readonly kind: 'live'; readonly live: LiveSession; readonly handle: LiveHandle }
+  | { readonly kind: 'ended'; readonly reason: string }
+
+export interface Session {
+  end(reason: string): void
+  /** Nothing of the session touches the store any more. */
+  readonly settled: Promise<void>
+}
+
+export function startSession(call: SessionCall, hostId: HostId, ports: SessionPorts): Session {
+  const { clock, random, sessions } = ports
+  const sessionId = random.uuid()
+  const log = ports.log.child({ hostId, sessionId })
+  const outgoing = createOutgoing<SessionResponse>(call)
+  const settled = Promise.withResolvers<void>()
+  const cancels: (() => void)[] = []
+  let state: SessionState = { kind: 'greeting' }
+  let lastHeard = { unixMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
+  let handling: Promise<void> = Promise.resolve()
+
+  const sendBody = (body: SessionResponse['body']) => outgoing.send(create(SessionResponseSchema, { body }))
+
+  function end(reason: string, code: status = status.ABORTED): void {
+    if (state.kind === 'ended') return
+    if (state.kind === 'live') {
+      state.live.stop()
+      sessions.remove(state.handle)
+      ports.queries.forgetHost(hostId)
+    }
+    log.info({ state: state.kind, reason }, 'A session has ended.')
+    state = { kind: 'ended', reason }
+    for (const cancel of cancels) cancel()
+    outgoing.end()
+    if (code === status.OK) call.end()
+    else if (!call.cancelled) call.emit('error', { code, details: reason })
+    void handling.finally(settled.resolve)
+  }
+
+  function fail(thrown: unknown): void {
+    if (state.kind === 'ended') return
+    if (thrown instanceof ProtocolError)
+      log.error({ reason: thrown.message }, 'The agent broke the protocol.')
+    else log.error({ err: thrown }, 'A session failed.')
+    const isPeersFault = thrown instanceof ProtocolError
+    end(describeCauses(thrown), isPeersFault ? status.FAILED_PRECONDITION : status.UNAVAILABLE)
+  }
+
+  async function greet(hello: Hello): Promise<void> {
+    const registration = await registerHost(hello, { ...ports, hostId, nowMs: clock.nowMs() })
+    if (state.kind !== 'greeting') return
+    if (registration.kind === 'refused') {
+      const { reason, message } = registration
+      log.error({ reason }, message)
+      await sendBody({ case: 'refusal', value: create(RefusalSchema, { reason, message }) })
+      end(message, status.OK)
+      return
+    }
+    const { epoch, nextCommandSequence } = registration
+    const live = startLiveSession({
+      ...ports,
+      ...{ hostId, hello, epoch, nextCommandSequence, log },
+      send: outgoing.send,
+      onFailure: fail,
+    })
+    const handle: LiveHandle = {
+      hostId,
+      sessionId,
+      connectedSinceMs: clock.nowMs(),
+      lastHeard: () => lastHeard,
+      nudge: live.nudge,
+      ask: (value) => sendBody({ case: 'query', value }),
+      end,
+    }
+    state = { kind: 'live', live, handle }
+    sessions.replace(handle)
+    log.info({ epoch, nextCommandSequence, agentVersion: hello.agentVersion }, 'A host is connected.')
+    const welcoming = sendBody({
+      case: 'welcome',
+      value: create(WelcomeSchema, {
+        sessionId,
+        epoch,
+        nextCommandSequence: BigInt(nextCommandSequence),
+        heartbeatIntervalMs: ports.heartbeatIntervalMs,
+        silenceAfterMs: ports.silenceAfterMs,
+      }),
+    })
+    cancels.push(clock.every(ports.pollIntervalMs, live.nudge))
+    live.nudge()
+    await welcoming
+  }
+
+  async function receive({ body }: SessionRequest): Promise<void> {
+    lastHeard = { unixMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
+    switch (state.kind) {
+      case 'greeting':
+        if (body.case !== 'hello') throw new ProtocolError('The first message was not Hello.')
+        return greet(body.value)
+      case 'live':
+        return state.live.receive(body)
+      case 'ended':
+        return
+    }
+  }
+
+  // One message at a time; a peer that sends faster than the store takes is slowed down by its own stream.
+  call.on('data', (request: SessionRequest) => {
+    call.pause()
+    handling = receive(request).then(() => void call.resume(), fail)
+  })
+  call.on('end', () => end('The agent ended it.', status.OK))
+  call.on('cancelled', () => end('The connection broke.'))
+  call.on('error', (error) => end(describeCauses(error)))
+  cancels.push(
+    clock.every(ports.heartbeatIntervalMs, () => {
+      if (state.kind === 'greeting' || outgoing.isBehind()) return
+      void sendBody({
+        case: 'heartbeat',
+        value: create(HeartbeatSchema, { sentAtUnixMs: BigInt(clock.nowMs()) }),
+      })
+    }),
+    clock.after(ports.silenceAfterMs, () => {
+      if (state.kind === 'greeting') end('No Hello came.', status.DEADLINE_EXCEEDED)
+    }),
+  )
+  return { end: (reason) => end(reason, status.UNAVAILABLE), settled: settled.promise }
+}
