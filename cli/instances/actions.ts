@@ -1,0 +1,125 @@
+// What each `berth instances …` does once its flags are read: asks the API, prints the answer. In: flags and ids. Out:
+// text on standard output, progress on standard error, a CliError where it goes wrong.
+import { readFileSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
+import { systemClock } from '../../lib/clock.ts'
+import { systemRandom } from '../../lib/random.ts'
+import { createClient } from '../client/client.ts'
+import type { Instance } from '../client/resources.ts'
+import { type ContextFlags, resolveContext } from '../context/context.ts'
+import { usageError } from '../exit-codes.ts'
+import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
+import { type Progress, showProgress } from '../output/progress.ts'
+import { type CreateFlags, makeCreateRequest } from './create-request.ts'
+import { eventList, instanceList, oneInstance } from './instance-view.ts'
+import { followSerial } from './serial.ts'
+import { waitUntilGone, waitUntilStarted } from './wait.ts'
+
+interface CommonFlags extends ContextFlags {
+  readonly output: string
+}
+interface WaitFlags {
+  readonly wait: boolean
+  readonly timeout: number
+}
+
+const clock = systemClock
+const random = systemRandom
+
+const clientOf = (flags: ContextFlags) => createClient({ context: resolveContext(flags), clock, random })
+
+async function print<Value>(value: Value, flags: CommonFlags, rendering: Rendering<Value>): Promise<void> {
+  const text = await renderOutput(value, parseOutputFormat(flags.output), rendering)
+  if (text !== '') process.stdout.write(`${text}\n`)
+}
+
+const sayState = (progress: Progress) => (instance: Instance) =>
+  progress.say(`${instance.lifecycle.status.padEnd(14)}  ${instance.lifecycle.statusMessage}`)
+
+const waiting = (flags: WaitFlags) => ({ clock, random, timeoutMs: flags.timeout * 1000 })
+// Some terminals do not know their width, or are too narrow for a live list.
+const titled = (title: string) => ({
+  title,
+  clock,
+  isTerminal: process.stderr.isTTY && process.stderr.columns >= 40,
+})
+
+export async function createAction(
+  flags: CommonFlags & CreateFlags & WaitFlags & { readonly idempotencyKey?: string },
+): Promise<void> {
+  parseOutputFormat(flags.output)
+  const context = resolveContext(flags)
+  const body = makeCreateRequest(flags, {
+    region: context.region,
+    defaultUser: userInfo().username === 'root' ? 'admin' : userInfo().username,
+    readFile: readTextFile,
+  })
+  const client = createClient({ context, clock, random })
+  const created = await client.createInstance({
+    body,
+    idempotencyKey: flags.idempotencyKey ?? random.uuid(),
+  })
+  const last = !flags.wait
+    ? created
+    : await showProgress(titled(`Creating instance ${created.id}`), (progress) =>
+        waitUntilStarted(created, { client, ...waiting(flags), onChange: sayState(progress) }),
+      )
+  await print(last, flags, oneInstance)
+}
+
+export async function listAction(flags: CommonFlags): Promise<void> {
+  await print(await clientOf(flags).listInstances(), flags, instanceList(clock.nowMs()))
+}
+
+export async function getAction(id: string, flags: CommonFlags): Promise<void> {
+  await print(await clientOf(flags).getInstance(id), flags, oneInstance)
+}
+
+export async function eventsAction(id: string, flags: CommonFlags): Promise<void> {
+  await print(await clientOf(flags).listEvents(id), flags, eventList)
+}
+
+export async function deleteAction(ids: readonly string[], flags: CommonFlags & WaitFlags): Promise<void> {
+  const client = clientOf(flags)
+  for (const id of ids) {
+    const { uid } = await client.getInstance(id)
+    await client.deleteInstance(uid)
+    if (flags.wait) {
+      await showProgress(titled(`Deleting instance ${id}`), async (progress) => {
+        await waitUntilGone(uid, { client, ...waiting(flags), onChange: sayState(progress) })
+        progress.say('gone')
+      })
+    }
+    process.stdout.write(`${flags.wait ? 'Deleted' : 'Deleting'} ${id}\n`)
+  }
+}
+
+export async function serialAction(
+  id: string,
+  flags: CommonFlags & { readonly start: string; readonly follow?: true },
+): Promise<void> {
+  if (!/^-?\d+$/.test(flags.start)) throw usageError(`--start ${flags.start}: write a byte offset.`)
+  const client = clientOf(flags)
+  const write = (text: string) => process.stdout.write(text)
+  const note = (line: string) => process.stderr.write(`${line}\n`)
+  if (flags.follow) {
+    await followSerial({ id, start: flags.start }, { client, clock, random, write, note })
+    return
+  }
+  const output = await client.readSerial({ id, start: flags.start })
+  if (flags.output !== 'table') {
+    await print(output, flags, { table: () => output.contents, names: () => [output.next] })
+    return
+  }
+  write(output.contents)
+  note(`\nNext time, only what is new: --start ${output.next}`)
+}
+
+/** A shell expands ~ only at the start of a word, and here it stands behind an @. */
+function readTextFile(path: string): string {
+  try {
+    return readFileSync(path.replace(/^~(?=\/)/, homedir()), 'utf8')
+  } catch {
+    throw usageError(`The file ${path} can't be read.`)
+  }
+}

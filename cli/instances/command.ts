@@ -1,0 +1,69 @@
+import { type Command, InvalidArgumentError } from 'commander'
+
+/** Loaded when a command runs, so that --help is instant. */
+const actions = () => import('./actions.ts')
+
+export function addInstancesCommand(program: Command): void {
+  const instances = program
+    .command('instances')
+    .alias('instance')
+    .description('create, look at and delete instances')
+
+  const add = (usage: string, description: string) =>
+    instances
+      .command(usage)
+      .description(description)
+      .option('--project <id>', 'project')
+      .option('--region <id>', 'region')
+      .option('--server <url>', 'URL of the API')
+      .option('--token <token>', 'bearer token (better: BERTH_TOKEN, which other users do not see)')
+      .option('--context <name>', 'a saved context instead of the current one')
+      .option('-o, --output <format>', 'table, json, yaml or name', 'table')
+
+  add('create', 'create an instance, and wait until it runs')
+    .requiredOption('--type <type>', 'instance type: id or path')
+    .option('--id <id>', 'name of the instance; made up where absent')
+    .option('--zone <zone>', 'zone of the type, where the region has several')
+    .option('--image <image>', "image of the boot disk; the type's default where absent")
+    .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
+    .option('--network <network>', 'network of the NIC; "default" where absent')
+    .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
+    .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
+    .option('--user-data <@file>', 'what cloud-init does in the guest')
+    .option('--metadata <key=value>', 'instance metadata, or key=@file; may be repeated', collect)
+    .option('--label <key=value>', 'label; may be repeated', collect)
+    .option('--hostname <name>', 'hostname; made from the names where absent')
+    .option('--display-name <text>', 'a name for people')
+    .option('--description <text>', 'what it is for')
+    .option('--idempotency-key <key>', 'the same key twice creates one instance')
+    .option('--no-wait', 'return as soon as the create is accepted')
+    .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+    .action(async (flags) => (await actions()).createAction(flags))
+
+  add('list', 'list the instances of the project')
+    .alias('ls')
+    .action(async (flags) => (await actions()).listAction(flags))
+
+  add('get <id>', 'show one instance').action(async (id, flags) => (await actions()).getAction(id, flags))
+
+  add('delete <id...>', 'delete instances with their disks')
+    .option('--wait', 'return once their host has proved that nothing is left', false)
+    .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+    .action(async (ids, flags) => (await actions()).deleteAction(ids, flags))
+
+  add('events <id>', 'show every change of state, with its reason').action(async (id, flags) =>
+    (await actions()).eventsAction(id, flags),
+  )
+
+  add('serial <id>', 'show what the guest wrote to its serial port')
+    .option('--start <offset>', 'first byte to show; negative: that many from the end', '0')
+    .option('-f, --follow', 'go on showing what comes')
+    .action(async (id, flags) => (await actions()).serialAction(id, flags))
+}
+
+const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]
+
+function parseWhole(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(value)
+}
