@@ -13,7 +13,10 @@ interface Check {
 const checks: readonly Check[] = [
   { name: 'types', run: () => program('tsc', ['-p', '.', '--noEmit']) },
   { name: 'format and fast lint', run: () => program('biome', ['ci', '--error-on-warnings', '.']) },
-  { name: 'typed lint', run: () => program('eslint', ['--max-warnings', '0', '.']) },
+  {
+    name: 'typed lint',
+    run: () => program('eslint', ['--flag', 'unstable_native_nodejs_ts_config', '--max-warnings', '0', '.']),
+  },
   { name: 'proto lint', run: () => program('buf', ['lint']) },
   { name: 'proto is compatible', run: compareProtoWithHistory },
   { name: 'generated code is current', run: generatedCodeIsCurrent },

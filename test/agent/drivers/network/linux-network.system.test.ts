@@ -1,0 +1,254 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createLinuxNetworkDriver } from '../../../../agent/drivers/network/linux-network.ts'
+import type { NetworkDriver, PortPlan } from '../../../../agent/drivers/network/port.ts'
+import { bridgeName, filterTableName, servicePortName } from '../../../../agent/plan/names.ts'
+import { silentLogger } from '../../../../lib/log.ts'
+import { describeNeeding } from '../../../support/needs.ts'
+import { exec, files, processes } from '../../../support/this-host.ts'
+import { forgedFrames, honestFrames, type NamedFrame } from './frames.ts'
+import { type GuestNamespace, makeGuestNamespace, program } from './guest-namespace.ts'
+import { labNetwork, labPort } from './lab-networks.ts'
+
+const network = labNetwork(1)
+const twin = labNetwork(2)
+const needs = { root: true, programs: ['ip', 'nft', 'dnsmasq', 'sysctl', 'perl', 'busybox'] }
+
+describeNeeding(needs, 'the network driver on the kernel', () => {
+  let folder: string
+  let driver: NetworkDriver
+  let before: ReturnType<typeof readHost>
+  let guests: GuestNamespace[]
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'berth-network-'))
+    // dnsmasq reads its files as nobody.
+    chmodSync(folder, 0o711)
+    guests = []
+    before = readHost()
+    driver = newDriver()
+  })
+
+  afterEach(async () => {
+    for (const guest of guests) guest.remove()
+    for (const one of [network, twin]) {
+      for (const number of [11, 12]) await driver.removePort(portKey(labPort(one, number)))
+      await driver.removeNetwork(one.uid)
+    }
+    expect(readHost()).toEqual(before)
+    rmSync(folder, { recursive: true })
+  })
+
+  const newDriver = () =>
+    createLinuxNetworkDriver({
+      exec,
+      files,
+      processes,
+      directories: { state: join(folder, 'state'), run: join(folder, 'run') },
+      log: silentLogger,
+    })
+
+  /** A guest that is plugged in, with the driver or before it. */
+  const plug = (port: PortPlan) => {
+    const name = `berth-lab-${port.tap}`
+    const guest = makeGuestNamespace({ name, tap: port.tap, macAddress: port.macAddress })
+    guests.push(guest)
+    return guest
+  }
+
+  it('does nothing at the second time, whoever asks', async () => {
+    const port = labPort(network, 11)
+    const ensure = async (by: NetworkDriver) => {
+      await Promise.all([by.ensureNetwork(network), by.ensureNetwork(network)])
+      await by.ensurePort(port)
+    }
+    await ensure(driver)
+    const once = { ...readHost(), links: readLinkText(network.uid, port), servers: readServers(folder) }
+    await ensure(driver)
+    await ensure(newDriver())
+    expect({ ...readHost(), links: readLinkText(network.uid, port), servers: readServers(folder) }).toEqual(
+      once,
+    )
+  })
+
+  it('makes a tap that its owner may open, in the bridge, with the MTU of the network', async () => {
+    const port = labPort(network, 11)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    const [tap] = JSON.parse(program('ip', ['-j', '-d', 'link', 'show', 'dev', port.tap])) as [object]
+    expect(tap).toMatchObject({
+      mtu: 1450,
+      master: bridgeName(network.uid),
+      linkinfo: { info_kind: 'tun', info_data: { type: 'tap', user: port.ownerUid } },
+    })
+    expect(tap).toHaveProperty('flags', expect.arrayContaining(['UP']))
+    for (const link of [port.tap, bridgeName(network.uid), servicePortName(network.uid)]) {
+      expect(program('ip', ['-o', 'address', 'show', 'dev', link])).toBe('')
+    }
+  })
+
+  it('gives a guest its address and name by DHCP, a route to the metadata, and no default route', async () => {
+    const port = labPort(network, 11)
+    const guest = plug(port)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    const lease = askForLease(guest, folder)
+    expect(lease).toMatchObject({
+      ip: '10.77.0.11',
+      subnet: '255.255.255.0',
+      mtu: '1450',
+      hostname: 'guest-11',
+      domain: 'lab.internal',
+      staticroutes: '169.254.169.254/32 10.77.0.2',
+    })
+    expect(lease).not.toHaveProperty('router')
+    guest.run('ip', ['address', 'add', '10.77.0.11/24', 'dev', 'eth0'])
+    expect(guest.run('busybox', ['nslookup', 'guest-11.lab.internal', '10.77.0.2'])).toContain('10.77.0.11')
+    // What a guest calls itself is nobody's name.
+    expect(() => guest.run('busybox', ['nslookup', 'impostor.lab.internal', '10.77.0.2'])).toThrow('')
+  })
+
+  it('serves nobody whose port it does not know, and hands an address on at once', async () => {
+    const port = labPort(network, 11)
+    const guest = plug(port)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    expect(askForLease(guest, folder)).toMatchObject({ ip: '10.77.0.11' })
+    guest.remove()
+    await driver.removePort(portKey(port))
+    const successor = { ...labPort(network, 12), ipv4Address: '10.77.0.11' }
+    const next = plug(successor)
+    program('ip', ['link', 'set', 'dev', successor.tap, 'master', bridgeName(network.uid), 'up'])
+    expect(askForLease(next, folder)).toEqual({})
+    await driver.ensurePort(successor)
+    expect(askForLease(next, folder)).toMatchObject({ ip: '10.77.0.11' })
+  })
+
+  it('lets a guest be nobody but itself', async () => {
+    const [own, other] = [labPort(network, 11), labPort(network, 12)]
+    const [sender, receiver] = [plug(own), plug(other)]
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(other)
+    const station = (port: PortPlan) => ({ mac: port.macAddress, ip: port.ipv4Address })
+    const honest = honestFrames(station(own), station(other))
+    const forged = forgedFrames(station(own), station(other))
+    const arriving = async () => {
+      const all = [...honest, ...forged]
+      const received = await receiver.capture(() => sender.send(all.map((frame) => frame.hex)))
+      return whatOf(all.filter((frame) => received.some((hex) => hex.includes(frame.marker))))
+    }
+
+    program('ip', ['link', 'set', 'dev', own.tap, 'master', bridgeName(network.uid), 'up'])
+    expect(await arriving(), 'without a filter all of them pass').toEqual([
+      ...whatOf(honest),
+      ...whatOf(forged),
+    ])
+    await driver.ensurePort(own)
+    expect(await arriving(), 'with it the honest ones').toEqual(whatOf(honest))
+  })
+
+  it('takes a tap down that it can not filter', async () => {
+    const port = labPort(network, 11)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    await expect(driver.ensurePort({ ...port, ipv4Address: 'nothing' })).rejects.toThrow('no filter')
+    const [tap] = JSON.parse(program('ip', ['-j', 'link', 'show', 'dev', port.tap])) as [{ flags: string[] }]
+    expect(tap.flags).not.toContain('UP')
+    await driver.ensurePort(port)
+  })
+
+  it('loads a filter again that somebody has flushed', async () => {
+    const port = labPort(network, 11)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    program('nft', ['delete', 'table', 'netdev', filterTableName(port.tap)])
+    await driver.ensurePort(port)
+    expect(readHost().tables).toContain(`table netdev ${filterTableName(port.tap)}`)
+  })
+
+  it('keeps the service ports of a network apart from each other', async () => {
+    await driver.ensureNetwork(network)
+    const [port] = JSON.parse(
+      program('ip', ['-j', '-d', 'link', 'show', 'dev', servicePortName(network.uid)]),
+    ) as [object]
+    expect(port).toMatchObject({ linkinfo: { info_slave_data: { isolated: true } } })
+  })
+
+  it('holds two networks with the same addresses apart', async () => {
+    const [one, two] = [labPort(network, 11), labPort(twin, 12)]
+    const [guestOne, guestTwo] = [plug(one), plug(two)]
+    for (const port of [one, two]) {
+      await driver.ensureNetwork(port.network)
+      await driver.ensurePort(port)
+    }
+    expect(askForLease(guestOne, folder)).toMatchObject({ ip: '10.77.0.11' })
+    expect(askForLease(guestTwo, folder)).toMatchObject({ ip: '10.77.0.12' })
+    const [frame] = honestFrames(
+      { mac: one.macAddress, ip: one.ipv4Address },
+      { mac: two.macAddress, ip: two.ipv4Address },
+    )
+    const received = await guestTwo.capture(() => guestOne.send([frame?.hex ?? '']))
+    expect(received.filter((hex) => hex.includes(frame?.marker ?? ''))).toEqual([])
+  })
+
+  it('starts DHCP again where it has died, and only then', async () => {
+    await driver.ensureNetwork(network)
+    const [first] = readServers(folder)
+    process.kill(Number(first), 'SIGKILL')
+    await driver.ensureNetwork(network)
+    const [second] = readServers(folder)
+    expect(second).toBeDefined()
+    expect(second).not.toBe(first)
+  })
+})
+
+const portKey = (port: PortPlan) => ({
+  tap: port.tap,
+  macAddress: port.macAddress,
+  networkUid: port.network.uid,
+})
+
+const whatOf = (frames: readonly NamedFrame[]) => frames.map((frame) => frame.what)
+
+/** What must be as before once all is removed. */
+function readHost() {
+  const links = JSON.parse(program('ip', ['-j', 'link', 'show'])) as { ifname: string }[]
+  return {
+    links: links.map((link) => link.ifname).sort(),
+    namespaces: program('ip', ['netns', 'list']).split('\n').sort(),
+    tables: program('nft', ['list', 'tables']).split('\n').sort(),
+  }
+}
+
+/** Indexes, flags, masters and addresses: a link made anew differs. */
+function readLinkText(networkUid: string, port: PortPlan): string {
+  return [bridgeName(networkUid), servicePortName(networkUid), port.tap]
+    .map((link) => program('ip', ['link', 'show', 'dev', link]))
+    .join('')
+}
+
+/** Pids of the dnsmasq processes that were started from this folder and live. */
+function readServers(folder: string): string[] {
+  const run = join(folder, 'run/networks')
+  return readdirSync(run)
+    .map((uid) => program('cat', [join(run, uid, 'dnsmasq.pid')]).trim())
+    .filter((pid) => readdirSync('/proc').includes(pid))
+}
+
+/** What DHCP gives a guest that calls itself something else; empty where it gives nothing. */
+function askForLease(guest: GuestNamespace, folder: string): Record<string, string> {
+  const script = join(folder, 'lease.sh')
+  writeFileSync(script, '#!/bin/sh\n[ "$1" = bound ] && set\nexit 0\n', { mode: 0o755 })
+  const wanted = ['-O', '121', '-O', 'mtu', '-O', 'hostname', '-O', 'domain', '-x', 'hostname:impostor']
+  const once = ['-n', '-q', '-t', '3', '-T', '1']
+  let shown: string
+  try {
+    shown = guest.run('busybox', ['udhcpc', '-i', 'eth0', ...once, '-s', script, ...wanted])
+  } catch {
+    return {}
+  }
+  const pairs = [...shown.matchAll(/^(ip|subnet|mtu|hostname|domain|router|staticroutes)='(.*)'$/gm)]
+  return Object.fromEntries(pairs.map((pair) => [pair[1] ?? '', pair[2] ?? '']))
+}

@@ -1,0 +1,67 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { createLinuxExec } from '../../../agent/host/linux-exec.ts'
+
+const exec = createLinuxExec({ maxConcurrent: 2 })
+afterAll(() => exec.close())
+
+const shell = (script: string, options = {}) => exec.run('sh', ['-c', script], options)
+
+describe('a program', () => {
+  it('gets its input and tells its output', async () => {
+    expect(await shell('cat; echo oh >&2', { stdin: 'hello' })).toEqual({
+      code: 0,
+      stdout: 'hello',
+      stderr: 'oh\n',
+    })
+  })
+
+  it('gets arguments as they are, and nothing of the agent’s environment but what it needs', async () => {
+    expect((await exec.run('printf', ['%s', '$HOME; `id`'])).stdout).toBe('$HOME; `id`')
+    const names = (await exec.run('env', [])).stdout
+      .split('\n')
+      .flatMap((line) => line.split('=', 1))
+      .filter(Boolean)
+    expect(names.sort()).toEqual(['LC_ALL', 'PATH'])
+  })
+
+  it('may end with the codes that are fine, and with no other', async () => {
+    expect((await shell('exit 3', { okCodes: [0, 3] })).code).toBe(3)
+    await expect(shell('echo why >&2; exit 4', { okCodes: [0, 3] })).rejects.toMatchObject({
+      kind: 'exit',
+      code: 4,
+      message: 'sh exited with 4: why',
+    })
+  })
+
+  it('is ended at its deadline', async () => {
+    await expect(exec.run('sleep', ['60'], { timeoutMs: 50 })).rejects.toMatchObject({ kind: 'timeout' })
+  })
+
+  it('is ended when nobody wants it any more', async () => {
+    const reason = new Error('not wanted')
+    const abort = new AbortController()
+    const run = exec.run('sleep', ['60'], { signal: abort.signal })
+    abort.abort(reason)
+    await expect(run).rejects.toBe(reason)
+    await expect(exec.run('true', [], { signal: abort.signal })).rejects.toBe(reason)
+  })
+
+  it('that is missing, killed or talks without end says so', async () => {
+    await expect(exec.run('no-such-program', [])).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(shell('kill -9 $$')).rejects.toMatchObject({ kind: 'signal' })
+    await expect(exec.run('cat', ['/dev/zero'])).rejects.toMatchObject({ name: 'ExecError' })
+  })
+})
+
+it('runs no more at once than it may', async () => {
+  const starts = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      shell('cut -d" " -f1 /proc/uptime; sleep 0.2; cut -d" " -f1 /proc/uptime'),
+    ),
+  )
+  const spans = starts.map(({ stdout }) => stdout.trim().split('\n').map(Number))
+  for (const [start = 0] of spans) {
+    const under = spans.filter(([from = 0, to = 0]) => from <= start && start < to)
+    expect(under.length).toBeLessThanOrEqual(2)
+  }
+})

@@ -1,0 +1,248 @@
+// The host as the drivers' ports show it: strict about what rests on what, and able to fail or to lose its agent at any
+// one call. What it holds is compared before and after.
+import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
+import type { GuestEnd, GuestHandle, HypervisorDriver } from '../../../agent/drivers/hypervisor/port.ts'
+import type { MetadataDriver } from '../../../agent/drivers/metadata/port.ts'
+import type { NetworkDriver } from '../../../agent/drivers/network/port.ts'
+import type { PassthroughDriver } from '../../../agent/drivers/passthrough/port.ts'
+import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
+import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
+import type { Sysfs } from '../../../agent/host/ports.ts'
+import { NetworkUse } from '../../../agent/instance/network-use.ts'
+import type { InstancePorts } from '../../../agent/instance/ports.ts'
+import { createJournal, type Journal } from '../../../agent/journal/journal.ts'
+import { silentLogger } from '../../../lib/log.ts'
+import { createEagerClock } from './eager-clock.ts'
+
+export const directories = { state: '/var/lib/berth', run: '/run/berth' }
+
+export interface Fault {
+  /** Which of the agent's calls, counted from 1. */
+  readonly call: number
+  readonly when: 'before' | 'after'
+  /** `crash`: the agent never gets an answer to this call or to any later one. */
+  readonly how: 'fail' | 'crash'
+}
+
+export class FakeHost {
+  readonly files = new FakeFiles({ totalBytes: 1e12, nowMs: () => 0 })
+  processes = new FakeProcesses('boot-1')
+  readonly clock = createEagerClock()
+  readonly networks = new Set<string>()
+  readonly listening = new Set<string>()
+  readonly documents = new Set<string>()
+  /** Tap → network. */
+  readonly taps = new Map<string, string>()
+  readonly drivers = new Map([['0000:3b:00.0', 'nvidia']])
+  readonly #states = new Map<number, 'running' | 'powered-off'>()
+  readonly #owners = new Map<number, number>()
+  readonly #watchers = new Map<number, (end: GuestEnd) => void>()
+  /** A guest that does nothing when its button is pressed. */
+  ignoresPowerButton = false
+
+  /** Everything that must be gone again once no instance is here. */
+  holdings(): object {
+    return {
+      networks: [...this.networks],
+      listening: [...this.listening],
+      documents: [...this.documents],
+      taps: [...this.taps.keys()],
+      drivers: Object.fromEntries(this.drivers),
+      processes: this.processes.names(),
+      files: this.files.paths().filter((path) => /\/(instances|guests)\/./.test(path)),
+    }
+  }
+
+  guestPids(): number[] {
+    return [...this.#states.keys()]
+  }
+
+  /** As the guest itself does it. */
+  powerOffGuest(): void {
+    for (const pid of this.#states.keys()) {
+      this.#states.set(pid, 'powered-off')
+      this.#watchers.get(pid)?.({ kind: 'powered-off' })
+    }
+  }
+
+  /** As the out-of-memory killer does it. */
+  killGuest(): void {
+    for (const pid of this.guestPids()) {
+      this.#end(pid)
+      this.#watchers.get(pid)?.({ kind: 'crashed', message: 'its process is gone.' })
+    }
+  }
+
+  reboot(): void {
+    this.processes = new FakeProcesses('boot-2')
+    this.#states.clear()
+    this.#watchers.clear()
+    this.networks.clear()
+    this.listening.clear()
+    this.taps.clear()
+    this.drivers.set('0000:3b:00.0', 'nvidia')
+  }
+
+  /** What one agent acts through, until its fault. */
+  portsFor(fault?: Fault): { ports: InstancePorts; calls: () => number } {
+    let calls = 0
+    let isDead = false
+    const call = async <Value>(effect: () => Value | Promise<Value>): Promise<Value> => {
+      calls += 1
+      const isFaulty = calls === fault?.call
+      const strike = (when: Fault['when']) => {
+        if (!isFaulty || fault.when !== when) return
+        if (fault.how === 'fail') throw new Error('The planned fault.')
+        isDead = true
+      }
+      strike('before')
+      if (isDead) return await new Promise<Value>(() => {})
+      const value = await effect()
+      strike('after')
+      return isDead ? await new Promise<Value>(() => {}) : value
+    }
+    const network = this.#network(call)
+    const metadata = this.#metadata(call)
+    const ports: InstancePorts = {
+      network,
+      metadata,
+      networkUse: new NetworkUse({ network, metadata }),
+      disk: this.#disk(call),
+      hypervisor: this.#hypervisor(call),
+      passthrough: this.#passthrough(call),
+      journal: this.#journal(call, fault),
+      files: this.files,
+      sysfs: this.#sysfs(),
+      processes: this.processes,
+      clock: this.clock,
+      log: silentLogger,
+      directories,
+      machine: {
+        program: 'qemu-system-x86_64',
+        machineType: 'pc-q35-7.2',
+        accelerator: 'tcg',
+        slownessWarning: '',
+      },
+    }
+    return { ports, calls: () => calls }
+  }
+
+  #network(call: Call): NetworkDriver {
+    return {
+      namespaceOf: (uid) => `berth-${uid}`,
+      ensureNetwork: ({ uid }) => call(() => void this.networks.add(uid)),
+      ensurePort: ({ tap, network }) =>
+        call(() => {
+          require(this.networks.has(network.uid), `port ${tap} without its network`)
+          this.taps.set(tap, network.uid)
+        }),
+      removePort: ({ tap }) => call(() => void this.taps.delete(tap)),
+      removeNetwork: (uid) =>
+        call(() => {
+          require(![...this.taps.values()].includes(uid), `network ${uid} removed under a port`)
+          this.networks.delete(uid)
+        }),
+    }
+  }
+
+  #metadata(call: Call): MetadataDriver {
+    const key = (networkUid: string, address: string) => `${networkUid} ${address}`
+    return {
+      ensureListening: (uid) =>
+        call(() => {
+          require(this.networks.has(uid), 'metadata without its network')
+          this.listening.add(uid)
+        }),
+      stopListening: (uid) => call(() => void this.listening.delete(uid)),
+      publish: (uid, address) => call(() => void this.documents.add(key(uid, address))),
+      withdraw: (uid, address) => call(() => void this.documents.delete(key(uid, address))),
+    }
+  }
+
+  #disk(call: Call): DiskDriver {
+    return {
+      ensureImage: () =>
+        call(() => ({ path: '/images/a', gid: 500, format: 'raw' as const, virtualBytes: 1024 })),
+      ensureBlob: () => call(() => ({ path: '/images/b', gid: 501 })),
+      ensureDisk: ({ path }) => call(() => this.files.place(path, {})),
+    }
+  }
+
+  #hypervisor(call: Call): HypervisorDriver {
+    const stateOf = (handle: GuestHandle) => this.#states.get(handle.process.pid)
+    return {
+      start: (plan) =>
+        call(() => {
+          require(this.guestPids().length === 0, 'the guest runs twice')
+          require(this.taps.size === 1 && this.documents.size === 1, 'a guest before its port and metadata')
+          require(this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
+          const { identity } = this.processes.begin('qemu')
+          this.files.place(plan.pidFilePath, { content: new TextEncoder().encode(`${identity.pid}\n`) })
+          this.#states.set(identity.pid, 'running')
+          this.#owners.set(identity.pid, plan.runAs.uid)
+          return { process: identity }
+        }),
+      status: (handle) => call(() => ({ kind: stateOf(handle) ?? ('gone' as const) })),
+      watch: (handle, _path, onEnd) => {
+        this.#watchers.set(handle.process.pid, onEnd)
+        return () => this.#watchers.delete(handle.process.pid)
+      },
+      powerDown: (handle) =>
+        call(() => {
+          if (!this.ignoresPowerButton) this.#states.set(handle.process.pid, 'powered-off')
+        }),
+      readSerial: () => call(() => new Uint8Array()),
+      kill: (handle) => call(() => this.#end(handle.process.pid)),
+    }
+  }
+
+  #passthrough(call: Call): PassthroughDriver {
+    return {
+      readDriver: (address) => call(() => this.drivers.get(address) ?? ''),
+      ensureBound: (address) => call(() => void this.drivers.set(address, 'vfio-pci')),
+      ensureReleased: (address, former) =>
+        call(() => {
+          require(this.guestPids().length === 0, 'a device taken from a guest that runs')
+          this.drivers.set(address, former)
+        }),
+    }
+  }
+
+  /** An agent can die around a write; that one fails is another test's. */
+  #journal(call: Call, fault: Fault | undefined): Journal {
+    const journal = createJournal({ files: this.files, directories })
+    if (fault?.how === 'fail') return journal
+    return {
+      ...journal,
+      writeInstance: (record) => call(() => journal.writeInstance(record)),
+      removeFiles: (uid) => call(() => journal.removeFiles(uid)),
+      removeInstance: (uid) => call(() => journal.removeInstance(uid)),
+    }
+  }
+
+  #sysfs(): Sysfs {
+    return {
+      read: async (path) => {
+        const pid = Number(/^proc\/(\d+)\/status$/.exec(path)?.[1])
+        const owner = this.#owners.get(pid)
+        return owner === undefined ? undefined : `Uid:\t${owner}\t${owner}\t${owner}\t${owner}`
+      },
+      list: async () => [],
+      readLinkName: async () => undefined,
+      write: async (path) => {
+        throw new Error(`Nothing here writes ${path}.`)
+      },
+    }
+  }
+
+  #end(pid: number): void {
+    this.#states.delete(pid)
+    this.processes.end(pid)
+  }
+}
+
+type Call = <Value>(effect: () => Value | Promise<Value>) => Promise<Value>
+
+function require(condition: boolean, otherwise: string): void {
+  if (!condition) throw new Error(`The fake host refuses: ${otherwise}.`)
+}

@@ -1,0 +1,253 @@
+// One instance through the real supervisor, actor and journal, over a strict host: every step is made to fail once, and
+// the agent is killed once around every call. Whatever happens, nothing is lost and nothing is left.
+import { create } from '@bufbuild/protobuf'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Supervisor } from '../../../agent/instance/supervisor.ts'
+import { InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
+import { HostRecordSchema } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { commandFor, instanceUid } from './commands.ts'
+import { until } from './eager-clock.ts'
+import { FakeHost, type Fault } from './fake-host.ts'
+
+const running = commandFor({ desired: 'RUNNING', generation: 1 })
+const stopped = commandFor({ desired: 'STOPPED', generation: 2 })
+const absent = commandFor({ desired: 'ABSENT', generation: 3 })
+const { RUNNING, STOPPED, FAILED, CRASHED, ABSENT } = InstancePhase
+
+let host: FakeHost
+let untouched: object
+
+beforeEach(() => {
+  host = new FakeHost()
+  untouched = host.holdings()
+})
+
+async function startAgent(fault?: Fault) {
+  const { ports, calls } = host.portsFor(fault)
+  const supervisor = new Supervisor({ ports, host: create(HostRecordSchema, { recordVersion: 1, epoch: 1 }) })
+  const recovered = supervisor.recover()
+  // An agent that dies while it recovers never ends that.
+  if (fault?.how !== 'crash') await recovered
+  return { supervisor, calls }
+}
+
+const seen = (supervisor: Supervisor) => supervisor.observations().find(({ uid }) => uid === instanceUid)
+
+async function untilPhase(supervisor: Supervisor, phase: InstancePhase) {
+  await until(() => seen(supervisor)?.phase === phase, `phase ${phase}`)
+}
+
+async function bringUp(): Promise<Supervisor> {
+  const { supervisor } = await startAgent()
+  await supervisor.accept(running)
+  await untilPhase(supervisor, RUNNING)
+  return supervisor
+}
+
+async function takeDown(supervisor: Supervisor) {
+  await supervisor.accept(absent)
+  await untilPhase(supervisor, ABSENT)
+  const tombstone = seen(supervisor)
+  expect(tombstone?.released).toBe(true)
+  if (tombstone) supervisor.reported(tombstone)
+  await until(() => host.files.paths().every((path) => !path.includes(instanceUid)), 'no file is left')
+  expect(host.holdings()).toEqual(untouched)
+}
+
+/** How many calls the work takes when nothing goes wrong. */
+async function countCalls(
+  work: (supervisor: Supervisor) => Promise<void>,
+  how: Fault['how'],
+): Promise<number> {
+  const { supervisor, calls } = await startAgent({ call: Number.POSITIVE_INFINITY, when: 'before', how })
+  await work(supervisor)
+  return calls()
+}
+
+describe('an instance', () => {
+  it('comes up, goes down, and leaves the host as it was', async () => {
+    const supervisor = await bringUp()
+    expect(host.guestPids()).toHaveLength(1)
+    await takeDown(supervisor)
+  })
+
+  it('says what was known already and does nothing about it', async () => {
+    const supervisor = await bringUp()
+    const before = host.holdings()
+    expect((await supervisor.accept(running)).outcome).toBe(CommandOutcome.STALE)
+    expect(host.holdings()).toEqual(before)
+  })
+
+  it('keeps only its disk while it is stopped, and starts again with it', async () => {
+    const supervisor = await bringUp()
+    await supervisor.accept(stopped)
+    await untilPhase(supervisor, STOPPED)
+    await until(() => host.networks.size === 0, 'its network is gone')
+    expect(host.holdings()).toMatchObject({ taps: [], processes: [], drivers: { '0000:3b:00.0': 'nvidia' } })
+    expect(host.files.paths().filter((path) => path.endsWith('disk0.qcow2'))).toHaveLength(1)
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await untilPhase(supervisor, RUNNING)
+    await supervisor.accept(commandFor({ desired: 'ABSENT', generation: 4 }))
+    await untilPhase(supervisor, ABSENT)
+  })
+
+  it('is ended when it does not power off before its deadline', async () => {
+    const supervisor = await bringUp()
+    host.ignoresPowerButton = true
+    await supervisor.accept(stopped)
+    await untilPhase(supervisor, STOPPED)
+    expect(seen(supervisor)?.reason).toBe('STOP_FORCED')
+    expect(host.guestPids()).toEqual([])
+  })
+
+  it('is stopped, not crashed, when the guest powers itself off, and keeps its disk', async () => {
+    const supervisor = await bringUp()
+    host.powerOffGuest()
+    await untilPhase(supervisor, STOPPED)
+    await until(
+      () => host.guestPids().length === 0 && host.taps.size === 0,
+      'the rest of its running is gone',
+    )
+    expect(seen(supervisor)?.reason).toBe('GUEST_POWERED_OFF')
+    await takeDown(supervisor)
+  })
+
+  it('is crashed when its process is killed', async () => {
+    const supervisor = await bringUp()
+    host.killGuest()
+    await untilPhase(supervisor, CRASHED)
+    await takeDown(supervisor)
+  })
+
+  it('is taken down while it is being brought up', async () => {
+    const { supervisor } = await startAgent()
+    await supervisor.accept(running)
+    await takeDown(supervisor)
+  })
+})
+
+describe('a fresh agent', () => {
+  it('adopts a guest that runs, with its process', async () => {
+    const first = await bringUp()
+    const pids = host.guestPids()
+    await first.close()
+    const { supervisor } = await startAgent()
+    expect(seen(supervisor)?.phase).toBe(RUNNING)
+    expect(host.guestPids()).toEqual(pids)
+    await takeDown(supervisor)
+  })
+
+  it('sees that a guest has powered itself off meanwhile', async () => {
+    await (await bringUp()).close()
+    host.powerOffGuest()
+    const { supervisor } = await startAgent()
+    await untilPhase(supervisor, STOPPED)
+    expect(seen(supervisor)?.reason).toBe('GUEST_POWERED_OFF')
+  })
+
+  it('sees that a guest has crashed meanwhile', async () => {
+    await (await bringUp()).close()
+    host.killGuest()
+    const { supervisor } = await startAgent()
+    await untilPhase(supervisor, CRASHED)
+  })
+
+  it('starts a guest again after a reboot of the host', async () => {
+    await (await bringUp()).close()
+    host.reboot()
+    const { supervisor } = await startAgent()
+    await until(() => host.guestPids().length === 1, 'the guest runs')
+    await untilPhase(supervisor, RUNNING)
+    await takeDown(supervisor)
+  })
+})
+
+const up = async (supervisor: Supervisor) => {
+  await supervisor.accept(running)
+  await untilPhase(supervisor, RUNNING)
+}
+
+describe('a step that fails', async () => {
+  host = new FakeHost()
+  const calls = await countCalls(up, 'fail')
+  const faults = Array.from({ length: calls }, (_, index) => index + 1).flatMap((call) =>
+    (['before', 'after'] as const).map((when) => ({ call, when, how: 'fail' as const })),
+  )
+
+  it.each(faults)('call $call, $when its effect: everything is undone', async (fault) => {
+    const { supervisor } = await startAgent(fault)
+    await supervisor.accept(running)
+    await until(() => seen(supervisor)?.released === true, 'it has failed and holds nothing')
+    expect(seen(supervisor)?.phase).toBe(FAILED)
+    expect(seen(supervisor)?.message).not.toBe('')
+    expect(host.holdings()).toMatchObject({ ...untouched, files: expect.anything() })
+    await takeDown(supervisor)
+  })
+})
+
+describe('a call that fails while it is taken down', async () => {
+  host = new FakeHost()
+  const calls = await countCalls(async (supervisor) => {
+    await up(supervisor)
+    await supervisor.accept(absent)
+    await untilPhase(supervisor, ABSENT)
+  }, 'fail')
+  const callsUp = await (async () => {
+    host = new FakeHost()
+    return await countCalls(up, 'fail')
+  })()
+  const faults = Array.from({ length: calls - callsUp }, (_, index) => callsUp + index + 1)
+
+  it.each(faults)('call %i: it is tried again until nothing is left', async (call) => {
+    const { supervisor } = await startAgent({ call, when: 'before', how: 'fail' })
+    await up(supervisor)
+    await takeDown(supervisor)
+  })
+})
+
+describe('an agent that is killed', async () => {
+  host = new FakeHost()
+  const callsUp = await countCalls(up, 'crash')
+  const callsDown = await countCalls(async (supervisor) => {
+    await supervisor.accept(absent)
+    await untilPhase(supervisor, ABSENT)
+  }, 'crash')
+  const faultsUpTo = (calls: number) =>
+    Array.from({ length: calls }, (_, index) => index + 1).flatMap((call) =>
+      (['before', 'after'] as const).map((when) => ({ call, when, how: 'crash' as const })),
+    )
+
+  it.each(faultsUpTo(callsUp))(
+    'while it brings up, call $call, $when its effect: it comes up all the same',
+    async (fault) => {
+      const first = await startAgent(fault)
+      void first.supervisor.accept(running)
+      await until(() => first.calls() >= fault.call, 'the first agent is at its end')
+      await new Promise((resolve) => setImmediate(resolve))
+      const { supervisor } = await startAgent()
+      // What was never journalled was never acknowledged: it is delivered again.
+      await supervisor.accept(running)
+      await untilPhase(supervisor, RUNNING)
+      expect(host.guestPids()).toHaveLength(1)
+      await takeDown(supervisor)
+    },
+  )
+
+  it.each(faultsUpTo(callsDown))(
+    'while it takes down, call $call, $when its effect: it is gone all the same',
+    async (fault) => {
+      await (await bringUp()).close()
+      const first = await startAgent(fault)
+      await until(
+        () => seen(first.supervisor) !== undefined || first.calls() >= fault.call,
+        'the first agent is up',
+      )
+      void first.supervisor.accept(absent)
+      await until(() => first.calls() >= fault.call, 'the first agent is at its end')
+      await new Promise((resolve) => setImmediate(resolve))
+      const { supervisor } = await startAgent()
+      await takeDown(supervisor)
+    },
+  )
+})

@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { planPinned } from '../../../agent/plan/pinned.ts'
+import { DiskInterface } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { specOf } from '../drivers/hypervisor/guest-specs.ts'
+
+const facts = { machineType: 'pc-q35-7.2', accelerator: 'tcg' as const, runAsUid: 200_000 }
+const interfaces = fc.array(fc.constantFrom(DiskInterface.VIRTIO, DiskInterface.SCSI, DiskInterface.NVME), {
+  maxLength: 8,
+})
+
+it('gives every device a slot of its own, within what the bus has', () => {
+  fc.assert(
+    fc.property(
+      interfaces,
+      fc.integer({ min: 0, max: 8 }),
+      fc.integer({ min: 0, max: 8 }),
+      (disks, nics, gpus) => {
+        const spec = specOf({
+          disks: disks.map((diskInterface, index) => ({
+            deviceName: `disk${index}`,
+            interface: diskInterface,
+          })),
+          nics: Array.from({ length: nics }, (_, index) => ({ name: `nic${index}` })),
+          gpus: Array.from({ length: gpus }, () => ({ address: '0000:3b:00.0' })),
+        })
+        const { slots } = planPinned(spec, facts)
+        const numbers = slots.map(({ slot }) => slot)
+        expect(new Set(numbers).size).toBe(numbers.length)
+        expect(new Set(slots.map(({ device }) => device)).size).toBe(slots.length)
+        expect(Math.min(...numbers)).toBeGreaterThanOrEqual(1)
+        expect(Math.max(...numbers)).toBeLessThanOrEqual(30)
+        const spares = slots.filter(({ device }) => device.startsWith('spare')).length
+        expect(spares).toBe(Math.min(8, 30 - (slots.length - spares)))
+      },
+    ),
+  )
+})

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import { instancePaths } from '../../../agent/plan/paths.ts'
+import { planPinned } from '../../../agent/plan/pinned.ts'
+import { renderQemuArgs } from '../../../agent/plan/qemu-args.ts'
+import { DiskInterface, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { expectGolden } from '../../support/golden.ts'
+import { specOf } from '../drivers/hypervisor/guest-specs.ts'
+
+const directories = { state: '/var/lib/berth', run: '/run/berth' }
+const { VIRTIO, SCSI, NVME } = DiskInterface
+const nic = {
+  name: 'nic0',
+  macAddress: '02:00:00:00:00:01',
+  ipv4Address: '10.0.0.2',
+  network: { uid: 'n', mtu: 1450 },
+}
+
+const small = specOf({
+  disks: [{ deviceName: 'disk0', sizeGb: 1, boot: true, interface: VIRTIO }],
+  nics: [nic],
+})
+const manyDisks = specOf({
+  vcpus: 4,
+  memoryMib: 4096,
+  disks: [
+    { deviceName: 'disk0', sizeGb: 10, interface: SCSI },
+    { deviceName: 'disk1', sizeGb: 20, interface: NVME },
+    { deviceName: 'disk2', sizeGb: 30, boot: true, readOnly: true, interface: VIRTIO },
+  ],
+  nics: [nic],
+})
+const eightGpus = specOf({
+  vcpus: 192,
+  memoryMib: 1024 * 1024,
+  disks: [{ deviceName: 'disk0', sizeGb: 100, boot: true, interface: VIRTIO }],
+  nics: [nic],
+  gpus: Array.from({ length: 8 }, (_, index) => ({
+    type: 'nvidia-h100-80gb',
+    address: `0000:${index + 1}b:00.0`,
+  })),
+})
+
+function argsOf(spec: InstanceSpec, accelerator: 'kvm' | 'tcg', commandLine?: string): readonly string[] {
+  const pinned = planPinned(spec, { machineType: 'pc-q35-7.2', accelerator, runAsUid: 200_000 })
+  const directKernel =
+    commandLine === undefined ? {} : { directKernel: { kernelPath: '/k', initrdPath: '/i', commandLine } }
+  return renderQemuArgs({ spec, pinned, paths: instancePaths(directories, spec.uid), ...directKernel })
+}
+
+/** An option and its value on a line. */
+const linesOf = (args: readonly string[]) => `${args.join('\n').replaceAll(/\n(?!-)/g, ' ')}\n`
+
+describe('the command line of a guest', () => {
+  it.each([
+    ['qemu-small-tcg.txt', argsOf(small, 'tcg', 'console=ttyS0')],
+    ['qemu-many-disks-kvm.txt', argsOf(manyDisks, 'kvm')],
+    ['qemu-eight-gpus-kvm.txt', argsOf(eightGpus, 'kvm')],
+  ])('is that of %s', (name, args) => {
+    expectGolden(name, linesOf(args))
+  })
+
+  it('keeps a comma within its value', () => {
+    const odd = { state: '/var/lib/a,b', run: '/run/a,b' }
+    const pinned = planPinned(small, { machineType: 'pc-q35-7.2', accelerator: 'tcg', runAsUid: 200_000 })
+    const args = renderQemuArgs({ spec: small, pinned, paths: instancePaths(odd, small.uid) })
+    expect(args.filter((arg) => /a,b/.test(arg))).toEqual([])
+    expect(args.filter((arg) => arg.includes('a,,b')).length).toBeGreaterThan(1)
+  })
+
+  it('hands the kernel its command line as one word', () => {
+    const args = argsOf(small, 'tcg', 'console=ttyS0 root="$(reboot)" a,b')
+    expect(args[args.indexOf('-append') + 1]).toBe('console=ttyS0 root="$(reboot)" a,b')
+  })
+
+  it('puts every device behind a port of its own, and no port twice', () => {
+    for (const spec of [small, manyDisks, eightGpus]) {
+      const args = argsOf(spec, 'kvm')
+      const ports = args.flatMap((arg) => /^pcie-root-port,id=([^,]+)/.exec(arg)?.[1] ?? [])
+      const used = args.flatMap((arg) => /,bus=(port-[^,]+)/.exec(arg)?.[1] ?? [])
+      expect(new Set(ports).size).toBe(ports.length)
+      expect(new Set(used).size).toBe(used.length)
+      expect(ports).toEqual(expect.arrayContaining(used))
+      expect(ports.filter((port) => port.startsWith('port-spare'))).toHaveLength(8)
+    }
+  })
+})

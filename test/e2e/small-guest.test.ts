@@ -1,0 +1,166 @@
+// The life of an instance with a guest that is up in seconds: what the API shows, what the guest sees, what the host
+// keeps when daemons are killed, and that nothing is left after a delete.
+import { isDeepStrictEqual } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { smallGuestReady } from '../guest/small-guest.ts'
+import { describeNeeding } from '../support/needs.ts'
+import { findGuestPid, type HostState, readHostState, run } from './host-state.ts'
+import {
+  createInstance,
+  deleteInstance,
+  type InstanceBody,
+  readSerial,
+  waitForSerial,
+  waitForStatus,
+} from './instances.ts'
+import { type Daemon, instancePath, openRegion, type Region, waitUntil } from './region.ts'
+import { smallImages } from './small-images.ts'
+
+const needs = {
+  root: true,
+  programs: ['qemu-system-x86_64', 'qemu-img', 'dnsmasq', 'nft', 'ip', 'apt-get', 'dpkg-deb'],
+  files: ['/dev/net/tun'],
+}
+
+describeNeeding(needs, 'an instance with a small guest', () => {
+  let region: Region
+  let scheduler: Daemon
+  let agent: Daemon
+  let before: HostState
+
+  beforeAll(async () => {
+    region = await openRegion(await smallImages())
+    scheduler = await region.startScheduler()
+    agent = await region.startAgent()
+    before = readHostState(region.directory)
+  })
+
+  /** The last trace, the agent's note of the tear-down, goes once the scheduler has it. */
+  async function expectCleanSlate(): Promise<void> {
+    await waitUntil(
+      'nothing is left',
+      async () => isDeepStrictEqual(readHostState(region.directory), before),
+      10_000,
+    ).catch(() => {})
+    expect(readHostState(region.directory)).toEqual(before)
+  }
+
+  afterAll(async () => {
+    await region.close()
+  })
+
+  it('comes up with its address, hostname and metadata', async () => {
+    const created = await createInstance(region, {
+      id: 'first',
+      hostname: 'first.example.internal',
+      instanceMetadata: [{ key: 'user-data', value: '#!/bin/sh\necho hello from user-data\n' }],
+    })
+    expect(created.lifecycle.status).toBe('PROVISIONING')
+    const running = await waitForStatus(region, 'first', 'RUNNING')
+    const serial = await waitForSerial(region, 'first', smallGuestReady)
+    expect(serial).toContain(`${running.nics[0]?.ipv4Address}/24`)
+    expect(serial).toContain('169.254.169.254')
+    expect(serial).toContain('first.example.internal')
+    expect(serial).toContain(created.uid)
+    expect(serial).toContain('echo hello from user-data')
+    expect(serial).not.toContain('-failed')
+  })
+
+  it('runs unprivileged, as a user of its own', async () => {
+    const { uid } = (await region.call<InstanceBody>('GET', instancePath('first'))).body
+    const pid = findGuestPid(uid)
+    const status = run('cat', [`/proc/${pid}/status`])
+    expect(Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])).toBeGreaterThan(1000)
+    expect(/^CapEff:\s+(\w+)/m.exec(status)?.[1]).toBe('0000000000000000')
+    expect(/^CapBnd:\s+(\w+)/m.exec(status)?.[1]).toBe('0000000000000000')
+    expect(/^NoNewPrivs:\s+(\d)/m.exec(status)?.[1]).toBe('1')
+    expect(/^Seccomp:\s+(\d)/m.exec(status)?.[1]).toBe('2')
+  })
+
+  it('outlives a killed agent, is served without it, and is adopted', async () => {
+    const { uid, nics } = (await region.call<InstanceBody>('GET', instancePath('first'))).body
+    const pid = findGuestPid(uid)
+    await agent.kill('SIGKILL')
+    expect(findGuestPid(uid)).toBe(pid)
+    // The metadata service gives each guest its own and knows askers by address: from the service's side there is none.
+    const namespace = `berth-${region.networkUid.replaceAll('-', '').slice(-10)}`
+    const answer = run('ip', [
+      'netns',
+      'exec',
+      namespace,
+      'curl',
+      '-s',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      'http://169.254.169.254/meta-data',
+    ])
+    expect(answer).toBe('503')
+    agent = await region.startAgent()
+    expect((await waitForStatus(region, 'first', 'RUNNING')).nics).toEqual(nics)
+    expect(findGuestPid(uid)).toBe(pid)
+    expect(await readSerial(region, 'first')).toContain(smallGuestReady)
+  })
+
+  it('is not lost when the scheduler is killed', async () => {
+    await scheduler.kill('SIGKILL')
+    scheduler = await region.startScheduler()
+    expect((await waitForStatus(region, 'first', 'RUNNING')).id).toBe('first')
+    await waitUntil('the agent is back', async () => {
+      const { body } = await region.call<{ hosts: { connected: boolean }[] }>(
+        'GET',
+        '/v1/regions/us-texas-1/hosts',
+      )
+      return body.hosts[0]?.connected === true
+    })
+  })
+
+  it('goes and leaves nothing behind', async () => {
+    await deleteInstance(region, 'first')
+    await expectCleanSlate()
+  })
+
+  it('is seen as stopped when it powered itself off while the agent was away', async () => {
+    const { uid } = await createInstance(region, { id: 'leaver' })
+    await waitForStatus(region, 'leaver', 'RUNNING')
+    await waitForSerial(region, 'leaver', smallGuestReady)
+    await agent.kill('SIGKILL')
+    const pid = findGuestPid(uid)
+    expect(pid).toBeDefined()
+    pressPowerButton(region, uid)
+    agent = await region.startAgent()
+    const stopped = await waitForStatus(region, 'leaver', 'STOPPED')
+    expect(stopped.lifecycle.reason).toBe('GUEST_POWERED_OFF')
+    await deleteInstance(region, 'leaver')
+    await expectCleanSlate()
+  })
+
+  it.each([
+    ['wrong-checksum', /checksum|sha-?256/i],
+    ['nowhere', /nowhere/],
+  ])('fails with a sentence and everything undone when its image is %s', async (image, sentence) => {
+    await createInstance(region, { id: `broken-${image}`, disks: [{ boot: true, sizeGb: 1, source: image }] })
+    const failed = await waitForStatus(region, `broken-${image}`, 'FAILED')
+    expect(failed.lifecycle.statusMessage).toMatch(sentence)
+    const withoutFiles = () => ({ ...readHostState(region.directory), files: [] })
+    await waitUntil('everything is undone', async () =>
+      isDeepStrictEqual(withoutFiles(), { ...before, files: [] }),
+    )
+    await deleteInstance(region, `broken-${image}`)
+    await expectCleanSlate()
+  })
+})
+
+/** What an operator without an agent would do: ACPI over the guest's QMP socket, which is free while no agent lives. */
+function pressPowerButton(region: Region, uid: string): void {
+  const script = [
+    'const socket = require("node:net").connect(process.argv[1])',
+    'const say = (execute) => socket.write(JSON.stringify({ execute }) + "\\n")',
+    'let text = ""',
+    'socket.on("data", (data) => { text += data; if (text.includes("SHUTDOWN")) process.exit(0) })',
+    'say("qmp_capabilities"); say("system_powerdown")',
+    'setTimeout(() => process.exit(1), 60000)',
+  ].join(';')
+  run(process.execPath, ['-e', script, `${region.directory}/run/guests/${uid}/qmp.sock`])
+}

@@ -1,0 +1,132 @@
+// A region for tests: the real API, operations, placement and store behind real HTTP on loopback. Only the agents are
+// missing: hosts are registered by hand, and serial output is what a test says.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { systemClock } from '../../../lib/clock.ts'
+import type { Logger } from '../../../lib/log.ts'
+import { silentLogger } from '../../../lib/log.ts'
+import { systemRandom } from '../../../lib/random.ts'
+import { HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
+import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
+import { startApiServer } from '../../../scheduler/api/server.ts'
+import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
+import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import type { SerialReading } from '../../../scheduler/operations/ports.ts'
+import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { settingsFile } from '../admission/context.ts'
+import { createIssuer } from '../auth/issuer.ts'
+
+export type Region = Awaited<ReturnType<typeof startRegion>>
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  // Tests look at answers of every kind; a wrong shape shows as a failed expectation.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  readonly body: any
+}
+
+export async function startRegion(options: { hosts?: number; log?: Logger } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
+  const log = options.log ?? silentLogger
+  const issuer = await createIssuer()
+  const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+  const nudged: HostId[] = []
+  const serial: { reading: SerialReading } = {
+    reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
+  }
+  const ports = {
+    store,
+    fleet: {
+      snapshot: async () => {
+        const { hosts } = await store.readHostsChangedAfter(0)
+        return hosts.map((host) => ({ ...host, connected: true }))
+      },
+    },
+    dispatch: { nudge: (host: HostId) => void nudged.push(host) },
+    queries: { readSerial: async () => serial.reading },
+    catalogue: catalogueOf(readSettings(settingsFile)),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  }
+  for (let index = 1; index <= (options.hosts ?? 1); index += 1) await store.registerHost(exampleHost(index))
+  const verifier = createTokenVerifier({ settings: issuer.settings, clock: systemClock })
+  const api = await startApiServer({ host: '127.0.0.1', port: 0, ports, verifier })
+  const editor = await issuer.tokenFor('project-x9y8z7:editor')
+
+  /** JSON in, JSON out, as an editor of the example project unless a token is given. */
+  async function call(method: string, path: string, request: Call = {}): Promise<Answer> {
+    const { token = editor, headers = {}, body, text } = request
+    const content = text ?? (body === undefined ? undefined : JSON.stringify(body))
+    const response = await fetch(`${api.url}${path}`, {
+      method,
+      headers: {
+        ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+        ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(content === undefined ? {} : { body: content }),
+    })
+    const answered = await response.text()
+    const json = response.headers.get('content-type')?.startsWith('application/json') === true
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json ? (JSON.parse(answered) as unknown) : answered,
+    }
+  }
+
+  return {
+    url: api.url,
+    issuer,
+    store,
+    nudged,
+    serial,
+    call,
+    close: async () => {
+      await api.close()
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+interface Call {
+  readonly token?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  /** A body that is sent as it stands. */
+  readonly text?: string
+}
+
+function exampleHost(index: number) {
+  const facts = create(HostFactsSchema, {
+    kernel: '6.1.0',
+    virtualization: { reason: 'The CPU has no vmx or svm flag.', qemuVersion: '7.2.0', accelerator: 2 },
+    warnings: [{ code: 'NO_KVM', message: 'Guests run without hardware virtualisation.' }],
+  })
+  return {
+    hostId: hostId(`host-${index}`),
+    zone: zoneId('us1-a'),
+    journalUuid: `journal-${index}`,
+    bootId: `boot-${index}`,
+    agentVersion: '0.1.0',
+    facts: toBinary(HostFactsSchema, facts),
+    architecture: 'x86_64',
+    vcpus: 64,
+    memoryMib: 131_072,
+    diskGb: 1000,
+    devices: [0, 1].map((slot) => ({
+      address: pciAddress(`0000:${index}${slot}:00.0`),
+      acceleratorType: 'nvidia-h100-80gb',
+      numaNode: 0,
+    })),
+    nowMs: 1_700_000_000_000,
+  }
+}
+
+export const projectPath = '/v1/regions/us-texas-1/projects/project-x9y8z7'
+export const instancesPath = `${projectPath}/compute/instances`

@@ -1,0 +1,202 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { instanceUid } from '../../../proto/ids.ts'
+import { instancesPath, projectPath, type Region, startRegion } from './region.ts'
+
+let region: Region
+beforeAll(async () => {
+  region = await startRegion()
+})
+afterAll(() => region.close())
+
+const type = '/v1/regions/us-texas-1/zones/us1-a/instance-types/g1-small'
+const createNamed = async (id: string) =>
+  (await region.call('POST', instancesPath, { body: { type, id } })).body as { uid: string; id: string }
+const get = (path: string, token?: string) => region.call('GET', path, token === undefined ? {} : { token })
+const reasonOf = (answer: { body: { error: { details: { reason: string }[] } } }) =>
+  answer.body.error.details[0]?.reason
+
+describe('instances', () => {
+  it('are read by id and by uid, with an ETag', async () => {
+    const { uid } = await createNamed('reader')
+    const byId = await get(`${instancesPath}/reader`)
+    const byUid = await get(`${instancesPath}/${uid}`)
+    expect(byId.status).toBe(200)
+    expect(byUid.body).toEqual(byId.body)
+    expect(byId.body.selfLink).toBe(`${instancesPath}/reader`)
+    expect(byId.headers.get('etag')).toMatch(/^"\d+"$/)
+    const missing = await get(`${instancesPath}/nobody`)
+    expect([missing.status, reasonOf(missing)]).toEqual([404, 'NOT_FOUND'])
+  })
+
+  it('are listed in pages without gaps or repetitions', async () => {
+    for (const id of ['page-1', 'page-2', 'page-3']) await createNamed(id)
+    const all = (await get(instancesPath)).body.instances as { id: string }[]
+    const seen: string[] = []
+    for (let token: string | undefined = ''; token !== undefined; ) {
+      const { body } = await get(`${instancesPath}?pageSize=2${token === '' ? '' : `&pageToken=${token}`}`)
+      seen.push(...(body.instances as { id: string }[]).map(({ id }) => id))
+      token = body.nextPageToken as string | undefined
+    }
+    expect(seen).toEqual(all.map(({ id }) => id))
+    expect(seen.length).toBeGreaterThanOrEqual(3)
+  })
+
+  it.each(['pageSize=0', 'pageSize=501', 'pageSize=x', 'pageToken=x!', 'pagesize=5'])(
+    'refuse ?%s',
+    async (query) => {
+      expect((await get(`${instancesPath}?${query}`)).status).toBe(400)
+    },
+  )
+
+  it('are deleted once they are as the client thinks, and deleting twice is fine', async () => {
+    await createNamed('victim')
+    const etag = (await get(`${instancesPath}/victim`)).headers.get('etag') ?? ''
+    const stale = await region.call('DELETE', `${instancesPath}/victim`, {
+      headers: { 'if-match': '"999999"' },
+    })
+    expect([stale.status, reasonOf(stale)]).toEqual([412, 'REVISION_MISMATCH'])
+    const deleted = await region.call('DELETE', `${instancesPath}/victim`, { headers: { 'if-match': etag } })
+    expect([deleted.status, deleted.body.lifecycle.status]).toEqual([202, 'DEPROVISIONING'])
+    expect(region.nudged.length).toBeGreaterThan(0)
+    expect((await region.call('DELETE', `${instancesPath}/victim`)).status).toBe(202)
+    expect((await region.call('DELETE', `${instancesPath}/nobody`)).status).toBe(404)
+  })
+
+  it('have events', async () => {
+    const { uid } = await createNamed('eventful')
+    const { status, body } = await get(`${instancesPath}/eventful/events`)
+    expect(status).toBe(200)
+    expect(body.events[0]).toMatchObject({ to: 'PROVISIONING' })
+    expect((await region.store.listEvents(instanceUid(uid))).length).toBe(body.events.length)
+  })
+
+  it('have a serial port', async () => {
+    await createNamed('talker')
+    const away = await get(`${instancesPath}/talker/serialPort`)
+    expect([away.status, reasonOf(away)]).toEqual([503, 'SERIAL_UNAVAILABLE'])
+    expect(away.headers.get('retry-after')).toBe('1')
+    expect(JSON.stringify(away.body)).not.toContain('host-1')
+    const bytes = new TextEncoder().encode('héllo é').subarray(0, -1)
+    region.serial.reading = { kind: 'range', start: 5n, next: 5n + BigInt(bytes.length), bytes }
+    const { body } = await get(`${instancesPath}/talker/serialPort?port=1&start=-100`)
+    expect(body).toEqual({
+      selfLink: `${instancesPath}/talker/serialPort`,
+      contents: 'héllo ',
+      start: '5',
+      next: '12',
+    })
+    for (const query of ['port=5', 'start=x', 'start=99999999999999999999']) {
+      expect((await get(`${instancesPath}/talker/serialPort?${query}`)).status).toBe(400)
+    }
+  })
+})
+
+describe('who may do what', () => {
+  it('wants a token, and a good one', async () => {
+    const none = await get(instancesPath, '')
+    expect([none.status, reasonOf(none), none.headers.get('www-authenticate')]).toEqual([
+      401,
+      'UNAUTHENTICATED',
+      'Bearer realm="berth"',
+    ])
+    expect((await get(instancesPath, 'x')).headers.get('www-authenticate')).toContain('invalid_token')
+  })
+
+  it('names the role that is missing', async () => {
+    const viewer = await region.issuer.tokenFor('project-x9y8z7:viewer')
+    expect((await get(instancesPath, viewer)).status).toBe(200)
+    const refused = await region.call('POST', instancesPath, { token: viewer, body: { type } })
+    expect([refused.status, reasonOf(refused)]).toEqual([403, 'ROLE_MISSING'])
+    expect(refused.body.error.message).toContain('role editor in project project-x9y8z7')
+    const hosts = await get('/v1/regions/us-texas-1/hosts')
+    expect([hosts.status, hosts.body.error.message]).toEqual([403, expect.stringContaining('role operator')])
+  })
+
+  it("answers alike for others' projects and for none", async () => {
+    const bodies = await Promise.all(
+      ['project-other', 'project-none'].map(async (project) => {
+        const { status, body } = await get(`/v1/regions/us-texas-1/projects/${project}/compute/instances`)
+        return [status, JSON.stringify(body).replaceAll(project, 'P')]
+      }),
+    )
+    expect(bodies[0]).toEqual(bodies[1])
+    expect(bodies[0]?.[0]).toBe(404)
+    const { body } = await get('/v1/regions/us-texas-1/projects')
+    expect((body.projects as { id: string }[]).map(({ id }) => id)).toEqual(['project-x9y8z7'])
+  })
+
+  it('shows hosts to operators', async () => {
+    const operator = await region.issuer.tokenFor('operator')
+    const { status, body } = await get('/v1/regions/us-texas-1/hosts/host-1', operator)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      id: 'host-1',
+      connected: true,
+      vcpus: { capacity: 64 },
+      virtualization: { accelerator: 'tcg', reason: expect.stringContaining('vmx') as string },
+      warnings: [{ code: 'NO_KVM' }],
+    })
+  })
+})
+
+describe('catalogues', () => {
+  const zone = '/v1/regions/us-texas-1/zones/us1-a'
+  it.each([
+    ['/v1/regions', 'regions'],
+    ['/v1/regions/us-texas-1/zones', 'zones'],
+    [`${zone}/instance-types`, 'instanceTypes'],
+    [`${zone}/accelerator-types`, 'acceleratorTypes'],
+    ['/v1/regions/us-texas-1/compute/images', 'images'],
+    ['/v1/regions/us-texas-1/projects', 'projects'],
+    [`${projectPath}/compute/networks`, 'networks'],
+    [`${projectPath}/compute/subnets`, 'subnets'],
+  ])('%s is listed, and every entry is where its selfLink says', async (path, plural) => {
+    const { status, body } = await get(path)
+    expect(status).toBe(200)
+    expect(body[plural].length).toBeGreaterThan(0)
+    for (const item of body[plural] as { selfLink: string }[]) {
+      expect((await get(item.selfLink)).body).toEqual(item)
+    }
+    expect((await get(`${path}/nothing-here`)).status).toBe(404)
+  })
+
+  it('says nothing about other regions', async () => {
+    expect((await get('/v1/regions/elsewhere/zones')).status).toBe(404)
+  })
+})
+
+describe('every answer', () => {
+  it.each([
+    ['GET', '/nowhere', 404, 'ROUTE_NOT_FOUND'],
+    ['GET', '/v1/regions/%zz', 400, 'MALFORMED_REQUEST'],
+    ['PUT', instancesPath, 405, 'METHOD_NOT_ALLOWED'],
+    ['PATCH', `${instancesPath}/x`, 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/healthz', 405, 'METHOD_NOT_ALLOWED'],
+  ])('%s %s is %i in the published form', async (method, path, status, reason) => {
+    const answer = await region.call(method, path)
+    expect([answer.status, answer.body.error.code, reasonOf(answer)]).toEqual([status, status, reason])
+    expect(answer.headers.get('x-request-id')).toMatch(/^req_[a-z0-9]{20}$/)
+    if (status === 405) expect(answer.headers.get('allow')).toContain('GET')
+  })
+
+  it('is in the published form even to what is no HTTP', async () => {
+    const { hostname, port } = new URL(region.url)
+    const socket = connect({ host: hostname, port: Number(port) })
+    socket.write('nonsense\r\n\r\n')
+    const answer = await text(socket)
+    expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 400 } })
+  })
+
+  it('keeps out request ids that could forge log lines', async () => {
+    const answer = await region.call('GET', '/healthz', { token: '', headers: { 'x-request-id': 'a b"' } })
+    expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
+  })
+
+  it('is ready and healthy without a token', async () => {
+    expect((await get('/healthz', '')).body).toEqual({ status: 'ok' })
+    expect((await get('/readyz', '')).body).toEqual({ status: 'ready' })
+  })
+})

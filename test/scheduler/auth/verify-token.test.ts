@@ -1,0 +1,76 @@
+import { SignJWT } from 'jose'
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../lib/clock.ts'
+import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
+import { createIssuer, issuerUrl } from './issuer.ts'
+
+const issuer = await createIssuer()
+const verifier = createTokenVerifier({ settings: issuer.settings, clock: systemClock })
+const stranger = await createIssuer()
+
+async function outcome(token: string): Promise<string> {
+  const verification = await verifier.verify(`Bearer ${token}`)
+  return verification.kind === 'verified' ? 'verified' : verification.message
+}
+
+describe('createTokenVerifier', () => {
+  it('gives subject and roles', async () => {
+    const token = await issuer.tokenFor(
+      'operator',
+      'p:editor',
+      'p:viewer',
+      '*:viewer',
+      'x:owner',
+      'a:b:admin',
+    )
+    expect(await verifier.verify(`Bearer ${token}`)).toEqual({
+      kind: 'verified',
+      principal: {
+        subject: 'alice',
+        operator: true,
+        projects: new Map([
+          ['p', 'editor'],
+          ['*', 'viewer'],
+        ]),
+      },
+    })
+  })
+
+  it('reads nested claims and maps the words of the issuer', async () => {
+    const settings = {
+      ...issuer.settings,
+      roleClaim: 'realm.roles',
+      roleMapping: { staff: ['operator', 'p:admin'] },
+    }
+    const mapped = createTokenVerifier({ settings, clock: systemClock })
+    const verification = await mapped.verify(`Bearer ${await issuer.sign({ realm: { roles: ['staff'] } })}`)
+    expect(verification).toMatchObject({ principal: { operator: true, projects: new Map([['p', 'admin']]) } })
+  })
+
+  it('refuses what is missing or no token', async () => {
+    for (const header of [undefined, '', 'Basic YTpi', 'Bearer', 'Bearer a b']) {
+      expect(await verifier.verify(header)).toMatchObject({
+        kind: 'refused',
+        problems: [{ reason: 'UNAUTHENTICATED' }],
+      })
+    }
+  })
+
+  it('refuses other issuers, audiences, keys, times and algorithms, and says which', async () => {
+    expect(await outcome(await issuer.sign({ iss: 'https://else' }))).toContain('issuer')
+    expect(await outcome(await issuer.sign({ aud: 'else' }))).toContain('audience')
+    expect(await outcome(await issuer.sign({}, { expires: 1_000_000 }))).toContain('expired')
+    expect(await outcome(await stranger.tokenFor('operator'))).toContain('signed by the issuer')
+    expect(await outcome('a.b.c')).toContain('signed by the issuer')
+    const symmetric = new SignJWT({ sub: 'eve' }).setProtectedHeader({ alg: 'HS256' })
+    const forged = await symmetric.setIssuer(issuerUrl).sign(new TextEncoder().encode('x'.repeat(32)))
+    expect(await outcome(forged)).toContain('algorithm')
+    expect(await outcome(await issuer.tokenFor())).toBe('verified')
+  })
+
+  it('allows for clocks that differ a little', async () => {
+    const nowSeconds = Math.floor(Date.now() / 1000)
+    expect(await outcome(await issuer.sign({}, { expires: nowSeconds - 10 }))).toBe('verified')
+    expect(await outcome(await issuer.sign({}, { expires: nowSeconds - 60 }))).toContain('expired')
+  })
+})

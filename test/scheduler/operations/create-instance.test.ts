@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../lib/clock.ts'
+import { silentLogger } from '../../../lib/log.ts'
+import { seededRandom } from '../../../lib/random.ts'
+import { type HostId, hostId, zoneId } from '../../../proto/ids.ts'
+import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
+import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
+import { createInstance } from '../../../scheduler/operations/create-instance.ts'
+import type { OperationPorts } from '../../../scheduler/operations/ports.ts'
+import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
+import { exampleContext, exampleType } from '../admission/context.ts'
+
+const { catalogue, project } = exampleContext()
+const host: HostSnapshot = {
+  hostId: hostId('host-1'),
+  zone: zoneId('us1-a'),
+  state: 'ready',
+  connected: true,
+  architecture: 'x86_64',
+  vcpus: { capacity: 64, used: 0 },
+  memoryMib: { capacity: 65_536, used: 0 },
+  diskGb: { capacity: 500, used: 0 },
+  devices: [],
+}
+const lost: CommitPlacementOutcome = { kind: 'claim-lost', what: 'memory', message: 'gone' }
+const committed = (input: CommitPlacement): CommitPlacementOutcome => ({
+  kind: 'committed',
+  // Of the record only the identity matters here.
+  instance: { uid: input.uid, id: input.id, hostId: input.hostId } as InstanceRecord,
+})
+
+/** A store whose commits end as scripted, and then well. */
+function scripted(outcomes: readonly CommitPlacementOutcome[]) {
+  const commits: CommitPlacement[] = []
+  const nudged: HostId[] = []
+  let snapshots = 0
+  const commitPlacement = async (input: CommitPlacement) => {
+    commits.push(input)
+    return outcomes[commits.length - 1] ?? committed(input)
+  }
+  const ports: OperationPorts = {
+    store: { commitPlacement } as Partial<Store> as Store,
+    fleet: {
+      snapshot: async () => {
+        snapshots += 1
+        return [host]
+      },
+    },
+    dispatch: { nudge: (id) => void nudged.push(id) },
+    queries: {
+      readSerial: () => {
+        throw new Error('A create asks no host.')
+      },
+    },
+    catalogue,
+    clock: systemClock,
+    random: seededRandom('create'),
+    log: silentLogger,
+  }
+  const create = (id?: string) =>
+    createInstance(
+      {
+        project,
+        body: { type: exampleType, ...(id === undefined ? {} : { id }) },
+        principal: 'alice',
+        requestId: 'req_1',
+        serverHost: 'localhost',
+      },
+      ports,
+    )
+  return { create, commits, nudged, snapshots: () => snapshots }
+}
+
+describe('createInstance', () => {
+  it('places a lost race again, on a fresh snapshot each time', async () => {
+    const { create, commits, nudged, snapshots } = scripted([lost, lost])
+    expect(await create()).toMatchObject({ kind: 'done' })
+    expect([commits.length, snapshots()]).toEqual([3, 3])
+    expect(new Set(commits.map((commit) => commit.uid)).size).toBe(3)
+    expect(nudged).toEqual(['host-1'])
+  })
+
+  it('gives up after five, and tells no host', async () => {
+    const { create, commits, nudged } = scripted(Array.from({ length: 9 }, () => lost))
+    expect(await create()).toMatchObject({ kind: 'refused', problems: [{ reason: 'TRY_AGAIN' }] })
+    expect(commits).toHaveLength(5)
+    expect(nudged).toEqual([])
+  })
+
+  it('makes another name up where its own is taken, but keeps to a name that was asked', async () => {
+    const taken = { kind: 'name-taken', uid: exampleContext().identity.uid } as const
+    const free = scripted([taken])
+    expect(await free.create()).toMatchObject({ kind: 'done' })
+    expect(new Set(free.commits.map((commit) => commit.id)).size).toBe(2)
+    const asked = scripted([taken])
+    expect(await asked.create('mine')).toMatchObject({ problems: [{ reason: 'NAME_TAKEN', field: 'id' }] })
+    expect(asked.commits).toHaveLength(1)
+  })
+
+  it('commits the demand of what was admitted, for the host that was chosen', async () => {
+    const { create, commits } = scripted([])
+    await create()
+    expect(commits[0]).toMatchObject({
+      hostId: 'host-1',
+      demand: { zone: 'us1-a', vcpus: 4, memoryMib: 8192, diskGb: 10 },
+      devices: [],
+      requestId: 'req_1',
+      spec: { hostname: expect.stringMatching(/^instance-[a-z0-9]{6}\.us1-a/) as string },
+    })
+  })
+})

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
+import { place } from '../../../scheduler/placement/index.ts'
+import { devicesOf, exampleDemand, exampleHost } from './fleets.ts'
+
+function placedOn(demand: Demand, hosts: readonly HostSnapshot[], seed = 'seed') {
+  const verdict = place(demand, hosts, seed)
+  if (verdict.kind !== 'placed') throw new Error(verdict.message)
+  return { hostId: verdict.hostId, addresses: verdict.devices.map(({ address }) => address) }
+}
+
+const gpuDemand = (count: number): Demand => ({ ...exampleDemand, gpus: [{ type: 'h100', count }] })
+
+describe('the choice of host', () => {
+  it('keeps CPU-only demands off hosts with free GPUs, while there are others', () => {
+    const gpuHost = exampleHost('gpu', { devices: devicesOf('h100@0'), vcpus: { capacity: 64, used: 60 } })
+    expect(placedOn(exampleDemand, [gpuHost, exampleHost('cpu')]).hostId).toBe('cpu')
+    expect(placedOn(exampleDemand, [gpuHost]).hostId).toBe('gpu')
+  })
+
+  it('takes the host where the fewest GPUs stay free', () => {
+    const hosts = [
+      exampleHost('eight', { devices: devicesOf('h100@0 h100@0 h100@0 h100@0 h100@1 h100@1 h100@1 h100@1') }),
+      exampleHost('two', { devices: devicesOf('h100@0 h100@0') }),
+    ]
+    expect(placedOn(gpuDemand(2), hosts).hostId).toBe('two')
+  })
+
+  it('fills the host that is begun', () => {
+    const begun = exampleHost('begun', { vcpus: { capacity: 64, used: 8 } })
+    expect(placedOn(exampleDemand, [exampleHost('empty'), begun]).hostId).toBe('begun')
+  })
+
+  it('spreads equals by the seed', () => {
+    const hosts = ['a', 'b', 'c', 'd'].map((id) => exampleHost(id))
+    const chosen = Array.from({ length: 40 }, (_, seed) => placedOn(exampleDemand, hosts, `${seed}`).hostId)
+    expect(new Set(chosen).size).toBe(4)
+  })
+})
+
+describe('the choice of devices', () => {
+  const on = (text: string) => [exampleHost('h', { devices: devicesOf(text) })]
+
+  it('is one NUMA node where one has enough, the one with the fewest left over', () => {
+    expect(placedOn(gpuDemand(2), on('h100@0 h100@0 h100@0 h100@1 h100@1')).addresses).toEqual([
+      '0000:13:00.0',
+      '0000:14:00.0',
+    ])
+  })
+
+  it('touches as few nodes as it can where none has enough', () => {
+    expect(placedOn(gpuDemand(3), on('h100@0 h100@1 h100@1 h100@2')).addresses).toEqual([
+      '0000:11:00.0',
+      '0000:12:00.0',
+      '0000:13:00.0',
+    ])
+  })
+
+  it('leaves claimed and absent ones alone', () => {
+    expect(placedOn(gpuDemand(1), on('h100@0* h100@0- h100@0')).addresses).toEqual(['0000:12:00.0'])
+  })
+})
+
+describe('the sentence of a refusal', () => {
+  it('has counts for each rule and the nearest miss', () => {
+    const verdict = place(
+      gpuDemand(4),
+      [
+        exampleHost('a', { devices: devicesOf('h100@0 h100@0* h100@0* h100@0*') }),
+        exampleHost('b', { devices: devicesOf('h100@0 h100@0 h100@0 h100@0*') }),
+        exampleHost('c', { connected: false, devices: devicesOf('h100@0 h100@0 h100@0 h100@0') }),
+        exampleHost('d'),
+        exampleHost('e', { zone: 'z2' as never }),
+      ],
+      'seed',
+    )
+    expect(verdict).toMatchObject({
+      kind: 'not-now',
+      message:
+        'None of the 4 hosts of zone z1 has room for 4 vCPUs, 4096 MiB, 10 GB of disk, 4 × h100: 1 not ready, 1 no such GPU, 2 too few GPUs free. The nearest: it has 3 of 4 h100 free and 4 are needed. Try again later, or ask for less.',
+    })
+    expect(verdict.explanation.refusals.map(({ rule }) => rule)).toEqual([
+      'gpu-count',
+      'gpu-count',
+      'host-ready',
+      'gpu-model',
+      'zone',
+    ])
+  })
+
+  it('says that it will never fit, and what to do', () => {
+    expect(place({ ...exampleDemand, vcpus: 65 }, [exampleHost('a')], 'seed')).toMatchObject({
+      kind: 'never-fits',
+      message: expect.stringContaining(
+        'it has 64 of 64 vCPUs free and 65 are needed. No host of this zone can ever',
+      ),
+    })
+  })
+
+  it('says that there are no hosts', () => {
+    expect(place(exampleDemand, [], 'seed')).toMatchObject({
+      kind: 'never-fits',
+      message: 'Zone z1 has no hosts.',
+    })
+  })
+})
