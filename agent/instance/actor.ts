@@ -24,6 +24,7 @@ export interface ActorOptions {
 
 const retryMinMs = 1000
 const retryMaxMs = 60_000
+const progressIntervalMs = 1000
 
 /**
  * One instance on this host: converges on what its record desires, one action at a time, and journals before it tells.
@@ -38,6 +39,7 @@ export class InstanceActor {
   #stopWatching: () => void = () => {}
   #cancelRetry: () => void = () => {}
   #failedAttempts = 0
+  #lastProgress: { stepNumber: number; atMs: number } | undefined
   #isClosed = false
   /** Writes of the record go one after the other. */
   #writes: Promise<void> = Promise.resolve()
@@ -207,6 +209,11 @@ export class InstanceActor {
 
   readonly #progress = (message: string, progress: Omit<Progress, '$typeName' | '$unknown'>): void => {
     const { clock } = this.#options.ports
+    // Enough for a person to see it move; each one is stored.
+    const isSameStep = progress.stepNumber === this.#lastProgress?.stepNumber
+    const nowMs = clock.monotonicMs()
+    if (isSameStep && nowMs - (this.#lastProgress?.atMs ?? 0) < progressIntervalMs) return
+    this.#lastProgress = { stepNumber: progress.stepNumber, atMs: nowMs }
     const value: Progress = { $typeName: 'berth.agent.v1.Progress', ...progress }
     this.#tell(observationOf(this.#record, { nowMs: clock.nowMs(), progress: value }), message)
   }

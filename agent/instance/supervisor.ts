@@ -29,6 +29,8 @@ export class Supervisor implements InstancesSide {
   readonly #actors = new Map<string, InstanceActor>()
   readonly #listeners = new Set<(observation: InstanceObservation) => void>()
   readonly #uids = new UidPool()
+  /** Instances whose journal this agent can't read: their guests may run, and nothing is done to them. */
+  readonly #leftAlone = new Map<string, string>()
   readonly #serial: SerialRecorder
   #host: HostRecord
 
@@ -43,17 +45,16 @@ export class Supervisor implements InstancesSide {
     const { journal, log } = this.#ports
     const entries = await journal.listInstances()
     for (const entry of entries) {
-      if (entry.kind === 'record') this.#put(new InstanceActor(this.#actorOptions(entry.record)))
-      else if (entry.kind === 'newer') {
-        log.error(
-          { instanceUid: entry.uid, version: entry.version },
-          'A newer agent wrote this instance: it is left alone.',
-        )
-      } else
-        log.error(
-          { instanceUid: entry.uid, why: entry.message },
-          'A journal record is broken: it is left alone.',
-        )
+      if (entry.kind === 'record') {
+        this.#put(new InstanceActor(this.#actorOptions(entry.record)))
+        continue
+      }
+      const why =
+        entry.kind === 'newer'
+          ? `a newer agent wrote its journal (version ${entry.version})`
+          : `its journal is broken (${entry.message})`
+      this.#leftAlone.set(entry.uid, why)
+      log.error({ instanceUid: entry.uid, why }, 'An instance is left alone.')
     }
     await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
   }
@@ -126,6 +127,8 @@ export class Supervisor implements InstancesSide {
     if (command.body.case !== 'ensureInstance') {
       return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
     }
+    const why = this.#leftAlone.get(command.uid)
+    if (why !== undefined) return { outcome: CommandOutcome.INVALID, message: `${why}: it is left alone` }
     const actor = this.#actors.get(command.uid)
     if (actor && command.generation <= actor.record.generation) {
       return { outcome: CommandOutcome.STALE, message: `it is at generation ${actor.record.generation}` }

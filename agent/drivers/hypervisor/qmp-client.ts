@@ -56,10 +56,6 @@ export class QmpClient {
     return client
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed
-  }
-
   /** @throws QmpError if refused, QmpLost if there is no answer. */
   async execute(
     command: string,
@@ -80,13 +76,7 @@ export class QmpClient {
       this.#waiting.set(id, settle)
       this.#socket.send(JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) }))
     })
-    if (!reply) {
-      throw new QmpLost(
-        this.#isClosed
-          ? `QEMU went away during ${command}.`
-          : `QEMU gave no answer to ${command} in ${timeoutMs} ms.`,
-      )
-    }
+    if (!reply) throw new QmpLost(`QEMU gave no answer to ${command}: it ended, or hangs.`)
     if (reply.error) throw new QmpError(command, reply.error)
     return reply.return
   }
@@ -109,9 +99,9 @@ export class QmpClient {
   #take(line: string): void {
     const reply = parseReply(line)
     if (!reply) return
-    if (reply.event !== undefined) {
-      for (const listener of [...this.#eventListeners])
-        listener({ event: reply.event, data: reply.data ?? {} })
+    const { event, data = {} } = reply
+    if (event !== undefined) {
+      for (const listener of [...this.#eventListeners]) listener({ event, data })
       return
     }
     if (reply.id !== undefined) this.#waiting.get(reply.id)?.(reply)

@@ -1,6 +1,5 @@
 import type { FakeProgram, ProgramResult } from './fake-exec.ts'
 import { type FakeLink, type FakeNetwork, hostNamespace, NetworkRefusal, newLink } from './fake-network.ts'
-import type { FakeProcesses } from './fake-processes.ts'
 
 export interface NamespacedProcesses {
   /** Pids of what runs in a namespace. */
@@ -10,7 +9,7 @@ export interface NamespacedProcesses {
 /** iproute2, as far as the agent's drivers use it. Anything else is an error of whoever called it. */
 export function ipProgram(options: {
   network: FakeNetwork
-  processes: FakeProcesses & NamespacedProcesses
+  processes: NamespacedProcesses
   /** Runs another program of this host inside a namespace. */
   runIn: (namespace: string, file: string, args: readonly string[]) => ReturnType<FakeProgram>
 }): FakeProgram {

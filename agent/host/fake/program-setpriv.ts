@@ -1,5 +1,3 @@
-import type { ProgramResult } from './fake-exec.ts'
-
 export interface FakeIdentity {
   readonly uid: number
   readonly gid: number
@@ -34,5 +32,3 @@ export function parsePrlimit(args: readonly string[]): { file: string; rest: rea
   const at = args.findIndex((word) => !word.startsWith('--'))
   return { file: args[at] ?? '', rest: args.slice(at + 1) }
 }
-
-export const nothing = (): ProgramResult => ({})

@@ -1,0 +1,168 @@
+// A whole host in memory, at the agent's lowest ports: what the real agent runs on in tests and in the simulated fleet.
+// Strict: a program, an argument or a write that the real host would refuse is refused, and what is not modelled throws.
+import { createHash } from 'node:crypto'
+import type { Machine } from '../../inventory/machine.ts'
+import { DownloadError, type Downloads, type Host } from '../ports.ts'
+import { FakeExec, type FakeProgram } from './fake-exec.ts'
+import { FakeFiles } from './fake-files.ts'
+import { metadataKeeperDaemon } from './fake-metadata-keeper.ts'
+import { FakeNetwork } from './fake-network.ts'
+import { FakeProcesses } from './fake-processes.ts'
+import { FakeSockets } from './fake-sockets.ts'
+import { FakeSysfs } from './fake-sysfs.ts'
+import { dnsmasqProgram, FakeNamespaceMembers } from './program-dnsmasq.ts'
+import { ipProgram } from './program-ip.ts'
+import { nftProgram } from './program-nft.ts'
+import { qemuImgProgram } from './program-qemu-img.ts'
+import { parsePrlimit, parseSetpriv } from './program-setpriv.ts'
+import { type FakeGuest, QemuRefusal, startQemu } from './qemu-machine.ts'
+import type { HostShape } from './shape.ts'
+
+export interface FakeHostOptions {
+  readonly name: string
+  readonly shape: HostShape
+  readonly bootId: string
+  readonly nowMs: () => number
+  /** Files of URLs, by URL. A URL under file:///simulated/ is always there. */
+  readonly web?: ReadonlyMap<string, Uint8Array>
+}
+
+export interface FakeHost extends Host {
+  readonly exec: FakeExec
+  readonly files: FakeFiles
+  readonly processes: FakeProcesses
+  readonly network: FakeNetwork
+  readonly sysfs: FakeSysfs
+  readonly guests: ReadonlyMap<number, FakeGuest>
+  readonly machine: () => Promise<Machine>
+  /** Everything that an instance can leave, as text: for comparing before and after. */
+  describe(): string
+}
+
+/** SHA-256 by which a simulated image is known: it has no content to hash. */
+const simulatedUrl = 'file:///simulated/'
+export const simulatedSha256 = 'a'.repeat(64)
+
+export function createFakeHost(options: FakeHostOptions): FakeHost {
+  const { shape, nowMs } = options
+  const files = new FakeFiles({ totalBytes: shape.diskBytes, nowMs })
+  const network = new FakeNetwork()
+  const processes = new FakeProcesses(options.bootId)
+  const sockets = new FakeSockets()
+  const sysfs = new FakeSysfs(shape)
+  const members = new FakeNamespaceMembers()
+  const guests = new Map<number, FakeGuest>()
+  const world = { files, network, processes, sockets, sysfs }
+  const dnsmasq = dnsmasqProgram({ files, processes, members })
+  const succeed: FakeProgram = () => ({})
+  const qemuImg = qemuImgProgram(files)
+
+  const programs: Record<string, FakeProgram> = {
+    'qemu-img': qemuImg,
+    'qemu-system-x86_64': describeQemu,
+    nft: nftProgram(network),
+    sysctl: succeed,
+    sync: succeed,
+    dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
+    unshare: () => ({ code: 2, stderr: 'Error: Unknown device type.' }),
+    setpriv: async (args) => {
+      const { file, rest } = parseSetpriv(args)
+      const inner = file === 'prlimit' ? parsePrlimit(rest) : { file, rest }
+      if (inner.file !== 'qemu-img') throw new Error(`The fake host runs no ${inner.file} under setpriv.`)
+      return await qemuImg(inner.rest, '')
+    },
+  }
+  programs['ip'] = ipProgram({
+    network,
+    processes: members,
+    runIn: async (namespace, file, args) => {
+      if (file === 'dnsmasq') return await dnsmasq(namespace, args)
+      if (file === 'sysctl') return {}
+      throw new Error(`The fake host runs no ${file} in a namespace.`)
+    },
+  })
+  const exec = new FakeExec(programs, {
+    [process.execPath]: metadataKeeperDaemon(world),
+    setpriv: (args, logPath) => {
+      const { identity, file, rest } = parseSetpriv(args)
+      if (file !== 'qemu-system-x86_64') throw new Error(`The fake host has no daemon ${file}.`)
+      const child = processes.begin(`qemu ${identity.uid}`, (signal) => {
+        if (signal !== 'SIGHUP') guests.get(child.identity.pid)?.crash()
+      })
+      const { pid } = child.identity
+      const end = () => {
+        guests.delete(pid)
+        processes.end(pid)
+      }
+      files.place(logPath, {})
+      try {
+        guests.set(pid, startQemu(world, { args: rest, uid: identity.uid, pid, end }))
+      } catch (thrown) {
+        if (!(thrown instanceof QemuRefusal)) throw thrown
+        files.place(logPath, { content: new TextEncoder().encode(`qemu-system-x86_64: ${thrown.message}\n`) })
+        setImmediate(end)
+      }
+      return pid
+    },
+  })
+
+  return {
+    exec,
+    files,
+    sysfs,
+    processes,
+    sockets,
+    network,
+    guests,
+    downloads: fakeDownloads(files, options.web ?? new Map()),
+    machine: async () => ({
+      hostname: options.name,
+      architecture: 'x86_64',
+      kernel: '6.1.0-fake',
+      cpus: shape.cpus,
+      memoryMib: shape.memoryMib,
+    }),
+    describe: () =>
+      JSON.stringify(
+        {
+          processes: processes.names(),
+          namespaces: network.namespaces(),
+          links: network
+            .links('')
+            .map((link) => link.name)
+            .sort(),
+          tables: network.tables(),
+          sockets: sockets.paths(),
+          drivers: sysfs.drivers(),
+          files: files.paths(),
+        },
+        null,
+        2,
+      ),
+  }
+}
+
+const describeQemu: FakeProgram = (args) => {
+  if (args[0] === '--version') return { stdout: 'QEMU emulator version 7.2.0 (fake)\n' }
+  if (args.join(' ') === '-machine help') {
+    return { stdout: 'q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)\n' }
+  }
+  throw new Error(`The fake host runs no qemu-system-x86_64 ${args.join(' ')} in the foreground.`)
+}
+
+const simulatedImageBytes = 64 * 1024
+
+function fakeDownloads(files: FakeFiles, web: ReadonlyMap<string, Uint8Array>): Downloads {
+  return {
+    fetch: async ({ url, path, onProgress, signal }) => {
+      signal?.throwIfAborted()
+      const isSimulated = url.startsWith(simulatedUrl)
+      const content = isSimulated ? new Uint8Array(simulatedImageBytes) : web.get(url)
+      if (!content) throw new DownloadError('not-found', `${url} is not there.`)
+      files.place(path, { content })
+      onProgress?.({ doneBytes: content.length, totalBytes: content.length })
+      const sha256 = isSimulated ? simulatedSha256 : createHash('sha256').update(content).digest('hex')
+      return { sha256, sizeBytes: content.length }
+    },
+  }
+}

@@ -1,0 +1,150 @@
+import type { FakeFiles } from './fake-files.ts'
+import type { FakeNetwork } from './fake-network.ts'
+import type { FakeProcesses } from './fake-processes.ts'
+import type { FakePeer, FakeSockets } from './fake-sockets.ts'
+import type { FakeSysfs } from './fake-sysfs.ts'
+
+export interface QemuWorld {
+  readonly files: FakeFiles
+  readonly network: FakeNetwork
+  readonly processes: FakeProcesses
+  readonly sockets: FakeSockets
+  readonly sysfs: FakeSysfs
+}
+
+export interface FakeGuest {
+  readonly pid: number
+  /** The guest's own operating system powers off. */
+  powerOff(): void
+  /** Its process ends without a word. */
+  crash(): void
+}
+
+type RunState = 'prelaunch' | 'running' | 'shutdown'
+
+const bootOutput = 'Linux version 6.1.0 (fake)\r\nBERTH-GUEST-READY\r\n'
+
+/**
+ * QEMU as the agent sees it: refuses a machine whose disks, taps or devices are not there, waits paused, obeys QMP, and
+ * stays after the guest powers off. Whatever else it is asked is an error of the test.
+ */
+export function startQemu(
+  world: QemuWorld,
+  run: { args: readonly string[]; uid: number; pid: number; end: () => void },
+): FakeGuest {
+  const { args } = run
+  const problem = findProblem(world, args, run.uid)
+  if (problem !== undefined) throw new QemuRefusal(problem)
+  const qmpPath = /unix:([^,]+),/.exec(argumentOf(args, '-qmp'))?.[1] ?? ''
+  const pidFile = argumentOf(args, '-pidfile')
+  const peers = new Set<FakePeer>()
+  let state: RunState = 'prelaunch'
+  let unread = ''
+
+  const end = () => {
+    world.sockets.unlisten(qmpPath)
+    void world.files.remove(qmpPath)
+    run.end()
+  }
+  const tell = (event: string, data: object) => {
+    for (const peer of peers)
+      peer.send(JSON.stringify({ event, data, timestamp: { seconds: 0, microseconds: 0 } }))
+  }
+  const powerOff = (byGuest: boolean) => {
+    if (state !== 'running') return
+    state = 'shutdown'
+    tell('POWERDOWN', {})
+    tell('SHUTDOWN', { guest: byGuest, reason: byGuest ? 'guest-shutdown' : 'host-qmp-quit' })
+    tell('STOP', {})
+  }
+  const execute = (command: string, wanted: Record<string, unknown>): unknown => {
+    switch (command) {
+      case 'qmp_capabilities':
+        return {}
+      case 'cont':
+        if (state === 'prelaunch') unread += bootOutput
+        state = state === 'prelaunch' ? 'running' : state
+        return {}
+      case 'query-status':
+        return { status: state, running: state === 'running', singlestep: false }
+      case 'system_powerdown':
+        // A guest with an operating system heeds it, a moment later.
+        setImmediate(() => powerOff(true))
+        return {}
+      case 'ringbuf-read': {
+        const size = Number(wanted['size'])
+        const taken = unread.slice(0, size)
+        unread = unread.slice(size)
+        return Buffer.from(taken).toString('base64')
+      }
+      case 'quit':
+        setImmediate(end)
+        return {}
+      default:
+        throw new Error(`The fake QEMU has no ${command}.`)
+    }
+  }
+
+  world.files.place(pidFile, { content: new TextEncoder().encode(`${run.pid}\n`), uid: run.uid })
+  world.files.place(qmpPath, { kind: 'socket', uid: run.uid })
+  world.sockets.listen(qmpPath, {
+    onConnect: (peer) => {
+      peers.add(peer)
+      peer.send(
+        JSON.stringify({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 0 } }, capabilities: [] } }),
+      )
+      return {
+        onClose: () => peers.delete(peer),
+        onLine: (line) => {
+          const {
+            execute: command,
+            id,
+            arguments: wanted = {},
+          } = JSON.parse(line) as {
+            execute: string
+            id: number
+            arguments?: Record<string, unknown>
+          }
+          peer.send(JSON.stringify({ id, return: execute(command, wanted) }))
+        },
+      }
+    },
+  })
+  return { pid: run.pid, powerOff: () => powerOff(true), crash: end }
+}
+
+/** What QEMU would say on standard error before it ends. */
+export class QemuRefusal extends Error {
+  override readonly name = 'QemuRefusal'
+}
+
+function findProblem(world: QemuWorld, args: readonly string[], uid: number): string | undefined {
+  const paths = new Set(world.files.paths())
+  for (const blockdev of argumentsOf(args, '-blockdev')) {
+    const path = /driver=file,filename=([^,]+)/.exec(blockdev)?.[1]
+    if (path !== undefined && !paths.has(path)) return `Could not open '${path}': No such file or directory`
+  }
+  for (const netdev of argumentsOf(args, '-netdev')) {
+    const tap = /ifname=([^,]+)/.exec(netdev)?.[1] ?? ''
+    const link = world.network.links('').find((one) => one.name === tap)
+    if (link?.tapUser !== uid) return `could not configure /dev/net/tun (${tap}): Operation not permitted`
+  }
+  const drivers = world.sysfs.drivers()
+  for (const device of argumentsOf(args, '-device')) {
+    const address = /^vfio-pci,.*host=([^,]+)/.exec(device)?.[1]
+    if (address !== undefined && drivers[address] !== 'vfio-pci') {
+      return `vfio ${address}: error getting device from group: it is not bound to vfio-pci`
+    }
+  }
+  return undefined
+}
+
+function argumentOf(args: readonly string[], flag: string): string {
+  const value = args[args.indexOf(flag) + 1]
+  if (!args.includes(flag) || value === undefined) throw new Error(`The fake QEMU needs ${flag}.`)
+  return value
+}
+
+function argumentsOf(args: readonly string[], flag: string): readonly string[] {
+  return args.filter((_, index) => args[index - 1] === flag)
+}
