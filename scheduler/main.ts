@@ -9,6 +9,7 @@ import { systemRandom } from '../lib/random.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { catalogueOf, readSettings, type Settings } from './config.ts'
+import { Holds } from './operations/holds.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
 import { startLoop } from './reconcile/loop.ts'
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
@@ -74,6 +75,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     ports: {
       store,
       fleet: agents.fleet,
+      holds: new Holds(),
       dispatch: agents.dispatch,
       queries: agents.queries,
       catalogue,

@@ -44,11 +44,12 @@ export async function createInstance(
     const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
-    const verdict = place(admission.demand, await ports.fleet.snapshot(), uid)
+    const hosts = ports.holds.applyTo(await ports.fleet.snapshot())
+    const verdict = place(admission.demand, hosts, uid)
     if (verdict.kind !== 'placed') return refusePlacement(verdict)
 
     const commit = commitOf(request, { admission, verdict, idempotency }, ports)
-    const outcome = await ports.store.commitPlacement(commit)
+    const outcome = await commitHeld(commit, ports)
     const answer = answerTo(outcome, request, admission)
     if (outcome.kind === 'committed') ports.dispatch.nudge(verdict.hostId)
     if (answer !== 'again') return answer
@@ -56,6 +57,19 @@ export async function createInstance(
   }
   const message = 'Many creates compete for the same capacity at this moment; repeat the request in a second.'
   return refuse('TRY_AGAIN', { message })
+}
+
+/** Held until a snapshot shows it, or it has come to nothing. */
+async function commitHeld(
+  commit: CommitPlacement,
+  { store, fleet, holds }: OperationPorts,
+): Promise<CommitPlacementOutcome> {
+  const release = holds.add(commit.hostId, commit)
+  try {
+    return await store.commitPlacement(commit)
+  } finally {
+    fleet.refresh().then(release, release)
+  }
 }
 
 function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {

@@ -5,10 +5,13 @@ import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import type { Store } from '../store/store.ts'
+import type { Holds } from './holds.ts'
 
 /** Every host as of now: capacity from the store, connectedness from the sessions. */
 export interface Fleet {
   snapshot(): Promise<readonly HostSnapshot[]>
+  /** Resolves once later snapshots show what was committed before this call. */
+  refresh(): Promise<void>
 }
 
 /** Tells the dispatcher that a host's outbox has something new. Never waits, never fails. */
@@ -35,6 +38,7 @@ export interface HostQueries {
 export interface OperationPorts {
   readonly store: Store
   readonly fleet: Fleet
+  readonly holds: Holds
   readonly dispatch: CommandDispatch
   readonly queries: HostQueries
   readonly catalogue: Catalogue

@@ -46,6 +46,7 @@ export function createFleet({
   }
 
   return {
+    refresh: shareRefresh,
     snapshot: async () => {
       await shareRefresh()
       return Array.from(

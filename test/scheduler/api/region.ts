@@ -13,6 +13,7 @@ import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
 import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { settingsFile } from '../admission/context.ts'
@@ -39,7 +40,9 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
   }
   const ports = {
     store,
+    holds: new Holds(),
     fleet: {
+      refresh: async () => {},
       snapshot: async () => {
         const { hosts } = await store.readHostsChangedAfter(0)
         return hosts.map((host) => ({ ...host, connected: true }))

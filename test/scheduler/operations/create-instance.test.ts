@@ -6,6 +6,7 @@ import { type HostId, hostId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
+import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { OperationPorts } from '../../../scheduler/operations/ports.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
@@ -40,7 +41,9 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
   }
   const ports: OperationPorts = {
     store: { commitPlacement } as Partial<Store> as Store,
+    holds: new Holds(),
     fleet: {
+      refresh: async () => {},
       snapshot: async () => {
         snapshots += 1
         return [host]
