@@ -1,0 +1,177 @@
+// A region in one process: the real scheduler with its real store and gRPC, and real agents over fake hosts. Operations
+// are called as the API calls them; HTTP has tests of its own.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Agent, startAgent } from '../../agent/agent.ts'
+import { createFakeHost, type FakeHost, simulatedSha256 } from '../../agent/host/fake/fake-host.ts'
+import { parseShape } from '../../agent/host/fake/shape.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { silentLogger } from '../../lib/log.ts'
+import { seededRandom, systemRandom } from '../../lib/random.ts'
+import { type ProjectId, projectId } from '../../proto/ids.ts'
+import type { Catalogue } from '../../scheduler/model/catalogue.ts'
+import type { InstanceRecord } from '../../scheduler/model/instance.ts'
+import { createInstance } from '../../scheduler/operations/create-instance.ts'
+import { Holds } from '../../scheduler/operations/holds.ts'
+import type { OperationPorts } from '../../scheduler/operations/ports.ts'
+import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
+import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
+
+const zone = 'us1-a'
+const token = 'a token of this test alone'
+const project = {
+  id: 'project-x9y8z7',
+  networks: [
+    {
+      id: 'default',
+      uid: '0192a5b0-0000-7000-8000-4f2a90c1d3e5',
+      subnet: { id: 'default', ipv4Cidr: '10.80.0.0/24' },
+      vlan: 0,
+      mtu: 1500,
+    },
+  ],
+}
+const catalogue: Catalogue = {
+  region: 'us-texas-1',
+  hostnameTemplate: '[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal',
+  zones: [
+    {
+      id: zone,
+      cpuOvercommit: 1,
+      instanceTypes: [{ id: 'g1-small', vcpus: 1, memoryMib: 1024, defaultImage: 'debian-12' }],
+      acceleratorTypes: [{ id: 'nvidia-h100-80gb', pciIds: ['10de:2330'], maximumPerInstance: 8 }],
+    },
+  ],
+  images: [
+    {
+      id: 'debian-12',
+      url: 'file:///simulated/debian-12.raw',
+      sha256: simulatedSha256,
+      format: 'raw',
+      architecture: 'x86_64',
+      sizeGb: 2,
+      metadataFlavour: 'nocloud',
+    },
+  ],
+  projects: [project],
+}
+
+export interface SmallRegion {
+  readonly host: FakeHost
+  create(body?: object): Promise<InstanceRecord>
+  find(uid: string): Promise<InstanceRecord | undefined>
+  delete(uid: string): Promise<void>
+  /** Until it is so; the limit ends a broken test. */
+  until(
+    uid: string,
+    isSo: (instance: InstanceRecord | undefined) => boolean,
+  ): Promise<InstanceRecord | undefined>
+  /** Ends the agent as kill -9 would, as far as its state goes, and starts another on the same host. */
+  restartAgent(): Promise<void>
+  events(uid: string): Promise<readonly string[]>
+  freeGpus(): Promise<number>
+  close(): Promise<void>
+}
+
+export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<SmallRegion> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-sim-'))
+  const log = silentLogger
+  const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+  const server = await startAgentServer({
+    ...{ host: '127.0.0.1', port: 0, token, store, catalogue },
+    ...{ clock: systemClock, random: systemRandom, log },
+  })
+  const host = createFakeHost({
+    name: 'sim-1',
+    shape: parseShape(shape),
+    bootId: seededRandom('boot').uuid(),
+    nowMs: systemClock.nowMs,
+  })
+  const holds = new Holds()
+  const ports: OperationPorts = {
+    ...{ store, holds, catalogue, log },
+    ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries },
+    ...{ clock: systemClock, random: systemRandom },
+  }
+  let agent: Agent | undefined
+
+  const startOne = async () => {
+    agent = await startAgent({
+      settings: {
+        ...{
+          hostId: 'sim-1',
+          zone,
+          logLevel: 'error',
+          accelerator: 'kvm',
+          qemuProgram: 'qemu-system-x86_64',
+        },
+        scheduler: { address: `127.0.0.1:${server.port}`, token },
+        directories: { state: '/state', run: '/run/berth' },
+      },
+      ...{ host, machine: host.machine, token, clock: systemClock, random: systemRandom, log, ownPid: 1 },
+    })
+    await poll('the host is connected', async () => (await server.fleet.snapshot())[0]?.connected === true)
+  }
+  await startOne()
+
+  const find = (uid: string) => store.findInstance(projectId(project.id), uid)
+  return {
+    host,
+    find,
+    create: async (body = {}) => {
+      const outcome = await createInstance(
+        {
+          ...{ project, principal: 'tester', requestId: 'req_test', serverHost: 'localhost' },
+          body: { type: 'g1-small', ...body },
+        },
+        ports,
+      )
+      if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome))
+      return outcome.value
+    },
+    delete: async (uid) => {
+      const outcome = await store.requestDelete({
+        ...{
+          project: projectId(project.id) satisfies ProjectId,
+          idOrUid: uid,
+          commandId: systemRandom.uuid(),
+        },
+        ...{ requestId: 'req_test', stopDeadlineMs: 1000, nowMs: systemClock.nowMs() },
+      })
+      if (outcome.kind === 'accepted') server.dispatch.nudge(outcome.instance.hostId)
+    },
+    until: async (uid, isSo) => {
+      let last: InstanceRecord | undefined
+      await poll(`instance ${uid} is as wanted`, async () => {
+        last = await find(uid)
+        return isSo(last)
+      })
+      return last
+    },
+    restartAgent: async () => {
+      await agent?.close()
+      await startOne()
+    },
+    events: async (uid) =>
+      (await store.listEvents(uid as InstanceRecord['uid'])).map(({ to }) => to ?? 'gone'),
+    freeGpus: async () => {
+      const [snapshot] = await server.fleet.snapshot()
+      return snapshot?.devices.filter((device) => device.claimedBy === undefined).length ?? 0
+    },
+    close: async () => {
+      await agent?.close()
+      await server.close()
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+async function poll(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const untilMs = performance.now() + 20_000
+  while (!(await isSo())) {
+    if (performance.now() > untilMs) throw new Error(`It did not come about that ${what}.`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
