@@ -1,39 +1,58 @@
-// `npm run check`: what every commit passes. Everything runs, then all that failed is told at once.
-import { spawnSync } from 'node:child_process'
+// `npm run check`: what every commit passes. As many run at once as there are CPUs, the longest first; everything runs, and
+// what failed is told with its output.
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compareProtoWithHistory } from './support/proto-history.ts'
 
+export interface CheckResult {
+  readonly ok: boolean
+  readonly output: string
+}
+
 interface Check {
   readonly name: string
-  readonly run: () => { ok: boolean; output: string }
+  readonly run: () => Promise<CheckResult>
 }
 
 const checks: readonly Check[] = [
-  { name: 'types', run: () => program('tsc', ['-p', '.', '--noEmit']) },
-  { name: 'format and fast lint', run: () => program('biome', ['ci', '--error-on-warnings', '.']) },
+  { name: 'unit tests', run: () => program('vitest', ['run', '--project', 'unit', '--reporter=dot']) },
   {
     name: 'typed lint',
     run: () => program('eslint', ['--flag', 'unstable_native_nodejs_ts_config', '--max-warnings', '0', '.']),
   },
+  { name: 'types', run: () => program('tsc', ['-p', '.', '--noEmit']) },
+  {
+    name: 'format and fast lint',
+    run: () => program('biome', ['ci', '--colors=off', '--error-on-warnings', '.']),
+  },
   { name: 'proto lint', run: () => program('buf', ['lint']) },
-  { name: 'proto is compatible', run: compareProtoWithHistory },
+  { name: 'proto is compatible', run: async () => compareProtoWithHistory() },
   { name: 'generated code is current', run: generatedCodeIsCurrent },
-  { name: 'unit tests', run: () => program('vitest', ['run', '--project', 'unit', '--reporter=dot']) },
 ]
 
-function program(file: string, args: readonly string[]): { ok: boolean; output: string } {
-  const result = spawnSync(file, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  return { ok: result.status === 0, output: `${result.stdout}${result.stderr}${result.error ?? ''}` }
+async function program(file: string, args: readonly string[]): Promise<CheckResult> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+  let output = ''
+  const keep = (chunk: Buffer) => {
+    output += chunk.toString()
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  return { ok: code === 0, output }
 }
 
-function generatedCodeIsCurrent(): { ok: boolean; output: string } {
+async function generatedCodeIsCurrent(): Promise<CheckResult> {
   const fresh = mkdtempSync(join(tmpdir(), 'berth-generated-'))
   try {
-    const generated = program('buf', ['generate', '--output', fresh])
+    const generated = await program('buf', ['generate', '--output', fresh])
     if (!generated.ok) return generated
-    const difference = program('diff', ['-r', 'proto/gen', join(fresh, 'proto/gen')])
+    const difference = await program('diff', ['-r', 'proto/gen', join(fresh, 'proto/gen')])
     return difference.ok
       ? difference
       : { ok: false, output: `proto/gen is not what buf generates: npm run generate\n${difference.output}` }
@@ -42,22 +61,27 @@ function generatedCodeIsCurrent(): { ok: boolean; output: string } {
   }
 }
 
+const seconds = (sinceMs: number) => ((performance.now() - sinceMs) / 1000).toFixed(1)
+
+async function runCheck(check: Check, failed: string[]): Promise<void> {
+  const beganMs = performance.now()
+  const { ok, output } = await check.run()
+  process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${check.name} (${seconds(beganMs)} s)\n`)
+  if (ok) return
+  failed.push(check.name)
+  process.stdout.write(`${output.trimEnd()}\n\n`)
+}
+
 const startedMs = performance.now()
 const failed: string[] = []
-for (const check of checks) {
-  const beganMs = performance.now()
-  const { ok, output } = check.run()
-  const seconds = ((performance.now() - beganMs) / 1000).toFixed(1)
-  process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${check.name} (${seconds} s)\n`)
-  if (!ok) {
-    failed.push(check.name)
-    process.stdout.write(`${output.trimEnd()}\n\n`)
-  }
+const waiting = [...checks]
+const worker = async () => {
+  for (let check = waiting.shift(); check; check = waiting.shift()) await runCheck(check, failed)
 }
-const totalSeconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+await Promise.all(Array.from({ length: Math.max(2, Math.min(4, availableParallelism())) }, worker))
 process.stdout.write(
   failed.length === 0
-    ? `All ${checks.length} checks passed in ${totalSeconds} s.\n`
-    : `${failed.length} of ${checks.length} checks failed (${failed.join(', ')}) in ${totalSeconds} s.\n`,
+    ? `All ${checks.length} checks passed in ${seconds(startedMs)} s.\n`
+    : `${failed.length} of ${checks.length} checks failed (${failed.join(', ')}) in ${seconds(startedMs)} s.\n`,
 )
 process.exitCode = failed.length === 0 ? 0 : 1

@@ -69,14 +69,14 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
       const { file, rest } = parseSetpriv(args)
       const inner = file === 'prlimit' ? parsePrlimit(rest) : { file, rest }
       if (inner.file !== 'qemu-img') throw new Error(`The fake host runs no ${inner.file} under setpriv.`)
-      return await qemuImg(inner.rest, '')
+      return qemuImg(inner.rest, '')
     },
   }
   programs['ip'] = ipProgram({
     network,
     processes: members,
     runIn: async (namespace, file, args) => {
-      if (file === 'dnsmasq') return await dnsmasq(namespace, args)
+      if (file === 'dnsmasq') return dnsmasq(namespace, args)
       if (file === 'sysctl') return {}
       throw new Error(`The fake host runs no ${file} in a namespace.`)
     },

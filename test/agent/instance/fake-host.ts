@@ -96,10 +96,10 @@ export class FakeHost {
         isDead = true
       }
       strike('before')
-      if (isDead) return await new Promise<Value>(() => {})
+      if (isDead) return new Promise<Value>(() => {})
       const value = await effect()
       strike('after')
-      return isDead ? await new Promise<Value>(() => {}) : value
+      return isDead ? new Promise<Value>(() => {}) : value
     }
     const network = this.#network(call)
     const metadata = this.#metadata(call)

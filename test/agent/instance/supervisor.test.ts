@@ -195,7 +195,7 @@ describe('a call that fails while it is taken down', async () => {
   }, 'fail')
   const callsUp = await (async () => {
     host = new FakeHost()
-    return await countCalls(up, 'fail')
+    return countCalls(up, 'fail')
   })()
   const faults = Array.from({ length: calls - callsUp }, (_, index) => callsUp + index + 1)
 
