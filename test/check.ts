@@ -33,7 +33,10 @@ const checks: readonly Check[] = [
 ]
 
 async function program(file: string, args: readonly string[]): Promise<CheckResult> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  })
   let output = ''
   const keep = (chunk: Buffer) => {
     output += chunk.toString()

@@ -1,8 +1,9 @@
 // The thread that starts programs: spawning one blocks its thread for milliseconds, and the agent's own must not wait.
 import { spawn } from 'node:child_process'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { parentPort } from 'node:worker_threads'
 import { execa } from 'execa'
+import { systemClock } from '../../lib/clock.ts'
 
 export interface ExecRequest {
   readonly id: number
@@ -10,6 +11,7 @@ export interface ExecRequest {
   readonly args: readonly string[]
   readonly stdin: string
   readonly timeoutMs: number
+  readonly maxOutputBytes: number
 }
 
 export interface StartRequest {
@@ -33,13 +35,17 @@ export interface ExecReply {
   readonly signal: string | undefined
   readonly isTimeout: boolean
   readonly isMissing: boolean
-  readonly isCancelled: boolean
+  readonly isTooMuch: boolean
   readonly stdout: string
   readonly stderr: string
   readonly failure: string | undefined
 }
 
-const maxOutputBytes = 8 * 1024 * 1024
+/** How long output may still come once the program has ended; what holds it open then is a daemon that it left behind. */
+const lastOutputMs = 2000
+/** A program in an uninterruptible call survives SIGKILL; nobody waits for it. */
+const killMs = 1000
+
 const env = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
 
 function main(): void {
@@ -64,8 +70,9 @@ function main(): void {
 }
 
 async function startProgram({ id, file, args, logPath }: StartRequest): Promise<StartReply> {
-  const log = await open(logPath, 'a', 0o600)
+  let log: FileHandle | undefined
   try {
+    log = await open(logPath, 'a', 0o600)
     const child = spawn(file, args, { detached: true, stdio: ['ignore', log.fd, log.fd], env, cwd: '/' })
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
@@ -76,38 +83,84 @@ async function startProgram({ id, file, args, logPath }: StartRequest): Promise<
   } catch (thrown) {
     return { id, pid: undefined, failure: thrown instanceof Error ? thrown.message : String(thrown) }
   } finally {
-    await log.close()
+    await log?.close()
   }
 }
 
 async function runProgram(request: ExecRequest, signal: AbortSignal): Promise<ExecReply> {
-  const result = await execa(request.file, request.args, {
+  const running = execa(request.file, request.args, {
     input: request.stdin,
-    timeout: request.timeoutMs,
-    cancelSignal: signal,
-    killSignal: 'SIGKILL',
-    // A program in the middle of its work had better end it than be cut short with the agent.
+    // A group of its own, so that its children end with it.
+    detached: true,
     cleanup: false,
-    maxBuffer: maxOutputBytes,
+    maxBuffer: request.maxOutputBytes,
     env,
     extendEnv: false,
     cwd: '/',
     reject: false,
     stripFinalNewline: false,
   })
-  return {
-    id: request.id,
-    code: result.exitCode,
-    signal: result.signal,
-    isTimeout: result.timedOut,
-    isMissing: result.code === 'ENOENT',
-    isCancelled: result.isCanceled,
-    stdout: result.stdout,
-    stderr: result.stderr,
-    failure:
-      result.failed && result.exitCode === undefined
-        ? (result.originalMessage ?? result.shortMessage)
-        : undefined,
+  let isTimeout = false
+  let isGivenUp: (reply: ExecReply) => void = () => {}
+  const givenUp = new Promise<ExecReply>((resolve) => {
+    isGivenUp = resolve
+  })
+  const end = () => {
+    killGroup(running.pid)
+    systemClock.after(killMs, () => isGivenUp({ ...nothingKnown(request.id), isTimeout, signal: 'SIGKILL' }))
+  }
+  const cancelDeadline = systemClock.after(request.timeoutMs, () => {
+    isTimeout = true
+    end()
+  })
+  signal.addEventListener('abort', end, { once: true })
+  const { nodeChildProcess } = running
+  nodeChildProcess.once('exit', () => {
+    systemClock.after(lastOutputMs, () => {
+      running.stdout.destroy()
+      running.stderr.destroy()
+    })
+  })
+  const finished = running.then((result) => {
+    if (result.isMaxBuffer) killGroup(running.pid)
+    return {
+      id: request.id,
+      code: result.exitCode ?? nodeChildProcess.exitCode ?? undefined,
+      signal: result.signal,
+      isTimeout,
+      isMissing: result.code === 'ENOENT',
+      isTooMuch: result.isMaxBuffer,
+      stdout: result.stdout,
+      stderr: result.stderr,
+      failure: result.failed ? (result.originalMessage ?? result.shortMessage) : undefined,
+    }
+  })
+  try {
+    return await Promise.race([finished, givenUp])
+  } finally {
+    cancelDeadline()
+    signal.removeEventListener('abort', end)
+  }
+}
+
+const nothingKnown = (id: number): ExecReply => ({
+  id,
+  code: undefined,
+  signal: undefined,
+  isTimeout: false,
+  isMissing: false,
+  isTooMuch: false,
+  stdout: '',
+  stderr: '',
+  failure: undefined,
+})
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of it has ended already.
   }
 }
 

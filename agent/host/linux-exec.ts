@@ -4,20 +4,25 @@ import type { ExecReply, ExecRequest, StartReply, StartRequest } from './linux-e
 import { type Exec, ExecError, type ExecOptions, type ExecResult } from './ports.ts'
 
 export interface LinuxExec extends Exec {
-  /** Programs that run still are ended. */
+  /** Programs that are waited for are ended and their callers told; those that were started go on. */
   close(): Promise<void>
 }
 
 const defaultTimeoutMs = 30_000
+const defaultMaxOutputBytes = 8 * 1024 * 1024
 
 /** Starts programs from a thread of their own, some at a time, each with a deadline. */
-export function createLinuxExec(options: { maxConcurrent?: number } = {}): LinuxExec {
+export function createLinuxExec(
+  options: { maxConcurrent?: number; maxOutputBytes?: number } = {},
+): LinuxExec {
+  const { maxConcurrent = 8, maxOutputBytes = defaultMaxOutputBytes } = options
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./linux-exec-worker.${ending}`, import.meta.url))
   // Programs must not keep an agent alive that has nothing else to do.
   worker.unref()
-  const queue = new PQueue({ concurrency: options.maxConcurrent ?? 8 })
+  const queue = new PQueue({ concurrency: maxConcurrent })
   const waiting = new Map<number, (reply: ExecReply | StartReply) => void>()
+  const closing = new AbortController()
   let lastId = 0
   worker.on('message', (reply: ExecReply | StartReply) => {
     waiting.get(reply.id)?.(reply)
@@ -45,11 +50,12 @@ export function createLinuxExec(options: { maxConcurrent?: number } = {}): Linux
   return {
     run: async (file, args, runOptions = {}) => {
       const { stdin = '', timeoutMs = defaultTimeoutMs, signal } = runOptions
+      const ending = AbortSignal.any(signal ? [signal, closing.signal] : [closing.signal])
       const reply = await queue.add(async () => {
-        signal?.throwIfAborted()
-        return ask<ExecReply>({ file, args, stdin, timeoutMs }, signal)
+        ending.throwIfAborted()
+        return ask<ExecReply>({ file, args, stdin, timeoutMs, maxOutputBytes }, ending)
       })
-      signal?.throwIfAborted()
+      ending.throwIfAborted()
       return resultOf({ file, args, options: runOptions, timeoutMs, reply })
     },
     start: async (file, args, { logPath }) => {
@@ -58,7 +64,8 @@ export function createLinuxExec(options: { maxConcurrent?: number } = {}): Linux
       throw new ExecError({ kind: 'not-found', file, args, how: `could not be started (${failure})` })
     },
     close: async () => {
-      queue.clear()
+      closing.abort(new Error('The agent ends, and with it the programs that it waits for.'))
+      await queue.onIdle()
       await worker.terminate()
     },
   }
@@ -77,6 +84,9 @@ function resultOf(run: {
     throw new ExecError({ kind: 'not-found', file, args, how: 'is not installed on this host' })
   if (reply.isTimeout) {
     throw new ExecError({ kind: 'timeout', file, args, stderr, how: `gave no answer in ${run.timeoutMs} ms` })
+  }
+  if (reply.isTooMuch) {
+    throw new ExecError({ kind: 'signal', file, args, how: 'was ended: it says more than is read' })
   }
   if (code === undefined) {
     const how =

@@ -2,6 +2,7 @@ import {
   appendFile,
   chmod,
   chown,
+  link,
   lstat,
   mkdir,
   open,
@@ -10,6 +11,7 @@ import {
   rename,
   rm,
   statfs,
+  writeFile,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileInfo, Files, WriteOptions } from './ports.ts'
@@ -17,22 +19,17 @@ import type { FileInfo, Files, WriteOptions } from './ports.ts'
 /** The host's own file system. */
 export function createLinuxFiles(): Files {
   let drafts = 0
-  const nextDraft = () => {
+  // A name that neither another write of this process nor a leftover of an earlier one has.
+  const draftOf = (path: string) => {
     drafts += 1
-    return drafts
+    return join(dirname(path), `.${basename(path)}.${process.pid}-${drafts}`)
   }
   return {
     read: (path) => unlessMissing(readFile(path), undefined),
     readRange,
-    // A name that neither another write of this process nor a leftover of an earlier one has.
     writeAtomic: (path, content, options = {}) =>
-      writeAtomic({
-        path,
-        content,
-        options,
-        draft: join(dirname(path), `.${basename(path)}.${process.pid}-${nextDraft()}`),
-      }),
-    createExclusive,
+      writeAtomic({ path, content, options, draft: draftOf(path) }),
+    createExclusive: (path, content) => createExclusive({ path, content, draft: draftOf(path) }),
     append: (path, content) => appendFile(path, content, { mode: 0o600 }),
     makeDirectory: async (path, options = {}) => {
       await mkdir(dirname(path), { recursive: true, mode: 0o711 })
@@ -112,15 +109,18 @@ async function writeAtomic(write: {
   if (durable) await syncPath(dirname(path))
 }
 
-async function createExclusive(path: string, content: string): Promise<boolean> {
+/** Linked into place: who finds the file finds its content too. */
+async function createExclusive(write: { path: string; content: string; draft: string }): Promise<boolean> {
+  const { path, content, draft } = write
+  await writeFile(draft, content, { mode: 0o600 })
   try {
-    const file = await open(path, 'wx', 0o600)
-    await file.writeFile(content)
-    await file.close()
+    await link(draft, path)
     return true
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return false
     throw thrown
+  } finally {
+    await rm(draft, { force: true })
   }
 }
 

@@ -1,6 +1,8 @@
 import { connect } from 'node:net'
-import { createInterface } from 'node:readline'
 import type { LineSocket, Sockets } from './ports.ts'
+
+/** More than any answer that is asked for. The other end may be run by a guest's user: it must not fill our memory. */
+const maxLineCharacters = 4 * 1024 * 1024
 
 /** Unix sockets that carry lines. */
 export function createLinuxSockets(): Sockets {
@@ -23,25 +25,24 @@ export function createLinuxSockets(): Sockets {
 
 function linesOf(socket: ReturnType<typeof connect>): LineSocket {
   let failure: Error | undefined
-  const waiting: string[] = []
-  let deliver: ((line: string) => void) | undefined
   socket.on('error', (error) => {
     failure = error
-  })
-  const reader = createInterface({ input: socket })
-  // The reader repeats the socket's errors, such as the reset that `quit` of QEMU brings.
-  reader.on('error', () => {})
-  reader.on('line', (line) => {
-    if (deliver) deliver(line)
-    else waiting.push(line)
   })
   return {
     send: (line) => {
       if (socket.writable) socket.write(`${line}\n`)
     },
+    // Nothing is read before there is someone to take it.
     onLine: (listener) => {
-      deliver = listener
-      for (const line of waiting.splice(0)) listener(line)
+      let rest = ''
+      socket.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) listener(line)
+        if (rest.length <= maxLineCharacters) return
+        rest = ''
+        socket.destroy(new Error(`A line of more than ${maxLineCharacters} characters came.`))
+      })
     },
     onClose: (listener) => {
       if (socket.closed) queueMicrotask(() => listener(failure))

@@ -4,6 +4,7 @@ import { FormerDriverSchema, type InstanceRecord } from '../../proto/gen/berth/j
 import { pciAddress } from '../../proto/ids.ts'
 import type { CachedFile, CachedImage, FetchOptions } from '../drivers/disk/port.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
+import { planMemlockMib } from '../plan/memlock.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { bootImage, type Step } from '../plan/plan-instance.ts'
 import { renderQemuArgs } from '../plan/qemu-args.ts'
@@ -100,17 +101,25 @@ async function startGuest(context: StepContext): Promise<void> {
   await ports.files.remove(paths.runDirectory)
   await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
   const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)
+  const groups = pinned.accelerator === 'kvm' ? [...readable, ...(await kvmGroup(ports))] : readable
   const handle = await ports.hypervisor.start({
     instanceUid: spec.uid,
     program: ports.machine.program,
     args: renderQemuArgs({ spec, pinned, paths, ...directKernelOf(spec, fetched) }),
-    runAs: { ...owner, supplementaryGids: [...new Set(readable)].toSorted((a, b) => a - b) },
+    runAs: { ...owner, supplementaryGids: [...new Set(groups)].toSorted((a, b) => a - b) },
+    memlockMib: planMemlockMib(spec),
     qmpSocketPath: paths.qmpSocket,
     pidFilePath: paths.pidFile,
     logPath: paths.qemuLog,
     startTimeoutMs,
   })
   await context.change({ process: processRecordOf(handle, await ports.processes.bootId()) })
+}
+
+/** Who may open /dev/kvm, where udev has given it a group; root's own is not handed out. */
+async function kvmGroup({ files }: InstancePorts): Promise<readonly number[]> {
+  const gid = (await files.stat('/dev/kvm'))?.gid ?? 0
+  return gid > 0 ? [gid] : []
 }
 
 function directKernelOf(spec: InstanceSpec, fetched: Fetched) {

@@ -38,10 +38,14 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
   const hostPath = `${directories.state}/host.pb`
 
   const readEntry = async (uid: string): Promise<JournalEntry | undefined> => {
-    const content = await files.read(instancePaths(directories, uid).record)
-    // A directory without a record: made, and not yet or not any more an instance.
-    if (!content) return undefined
+    const paths = instancePaths(directories, uid)
     try {
+      const content = await files.read(paths.record)
+      if (!content) {
+        // Made, and not yet or not any more an instance; with a disk in it, what somebody may want back.
+        const holdsData = (await files.list(paths.directory)).some((name) => !name.startsWith('.'))
+        return holdsData ? { kind: 'broken', uid, message: 'its directory has no record' } : undefined
+      }
       const record = fromBinary(InstanceRecordSchema, content)
       if (record.recordVersion > recordVersion) return { kind: 'newer', uid, version: record.recordVersion }
       return record.uid === uid
@@ -49,6 +53,15 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
         : { kind: 'broken', uid, message: `the record is of instance ${record.uid}` }
     } catch (thrown) {
       return { kind: 'broken', uid, message: thrown instanceof Error ? thrown.message : String(thrown) }
+    }
+  }
+
+  const removeFiles = async (uid: string) => {
+    const paths = instancePaths(directories, uid)
+    await files.remove(paths.runDirectory)
+    for (const name of await files.list(paths.directory)) {
+      const path = `${paths.directory}/${name}`
+      if (path !== paths.record) await files.remove(path)
     }
   }
 
@@ -82,18 +95,11 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
       await files.makeDirectory(paths.directory, { mode: 0o711 })
       await files.writeAtomic(paths.record, toBinary(InstanceRecordSchema, record))
     },
-    removeFiles: async (uid) => {
-      const paths = instancePaths(directories, uid)
-      await files.remove(paths.runDirectory)
-      for (const name of await files.list(paths.directory)) {
-        const path = `${paths.directory}/${name}`
-        if (path !== paths.record) await files.remove(path)
-      }
-    },
+    removeFiles,
+    // The record last: a crash in between leaves an instance that is still known.
     removeInstance: async (uid) => {
-      const paths = instancePaths(directories, uid)
-      await files.remove(paths.runDirectory)
-      await files.remove(paths.directory)
+      await removeFiles(uid)
+      await files.remove(instancePaths(directories, uid).directory)
     },
   }
 }

@@ -6,7 +6,7 @@ const lastWordsBytes = 4096
 
 /**
  * Where systemd is not process 1: a process in a session of its own, known by pid and start time. QEMU's own -daemonize
- * forks, which its sandbox forbids; setpriv becomes QEMU, so that the pid stays.
+ * forks, which its sandbox forbids; each of these programs becomes the next, so that the pid stays.
  */
 export function createDetachedSupervision(options: {
   exec: Exec
@@ -19,9 +19,12 @@ export function createDetachedSupervision(options: {
       const { uid, gid, supplementaryGids } = plan.runAs
       const groups =
         supplementaryGids.length > 0 ? ['--groups', supplementaryGids.join(',')] : ['--clear-groups']
+      const memlockBytes = plan.memlockMib * 1024 ** 2
       const pid = await exec.start(
-        'setpriv',
+        // Before the privileges go: raising a limit needs one.
+        'prlimit',
         [
+          ...[`--memlock=${memlockBytes}:${memlockBytes}`, 'setpriv'],
           ...['--reuid', String(uid), '--regid', String(gid), ...groups],
           ...['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'],
           ...[plan.program, ...plan.args, '-pidfile', plan.pidFilePath],

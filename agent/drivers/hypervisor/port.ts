@@ -11,6 +11,8 @@ export interface GuestPlan {
     readonly gid: number
     readonly supplementaryGids: readonly number[]
   }
+  /** How much memory it may pin; all of the guest's where devices are passed through. */
+  readonly memlockMib: number
   readonly qmpSocketPath: string
   readonly pidFilePath: string
   /** What QEMU says, where no systemd keeps it. */

@@ -12,7 +12,7 @@ import {
   type HypervisorDriver,
   HypervisorError,
 } from './port.ts'
-import { type QmpClient, QmpError, QmpLost } from './qmp-client.ts'
+import { type QmpClient, QmpLost } from './qmp-client.ts'
 import type { Supervision } from './supervision.ts'
 
 export interface QemuDriverOptions {
@@ -25,19 +25,20 @@ export interface QemuDriverOptions {
 
 const connectPollMs = 25
 const killTimeoutMs = 10_000
+const quitTimeoutMs = 2000
 const reconnectMs = 500
 
 export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   const { supervision, processes, sockets, clock } = options
   const monitors = new Monitors({ sockets, clock })
-  /** Ended here: their watchers need not wonder. */
-  const killed = new Set<string>()
+  /** Who watches which guest: an end that was asked for here is no news. */
+  const watchers = new Set<{ readonly path: string; readonly stop: () => void }>()
 
   const kill = async (handle: GuestHandle, path: string): Promise<void> => {
-    killed.add(path)
+    for (const watcher of [...watchers]) if (watcher.path === path) watcher.stop()
     try {
-      await quit(monitors, path)
-      if (!(await processes.waitGone(handle.process, killTimeoutMs))) {
+      const isAsked = await quit(path)
+      if (!isAsked || !(await processes.waitGone(handle.process, killTimeoutMs))) {
         await processes.signal(handle.process, 'SIGKILL')
         if (!(await processes.waitGone(handle.process, killTimeoutMs))) {
           throw new HypervisorError(
@@ -49,7 +50,17 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
       await supervision.cleanUp(handle)
     } finally {
       monitors.close(path)
-      killed.delete(path)
+    }
+  }
+
+  /** false where it can't be asked, whatever the reason: then it is ended by its process. */
+  const quit = async (path: string): Promise<boolean> => {
+    try {
+      await (await monitors.get(path)).execute('quit', undefined, { timeoutMs: quitTimeoutMs })
+      return true
+    } catch (thrown) {
+      options.log.debug({ err: thrown }, 'QEMU could not be asked to quit.')
+      return thrown instanceof QmpLost
     }
   }
 
@@ -102,27 +113,38 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   }
 
   const watch = (handle: GuestHandle, path: string, onEnd: (end: GuestEnd) => void): (() => void) => {
-    let isOver = false
-    const over = (end?: GuestEnd) => {
-      if (isOver) return
-      isOver = true
-      if (end && !killed.has(path)) onEnd(end)
+    const watcher = {
+      path,
+      stop: () => {
+        watchers.delete(watcher)
+      },
+    }
+    watchers.add(watcher)
+    const over = (end: GuestEnd) => {
+      if (!watchers.has(watcher)) return
+      watcher.stop()
+      onEnd(end)
     }
     const look = async () => {
-      while (!isOver) {
-        const now = await status(handle, path)
-        if (now.kind === 'powered-off') return over({ kind: 'powered-off' })
-        if (now.kind === 'gone') return over({ kind: 'crashed', message: 'its process is gone.' })
-        const monitor = await monitors.get(path).catch(() => undefined)
-        if (monitor) await endOf(monitor, over)
+      // Listening comes before asking: an end in between is seen by the one or the other.
+      const monitor = await monitors.get(path).catch(() => undefined)
+      const closed = monitor && endOf(monitor, over)
+      const now = await status(handle, path)
+      if (now.kind === 'powered-off') over({ kind: 'powered-off' })
+      if (now.kind === 'gone') over({ kind: 'crashed', message: 'its process is gone.' })
+      await closed
+    }
+    const lookOn = async () => {
+      while (watchers.has(watcher)) {
+        await look().catch((thrown: unknown) => {
+          options.log.warn({ err: thrown, pid: handle.process.pid }, 'A guest could not be looked at.')
+        })
         // The connection was cut: whether the guest ended too is asked of the process.
         await clock.sleep(reconnectMs)
       }
     }
-    void look()
-    return () => {
-      isOver = true
-    }
+    void lookOn()
+    return watcher.stop
   }
 
   return {
@@ -149,10 +171,8 @@ async function launch(supervision: Supervision, plan: GuestPlan): Promise<GuestH
   try {
     return await supervision.launch(plan)
   } catch (thrown) {
-    if (!(thrown instanceof ExecError)) throw thrown
-    throw new HypervisorError('START_FAILED', `QEMU did not start: ${lastLine(thrown.message)}.`, {
-      cause: thrown,
-    })
+    const said = thrown instanceof ExecError ? thrown.message : await supervision.readLastWords(plan)
+    throw new HypervisorError('START_FAILED', `QEMU did not start: ${lastLine(said)}.`, { cause: thrown })
   }
 }
 
@@ -181,20 +201,4 @@ function endOf(monitor: QmpClient, over: (end: GuestEnd) => void): Promise<void>
       resolve()
     })
   })
-}
-
-async function quit(monitors: Monitors, path: string): Promise<void> {
-  try {
-    const monitor = await monitors.get(path)
-    await monitor.execute('quit', undefined, { timeoutMs: 2000 })
-  } catch (thrown) {
-    // A QEMU that is gone, or can't be asked, is ended by its process.
-    if (!(thrown instanceof QmpLost || thrown instanceof QmpError || isConnectionFailure(thrown)))
-      throw thrown
-  }
-}
-
-function isConnectionFailure(thrown: unknown): boolean {
-  const code = (thrown as NodeJS.ErrnoException | undefined)?.code
-  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
 }

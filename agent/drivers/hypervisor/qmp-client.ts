@@ -52,8 +52,14 @@ export class QmpClient {
   /** Takes over a fresh connection and leaves capabilities negotiation behind. */
   static async open(socket: LineSocket, clock: Clock): Promise<QmpClient> {
     const client = new QmpClient(socket, clock)
-    await client.execute('qmp_capabilities')
-    return client
+    try {
+      await client.execute('qmp_capabilities')
+      return client
+    } catch (thrown) {
+      // Left open it would be the one client that QEMU serves.
+      client.close()
+      throw thrown
+    }
   }
 
   /** @throws QmpError if refused, QmpLost if there is no answer. */

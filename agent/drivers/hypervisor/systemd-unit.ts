@@ -3,13 +3,9 @@ import { guestSlice, guestUnitName } from '../../plan/names.ts'
 import { type GuestPlan, HypervisorError } from './port.ts'
 import type { Supervision } from './supervision.ts'
 
-/** Beyond guest memory, for what QEMU itself locks when devices are passed through. */
-const memlockOverheadMib = 1024
-
 /** The transient unit of one guest, for systemd-run. */
 export function renderSystemdRun(plan: GuestPlan): readonly string[] {
   const { uid, gid, supplementaryGids } = plan.runAs
-  const memoryMib = Number(/^(\d+)M$/.exec(plan.args[plan.args.indexOf('-m') + 1] ?? '')?.[1] ?? 0)
   const properties = [
     `User=${uid}`,
     `Group=${gid}`,
@@ -17,7 +13,7 @@ export function renderSystemdRun(plan: GuestPlan): readonly string[] {
     'NoNewPrivileges=yes',
     'CapabilityBoundingSet=',
     'AmbientCapabilities=',
-    `LimitMEMLOCK=${memoryMib + memlockOverheadMib}M`,
+    `LimitMEMLOCK=${plan.memlockMib}M`,
     'DevicePolicy=closed',
     ...['/dev/net/tun', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio'].map(
       (device) => `DeviceAllow=${device} rw`,
@@ -31,20 +27,36 @@ export function renderSystemdRun(plan: GuestPlan): readonly string[] {
     ...['--quiet', '--collect', `--unit=${guestUnitName(plan.instanceUid)}`, `--slice=${guestSlice}`],
     ...['--service-type=exec', '--no-ask-password'],
     ...properties.flatMap((property) => ['-p', property]),
-    ...['--', plan.program, ...plan.args, '-pidfile', plan.pidFilePath],
+    // systemd would take $ for the beginning of a variable.
+    ...[
+      '--',
+      plan.program,
+      ...[...plan.args, '-pidfile', plan.pidFilePath].map((arg) => arg.replaceAll('$', '$$$$')),
+    ],
   ]
 }
 
 /** Where systemd is process 1: each guest is a service of its own beside the agent's, and outlives it. */
 export function createSystemdSupervision(options: { exec: Exec; processes: Processes }): Supervision {
   const { exec, processes } = options
+  const endUnit = async (unit: string) => {
+    // A unit that is gone already is what is wanted; both verbs say so by their exit code.
+    await exec.run('systemctl', ['stop', unit], { okCodes: [0, 5] })
+    await exec.run('systemctl', ['reset-failed', unit], { okCodes: [0, 1] })
+  }
   return {
     launch: async (plan) => {
       const unit = guestUnitName(plan.instanceUid)
       await exec.run('systemd-run', renderSystemdRun(plan), { timeoutMs: plan.startTimeoutMs })
-      const { stdout } = await exec.run('systemctl', ['show', '--property=MainPID', '--value', unit])
-      const process = await processes.identify(Number(stdout.trim()))
-      if (process) return { process, unit }
+      try {
+        const { stdout } = await exec.run('systemctl', ['show', '--property=MainPID', '--value', unit])
+        const process = await processes.identify(Number(stdout.trim()))
+        if (process) return { process, unit }
+      } catch (thrown) {
+        // Without a handle nobody else could end it.
+        await endUnit(unit)
+        throw thrown
+      }
       throw new HypervisorError('START_FAILED', 'QEMU ended right after it had started.')
     },
     readLastWords: async (plan) => {
@@ -57,10 +69,7 @@ export function createSystemdSupervision(options: { exec: Exec; processes: Proce
       return stdout
     },
     cleanUp: async ({ unit }) => {
-      if (unit === undefined) return
-      // A unit that is gone already is what is wanted; both verbs say so by their exit code.
-      await exec.run('systemctl', ['stop', unit], { okCodes: [0, 5] })
-      await exec.run('systemctl', ['reset-failed', unit], { okCodes: [0, 1] })
+      if (unit !== undefined) await endUnit(unit)
     },
   }
 }

@@ -45,12 +45,14 @@ export function createSysfsPassthrough(options: {
     return group
   }
 
-  /** From whatever has it to `driver`; '' gives it to the kernel's own choice. */
+  const clearOverride = (address: PciAddress) => sysfs.write(at(address, 'driver_override'), '\n')
+
+  /** From whatever has it to `driver`; '' leaves it to none. */
   const move = async (address: PciAddress, driver: string) => {
-    await sysfs.write(at(address, 'driver_override'), driver === '' ? '\n' : driver)
+    if (driver !== '') await sysfs.write(at(address, 'driver_override'), driver)
     const current = await readDriver(address)
     if (current !== '' && current !== driver) await sysfs.write(at(address, 'driver/unbind'), address)
-    await sysfs.write(`${pci}/drivers_probe`, address)
+    if (driver !== '') await sysfs.write(`${pci}/drivers_probe`, address)
   }
 
   return {
@@ -58,6 +60,14 @@ export function createSysfsPassthrough(options: {
     ensureBound: async (address, ownerUid) => {
       const driver = await readDriver(address)
       const group = await requireOwnGroup(address)
+      const device = `/dev/vfio/${group}`
+      const holder = (await files.stat(device))?.uid ?? 0
+      if (holder !== 0 && holder !== ownerUid) {
+        throw new PassthroughError(
+          'IOMMU_GROUP_SHARED',
+          `Device ${address} is in IOMMU group ${group}, which another guest has (user ${holder}).`,
+        )
+      }
       if (driver !== vfio) {
         await move(address, vfio)
         const bound = await readDriver(address)
@@ -69,19 +79,25 @@ export function createSysfsPassthrough(options: {
         }
         log.info({ address, formerDriver: driver }, 'A device is ready for a guest.')
       }
-      const device = `/dev/vfio/${group}`
       if (await files.stat(device)) await files.changeOwner(device, { uid: ownerUid, gid: 0 })
     },
     ensureReleased: async (address, formerDriver) => {
+      // Pulled out of the host: nothing of it is left to give back.
+      if ((await sysfs.read(at(address, 'vendor'))) === undefined) return
       const group = await sysfs.readLinkName(at(address, 'iommu_group'))
       const device = `/dev/vfio/${group}`
       if (group !== undefined && (await files.stat(device)))
         await files.changeOwner(device, { uid: 0, gid: 0 })
-      if ((await readDriver(address)) === formerDriver) return
-      await move(address, formerDriver)
-      // What the kernel chooses next is the next start's own affair: no driver at all may also have been before.
-      await sysfs.write(at(address, 'driver_override'), '\n')
-      log.info({ address, driver: await readDriver(address) }, 'A device is back with the host.')
+      if ((await readDriver(address)) !== formerDriver) await move(address, formerDriver)
+      // Also where nothing moved: an earlier attempt may have come no further than naming vfio-pci.
+      if (formerDriver !== vfio) await clearOverride(address)
+      const driver = await readDriver(address)
+      if (driver === vfio && formerDriver !== vfio) {
+        throw new PassthroughError('BIND_FAILED', `Device ${address} does not leave vfio-pci: who holds it?`)
+      }
+      // A driver that was unloaded since is the host's own affair; the guest has let go.
+      if (driver === formerDriver) log.info({ address, driver }, 'A device is back with the host.')
+      else log.warn({ address, driver, formerDriver }, 'A device did not go back to its former driver.')
     },
   }
 }

@@ -83,7 +83,9 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
   })
   const exec = new FakeExec(programs, {
     [process.execPath]: metadataKeeperDaemon(world),
-    setpriv: (args, logPath) => {
+    prlimit: (limited, logPath) => {
+      const { file: setpriv, rest: args } = parsePrlimit(limited)
+      if (setpriv !== 'setpriv') throw new Error(`The fake host has no daemon ${setpriv}.`)
       const { identity, file, rest } = parseSetpriv(args)
       if (file !== 'qemu-system-x86_64') throw new Error(`The fake host has no daemon ${file}.`)
       const child = processes.begin(`qemu ${identity.uid}`, (signal) => {

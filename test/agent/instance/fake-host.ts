@@ -86,20 +86,20 @@ export class FakeHost {
   /** What one agent acts through, until its fault. */
   portsFor(fault?: Fault): { ports: InstancePorts; calls: () => number } {
     let calls = 0
-    let isDead = false
+    const agent = { isDead: false }
     const call = async <Value>(effect: () => Value | Promise<Value>): Promise<Value> => {
       calls += 1
       const isFaulty = calls === fault?.call
       const strike = (when: Fault['when']) => {
         if (!isFaulty || fault.when !== when) return
         if (fault.how === 'fail') throw new Error('The planned fault.')
-        isDead = true
+        agent.isDead = true
       }
       strike('before')
-      if (isDead) return new Promise<Value>(() => {})
+      if (agent.isDead) return new Promise<Value>(() => {})
       const value = await effect()
       strike('after')
-      return isDead ? new Promise<Value>(() => {}) : value
+      return agent.isDead ? new Promise<Value>(() => {}) : value
     }
     const network = this.#network(call)
     const metadata = this.#metadata(call)

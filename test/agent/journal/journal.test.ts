@@ -82,4 +82,14 @@ describe('instances’ records', () => {
     expect(await journal.listInstances()).toEqual([])
     expect(await files.stat(paths.directory)).toBeUndefined()
   })
+
+  it('that are lost take no disk with them: the instance is told as broken', async () => {
+    const paths = instancePaths(directories, 'a')
+    await journal.writeInstance(recordOf('a'))
+    await files.writeAtomic(paths.disk('disk0'), 'disk')
+    await files.remove(paths.record)
+    await files.makeDirectory(instancePaths(directories, 'b').directory)
+    expect((await journal.listInstances()).map(({ kind }) => kind)).toEqual(['broken'])
+    expect(await files.stat(paths.disk('disk0'))).toBeDefined()
+  })
 })

@@ -44,6 +44,17 @@ it('is taken over from an agent that is dead, also where its number lives on', a
 
 it('is taken over where its content makes no sense', async () => {
   await files.makeDirectory(directories.state)
-  await files.writeAtomic(`${directories.state}/agent.lock`, 'half a lo')
+  await files.writeAtomic(`${directories.state}/agent.lock.1`, 'half a lo')
   await acquire(beginAgent())
+})
+
+it('of a dead agent goes to one of many that want it at one moment', async () => {
+  const dead = beginAgent()
+  await acquire(dead)
+  processes.end(dead)
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => acquire(beginAgent())))
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  expect((await files.list(directories.state)).filter((name) => name.startsWith('agent.lock'))).toHaveLength(
+    1,
+  )
 })

@@ -88,6 +88,7 @@ describeNeeding(needs, 'the QEMU driver on this machine', () => {
       program: 'qemu-system-x86_64',
       args: renderQemuArgs({ spec, pinned, paths, directKernel }),
       runAs: { uid, gid: uid, supplementaryGids: [] },
+      memlockMib: 8,
       qmpSocketPath: paths.qmpSocket,
       pidFilePath: paths.pidFile,
       logPath: paths.qemuLog,

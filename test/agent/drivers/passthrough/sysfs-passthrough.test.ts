@@ -55,6 +55,21 @@ describe('a device', () => {
     expect(sysfs.drivers()).toEqual({ [gpu]: '' })
   })
 
+  it('stays without a driver that it did not have, although the kernel knows one', async () => {
+    const { sysfs, driver } = hostWith({})
+    await sysfs.write(`sys/bus/pci/devices/${gpu}/driver/unbind`, gpu)
+    await driver.ensureBound(gpu, guestUid)
+    await driver.ensureReleased(gpu, '')
+    expect(sysfs.drivers()).toEqual({ [gpu]: '' })
+  })
+
+  it('keeps no override of an attempt that came no further', async () => {
+    const { sysfs, driver } = hostWith({})
+    await sysfs.write(`sys/bus/pci/devices/${gpu}/driver_override`, 'vfio-pci')
+    await driver.ensureReleased(gpu, 'nvidia')
+    expect(await sysfs.read(`sys/bus/pci/devices/${gpu}/driver_override`)).toBe('(null)')
+  })
+
   it('is left to the kernel’s own choice afterwards: no override stays', async () => {
     const { sysfs, driver } = hostWith({})
     await driver.ensureBound(gpu, guestUid)

@@ -1,0 +1,177 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { GuestEnd, GuestPlan } from '../../../../agent/drivers/hypervisor/port.ts'
+import { createQemuDriver, type QemuDriverOptions } from '../../../../agent/drivers/hypervisor/qemu.ts'
+import { FakeProcesses } from '../../../../agent/host/fake/fake-processes.ts'
+import { type FakePeer, FakeSockets } from '../../../../agent/host/fake/fake-sockets.ts'
+import { systemClock } from '../../../../lib/clock.ts'
+import { silentLogger } from '../../../../lib/log.ts'
+
+const path = '/run/berth/guests/a/qmp.sock'
+const plan: GuestPlan = {
+  instanceUid: '0192f0c1-2345-7abc-8def-0123456789ab',
+  program: 'qemu-system-x86_64',
+  args: [],
+  runAs: { uid: 200_000, gid: 200_000, supplementaryGids: [] },
+  memlockMib: 8,
+  qmpSocketPath: path,
+  pidFilePath: '/run/berth/guests/a/qemu.pid',
+  logPath: '/var/lib/berth/instances/a/qemu.log',
+  startTimeoutMs: 200,
+}
+
+let processes: FakeProcesses
+let sockets: FakeSockets
+let peers: FakePeer[]
+let state: string
+let pid: number
+
+beforeEach(() => {
+  processes = new FakeProcesses('boot-1')
+  sockets = new FakeSockets()
+  peers = []
+  state = 'prelaunch'
+})
+
+/** A guest whose QEMU behaves; `refuses` are commands that it answers with an error. */
+function beginGuest(refuses: readonly string[] = []) {
+  const guest = processes.begin('qemu', (signal) => {
+    if (signal === 'SIGKILL') sockets.unlisten(path)
+  })
+  pid = guest.identity.pid
+  sockets.listen(path, {
+    onConnect: (peer) => {
+      peers.push(peer)
+      peer.send('{"QMP":{}}')
+      const onLine = (line: string) => {
+        const { execute, id } = JSON.parse(line) as { execute: string; id: number }
+        if (refuses.includes(execute)) {
+          peer.send(JSON.stringify({ id, error: { class: 'GenericError', desc: `no ${execute}` } }))
+          return
+        }
+        if (execute === 'cont') state = 'running'
+        peer.send(JSON.stringify({ id, return: execute === 'query-status' ? { status: state } : {} }))
+        if (execute === 'quit') setImmediate(endGuest)
+      }
+      return { onLine, onClose: () => {} }
+    },
+  })
+  return guest.identity
+}
+
+function endGuest() {
+  processes.end(pid)
+  sockets.unlisten(path)
+}
+
+function driverWith(options: Partial<QemuDriverOptions> = {}, refuses: readonly string[] = []) {
+  return createQemuDriver({
+    supervision: {
+      launch: async () => ({ process: beginGuest(refuses) }),
+      readLastWords: async () => 'qemu-system-x86_64: out of luck',
+      cleanUp: async () => {},
+    },
+    processes,
+    sockets,
+    clock: systemClock,
+    log: silentLogger,
+    ...options,
+  })
+}
+
+const emit = (event: object) => peers.at(-1)?.send(JSON.stringify({ timestamp: {}, ...event }))
+
+/** Long enough for a watcher to have looked again. */
+const afterTheNextLook = () => systemClock.sleep(700)
+
+it('starts a guest, and lets nothing run where it can’t', async () => {
+  await driverWith().start(plan)
+  expect(state).toBe('running')
+  endGuest()
+  await expect(driverWith({}, ['cont']).start(plan)).rejects.toMatchObject({
+    reason: 'START_FAILED',
+    message: expect.stringContaining('out of luck'),
+  })
+  expect(processes.names()).toEqual([])
+})
+
+it('gives up on a guest that never answers', async () => {
+  const dumb = { connect: () => Promise.reject(new Error('not yet')) }
+  await expect(driverWith({ sockets: dumb }).start(plan)).rejects.toMatchObject({ reason: 'START_TIMEOUT' })
+  expect(processes.names()).toEqual([])
+})
+
+it('tells the states of a guest apart', async () => {
+  const driver = driverWith()
+  const handle = await driver.start(plan)
+  const kinds = []
+  for (const now of ['prelaunch', 'running', 'paused', 'shutdown']) {
+    state = now
+    kinds.push((await driver.status(handle, path)).kind)
+  }
+  expect(kinds).toEqual(['prelaunch', 'running', 'running', 'powered-off'])
+  endGuest()
+  expect(await driver.status(handle, path)).toEqual({ kind: 'gone' })
+})
+
+describe('a watcher', () => {
+  const watched = async () => {
+    const driver = driverWith()
+    const handle = await driver.start(plan)
+    const ends: GuestEnd[] = []
+    const stop = driver.watch(handle, path, (end) => ends.push(end))
+    await driver.status(handle, path)
+    return { driver, handle, ends, stop }
+  }
+
+  it('hears that the guest powered itself off, not what the host wanted', async () => {
+    const { driver, handle, ends } = await watched()
+    emit({ event: 'SHUTDOWN', data: { guest: false, reason: 'host-signal' } })
+    await driver.status(handle, path)
+    expect(ends).toEqual([])
+    emit({ event: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } })
+    await driver.status(handle, path)
+    expect(ends).toEqual([{ kind: 'powered-off' }])
+  })
+
+  it('hears once that the process is gone', async () => {
+    const { ends } = await watched()
+    endGuest()
+    await afterTheNextLook()
+    expect(ends.map(({ kind }) => kind)).toEqual(['crashed'])
+  })
+
+  it('hears nothing of an end that was asked for here', async () => {
+    const { driver, handle, ends } = await watched()
+    await driver.kill(handle, path)
+    await afterTheNextLook()
+    expect(ends).toEqual([])
+  })
+
+  it('hears nothing any more once it is stopped', async () => {
+    const { ends, stop } = await watched()
+    stop()
+    endGuest()
+    await afterTheNextLook()
+    expect(ends).toEqual([])
+  })
+
+  it('goes on over a connection that was cut', async () => {
+    const { driver, handle, ends } = await watched()
+    peers.at(-1)?.close()
+    await afterTheNextLook()
+    expect(ends).toEqual([])
+    expect(peers).toHaveLength(2)
+    emit({ event: 'SHUTDOWN', data: { guest: true } })
+    await driver.status(handle, path)
+    expect(ends).toEqual([{ kind: 'powered-off' }])
+  })
+})
+
+it('ends a guest by its process where it can’t be asked, whatever the reason', async () => {
+  for (const code of ['EAGAIN', 'EACCES', 'ECONNREFUSED']) {
+    const handle = { process: beginGuest() }
+    const refusing = { connect: () => Promise.reject(Object.assign(new Error(code), { code })) }
+    await driverWith({ sockets: refusing }).kill(handle, path)
+    expect(processes.names()).toEqual([])
+  }
+})
