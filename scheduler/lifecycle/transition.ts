@@ -6,8 +6,8 @@
 //        │             │          └───────────────────────┘
 //        └─────────────┴─▶ FAILED          any ─▶ DEPROVISIONING ─▶ (gone)
 //
-// A host's word never brings an instance back from DEPROVISIONING, and an edge that proto/instance-state.ts does not
-// have is denied, whatever the host says.
+// A host's word never brings an instance back from DEPROVISIONING nor onto claims that were given back, and an edge
+// that proto/instance-state.ts does not have is denied, whatever the host says.
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceStatus, isLegalEdge } from '../../proto/instance-state.ts'
 
@@ -44,14 +44,17 @@ export type Transition =
   | { readonly kind: 'denied'; readonly message: string }
 
 export function transitionInstance(published: PublishedState, observed: ObservedFacts): Transition {
-  const releases = observed.released && !published.released
-  if (published.desiredState === DesiredState.ABSENT)
-    return whileDeprovisioning(published, observed, releases)
+  if (published.desiredState === DesiredState.ABSENT) return whileDeprovisioning(published, observed)
   const to = statusFor(observed.phase)
   if (to === undefined) {
     return { kind: 'denied', message: `A host reported phase ${observed.phase} unasked.` }
   }
+  if (published.released && !isAtRest(to)) {
+    return { kind: 'denied', message: `An instance that holds nothing any more can't be ${to}.` }
+  }
   const { reason, message } = observed
+  // Said of a guest that may run, it is a contradiction and proves nothing.
+  const releases = observed.released && !published.released && isAtRest(to)
   if (to === published.status) {
     const isNews = releases || reason !== published.reason || message !== published.message
     return isNews ? { kind: 'update', reason, message, releases } : { kind: 'unchanged' }
@@ -62,18 +65,16 @@ export function transitionInstance(published: PublishedState, observed: Observed
   return { kind: 'move', to, reason, message, releases }
 }
 
-function whileDeprovisioning(
-  published: PublishedState,
-  observed: ObservedFacts,
-  releases: boolean,
-): Transition {
+function whileDeprovisioning(published: PublishedState, observed: ObservedFacts): Transition {
   if (observed.phase === InstancePhase.ABSENT && observed.released) return { kind: 'removed' }
   // What else the host sees on the way is told, but changes nothing that was decided.
   const { message, reason } = observed
-  if (observed.phase !== InstancePhase.REMOVING || (message === published.message && !releases)) {
-    return { kind: 'unchanged' }
-  }
+  if (observed.phase !== InstancePhase.REMOVING || message === published.message) return { kind: 'unchanged' }
   return { kind: 'update', reason, message, releases: false }
+}
+
+function isAtRest(status: InstanceStatus): boolean {
+  return status === 'STOPPED' || status === 'FAILED'
 }
 
 /** undefined for what only a wish to be absent explains. */
@@ -85,6 +86,7 @@ function statusFor(phase: InstancePhase): InstanceStatus | undefined {
       return 'RUNNING'
     case InstancePhase.STOPPING:
       return 'STOPPING'
+    // A guest that crashed is not started again by its agent: it waits with its disks.
     case InstancePhase.STOPPED:
     case InstancePhase.CRASHED:
       return 'STOPPED'

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { AddressClaim } from '../store.ts'
 import type { Tx } from './rows.ts'
@@ -9,13 +10,15 @@ export type PickedAddress =
 
 /** The asked address, or the lowest free one of the subnet. */
 export async function pickAddress(tx: Tx, claim: AddressClaim): Promise<PickedAddress> {
-  if (claim.requestedIpv4 !== undefined) {
-    const ipv4 = numberOf(claim.requestedIpv4)
-    const taken = claim.reservedIpv4.includes(claim.requestedIpv4) || (await isClaimed(tx, claim, ipv4))
-    return taken ? { kind: 'taken', address: claim.requestedIpv4 } : { kind: 'picked', ipv4 }
-  }
   const { first, last } = hostRange(claim.ipv4Cidr)
   const reserved = new Set(claim.reservedIpv4.map(numberOf))
+  if (claim.requestedIpv4 !== undefined) {
+    const ipv4 = numberOf(claim.requestedIpv4)
+    const isGivenOut = ipv4 >= first && ipv4 <= last && !reserved.has(ipv4)
+    return isGivenOut && !(await isClaimed(tx, claim, ipv4))
+      ? { kind: 'picked', ipv4 }
+      : { kind: 'taken', address: claim.requestedIpv4 }
+  }
   let candidate = first
   while (candidate <= last) {
     if (reserved.has(candidate)) {
@@ -73,5 +76,7 @@ function hostRange(cidr: string): { first: number; last: number } {
 }
 
 function numberOf(address: string): number {
+  // ipaddr.js also takes 10.1 and octal parts, and would make another address of them.
+  if (!isIPv4(address)) throw new Error(`${address} is not an IPv4 address.`)
   return ipaddr.IPv4.parse(address).octets.reduce((sum, octet) => sum * 256 + octet, 0)
 }

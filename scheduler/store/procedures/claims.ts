@@ -9,12 +9,11 @@ type ClaimLost = Extract<CommitPlacementOutcome, { kind: 'claim-lost' }>
 
 const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: 'claim-lost', what, message })
 
-/** Takes CPU, memory, disk and the exact devices of a host; undefined when all of it was there. */
+/** Takes CPU, memory and disk of a host; undefined when all of it was there. */
 export async function claimCapacity(
   tx: Tx,
-  claim: { hostId: string; uid: string; demand: Demand; devices: readonly PciAddress[] },
+  { hostId, demand }: { hostId: string; demand: Demand },
 ): Promise<ClaimLost | undefined> {
-  const { hostId, demand } = claim
   const host = await tx.selectFrom('hosts').selectAll().where('host_id', '=', hostId).executeTakeFirst()
   if (host?.state !== 'ready' || host.zone !== demand.zone) return lost('host', 'the host takes no instances')
   if (host.vcpus_used + demand.vcpus > host.vcpus_capacity) return lost('vcpus', 'the CPUs are taken')
@@ -37,11 +36,19 @@ export async function claimCapacity(
     .where(sql<boolean>`disk_gb_used + ${demand.diskGb} <= disk_gb_capacity`)
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the capacity is taken')
-  for (const address of claim.devices) {
-    const taken = await claimDevice(tx, { hostId, address, uid: claim.uid })
+  await touchHost(tx, hostId)
+  return undefined
+}
+
+/** Takes the exact devices for an instance that is there already; undefined when all of them were free. */
+export async function claimDevices(
+  tx: Tx,
+  { hostId, uid, devices }: { hostId: string; uid: string; devices: readonly PciAddress[] },
+): Promise<ClaimLost | undefined> {
+  for (const address of devices) {
+    const taken = await claimDevice(tx, { hostId, address, uid })
     if (taken) return taken
   }
-  await touchHost(tx, hostId)
   return undefined
 }
 

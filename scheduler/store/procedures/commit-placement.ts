@@ -9,7 +9,7 @@ import { instanceUid } from '../../../proto/ids.ts'
 import type { InstanceDetails } from '../../model/instance.ts'
 import type { CommitPlacement, CommitPlacementOutcome } from '../store.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
-import { claimCapacity } from './claims.ts'
+import { claimCapacity, claimDevices } from './claims.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { queueEnsureInstance } from './outbox.ts'
@@ -40,6 +40,8 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     .executeTakeFirst()
   if (namesake) return { kind: 'name-taken', uid: instanceUid(namesake.uid) }
 
+  const lost = await claimCapacity(tx, input)
+  if (lost) throw new Refused(lost)
   const addresses = await pickAddresses(tx, input)
   const details = withAddresses(input.details, addresses)
   const spec = specWithAddresses(input.spec, addresses)
@@ -67,8 +69,8 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     })
     .returningAll()
     .executeTakeFirstOrThrow()
-  const lost = await claimCapacity(tx, input)
-  if (lost) throw new Refused(lost)
+  const lostDevice = await claimDevices(tx, input)
+  if (lostDevice) throw new Refused(lostDevice)
   await claimAddresses(tx, input, addresses)
   await appendEvent(tx, {
     instanceUid: input.uid,
@@ -95,8 +97,9 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
 async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {
   const picked: number[] = []
   for (const [nic, claim] of input.addresses.entries()) {
-    // What an earlier NIC of this request was given isn't claimed yet.
-    const reservedIpv4 = [...claim.reservedIpv4, ...picked.map(formatIpv4)]
+    // What an earlier NIC of this request was given in the same network isn't claimed yet.
+    const siblings = picked.filter((_, index) => input.addresses[index]?.networkUid === claim.networkUid)
+    const reservedIpv4 = [...claim.reservedIpv4, ...siblings.map(formatIpv4)]
     const outcome = await pickAddress(tx, { ...claim, reservedIpv4 })
     if (outcome.kind === 'taken') throw new Refused({ kind: 'address-taken', nic, address: outcome.address })
     if (outcome.kind === 'exhausted') throw new Refused({ kind: 'addresses-exhausted', nic })

@@ -61,17 +61,19 @@ export async function readOutbox(
   return rows.map((row) => ({ ...fromBinary(CommandSchema, row.command), epoch: host.epoch }))
 }
 
+/** An acknowledgement of what was never queued is of another history: it would delete what was not received. */
 export async function acknowledgeCommands(
   tx: Tx,
   input: { hostId: HostId; throughSequence: number },
 ): Promise<void> {
-  await tx
+  const advanced = await tx
     .updateTable('hosts')
     .set({ acknowledged_sequence: input.throughSequence })
     .where('host_id', '=', input.hostId)
     .where('acknowledged_sequence', '<', input.throughSequence)
     .where('next_command_sequence', '>', input.throughSequence)
-    .execute()
+    .executeTakeFirst()
+  if (advanced.numUpdatedRows === 0n) return
   await tx
     .deleteFrom('outbox')
     .where('host_id', '=', input.hostId)

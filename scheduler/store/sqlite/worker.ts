@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   const db = await openDatabase(settings)
   const waiting: WorkerCall[] = []
   let isBusy = false
+  let isClosing = false
 
   const drain = async () => {
     if (isBusy) return
@@ -30,14 +31,16 @@ async function main(): Promise<void> {
       await new Promise((resolve) => setImmediate(resolve))
     }
     isBusy = false
+    if (isClosing) {
+      await db.destroy()
+      port.close()
+    }
   }
 
   port.on('message', (message: WorkerCall | 'close') => {
-    if (message === 'close') {
-      void db.destroy().then(() => port.close())
-      return
-    }
-    waiting.push(message)
+    // What was asked before it is carried out first.
+    if (message === 'close') isClosing = true
+    else waiting.push(message)
     setImmediate(() => void drain())
   })
   say({ kind: 'ready' })
@@ -63,8 +66,9 @@ async function runBatch(
   calls: readonly WorkerCall[],
   settings: WorkerSettings,
 ): Promise<readonly WorkerOutcome[]> {
-  const tx = await db.startTransaction().execute()
+  let tx: ControlledTransaction<Tables> | undefined
   try {
+    tx = await db.startTransaction().execute()
     const outcomes: WorkerOutcome[] = []
     for (const call of calls) outcomes.push(await runCall(tx, call))
     if (settings.flushDelayMs > 0 && calls.some((call) => writes.has(call.method)))
@@ -72,7 +76,11 @@ async function runBatch(
     await tx.commit().execute()
     return outcomes
   } catch (thrown) {
-    if (!tx.isRolledBack && !tx.isCommitted) await tx.rollback().execute()
+    // On a full disk SQLite may have rolled back by itself, and then there is nothing to roll back.
+    await tx
+      ?.rollback()
+      .execute()
+      .catch(() => {})
     return calls.map(({ id }) => ({
       id,
       ok: false,

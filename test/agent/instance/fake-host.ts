@@ -86,20 +86,21 @@ export class FakeHost {
   /** What one agent acts through, until its fault. */
   portsFor(fault?: Fault): { ports: InstancePorts; calls: () => number } {
     let calls = 0
-    const agent = { isDead: false }
+    let deathCall: number | undefined
+    const isDead = () => deathCall !== undefined
     const call = async <Value>(effect: () => Value | Promise<Value>): Promise<Value> => {
       calls += 1
       const isFaulty = calls === fault?.call
       const strike = (when: Fault['when']) => {
         if (!isFaulty || fault.when !== when) return
         if (fault.how === 'fail') throw new Error('The planned fault.')
-        agent.isDead = true
+        deathCall = calls
       }
       strike('before')
-      if (agent.isDead) return new Promise<Value>(() => {})
+      if (isDead()) return new Promise<Value>(() => {})
       const value = await effect()
       strike('after')
-      return agent.isDead ? new Promise<Value>(() => {}) : value
+      return isDead() ? new Promise<Value>(() => {}) : value
     }
     const network = this.#network(call)
     const metadata = this.#metadata(call)

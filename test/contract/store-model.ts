@@ -1,0 +1,184 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type HostId,
+  hostId,
+  type InstanceUid,
+  type NetworkUid,
+  networkUid,
+  type ProjectId,
+  projectId,
+} from '../../proto/ids.ts'
+import type { Store } from '../../scheduler/store/store.ts'
+import { type OpenStore, storeWithHost } from './store-opening.ts'
+import {
+  addressOf,
+  deleteOf,
+  gpu,
+  hostOf,
+  observationOf,
+  placementOf,
+  readHost,
+  readOutbox,
+} from './store-values.ts'
+
+const names = 6
+const phases = [
+  InstancePhase.STAGING,
+  InstancePhase.RUNNING,
+  InstancePhase.STOPPING,
+  InstancePhase.STOPPED,
+  InstancePhase.CRASHED,
+  InstancePhase.REMOVING,
+  InstancePhase.FAILED,
+  InstancePhase.ABSENT,
+]
+
+type Action =
+  | { kind: 'create'; name: number; vcpus: number; slots: number[]; hasNic: boolean }
+  | { kind: 'delete'; name: number }
+  | { kind: 'observe'; name: number; phase: InstancePhase; generation: number; released: boolean }
+  | { kind: 'register'; vcpus: number; slots: number[] }
+
+const name = fc.integer({ min: 1, max: names })
+const slots = fc.uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 2 })
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('create' as const), name, slots },
+      ...{ vcpus: fc.integer({ min: 1, max: 4 }), hasNic: fc.boolean() },
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), name }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('observe' as const), name, released: fc.boolean() },
+      ...{ phase: fc.constantFrom(...phases), generation: fc.constantFrom(1, 2) },
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('register' as const), slots },
+      vcpus: fc.integer({ min: 0, max: 8 }),
+    }),
+  },
+)
+
+interface Asked {
+  readonly vcpus: number
+  readonly slots: readonly number[]
+}
+
+/** A run has a host, a project and a network of its own: one store serves all runs. */
+interface Run {
+  readonly store: Store
+  readonly hostId: HostId
+  readonly project: ProjectId
+  readonly networkUid: NetworkUid
+  readonly nextNumber: () => number
+  readonly asked: Map<InstanceUid, Asked>
+}
+
+/** Bursts go to the store at once, so that they meet in one transaction. */
+export function describeModelContract(title: string, open: OpenStore): void {
+  describe(`${title}: whatever happens`, () => {
+    const store = storeWithHost(open)
+
+    it('claims add up, nothing has two owners and no command is missing', async () => {
+      let runs = 0
+      let instances = 0
+      const nextNumber = () => {
+        instances += 1
+        return instances
+      }
+      const bursts = fc.array(fc.array(action, { minLength: 1, maxLength: 8 }), { maxLength: 10 })
+      await fc.assert(
+        fc.asyncProperty(bursts, async (sequence) => {
+          runs += 1
+          const run: Run = {
+            store: store(),
+            hostId: hostId(`host-of-run-${runs}`),
+            project: projectId(`project-${runs}`),
+            networkUid: networkUid(`network-${runs}`),
+            nextNumber,
+            asked: new Map(),
+          }
+          await run.store.registerHost(hostOf({ hostId: run.hostId, vcpus: 8 }))
+          for (const burst of sequence) {
+            await Promise.all(burst.map((step) => carryOut(run, step)))
+            await expectInvariants(run)
+          }
+        }),
+        { numRuns: 60 },
+      )
+    })
+  })
+}
+
+async function carryOut(run: Run, step: Action): Promise<void> {
+  const { store, hostId, project, networkUid } = run
+  switch (step.kind) {
+    case 'create': {
+      const number = run.nextNumber()
+      const { uid, demand } = placementOf(number)
+      run.asked.set(uid, { vcpus: step.vcpus, slots: step.slots })
+      const nic = addressOf(0, { macAddress: `mac-${number}`, networkUid })
+      await store.commitPlacement(
+        placementOf(number, {
+          ...{ hostId, project, id: `web-${step.name}`, devices: step.slots.map(gpu) },
+          demand: { ...demand, vcpus: step.vcpus },
+          addresses: step.hasNic ? [nic] : [],
+        }),
+      )
+      return
+    }
+    case 'delete':
+      await store.requestDelete(deleteOf(`web-${step.name}`, { project }))
+      return
+    case 'observe': {
+      const instance = await store.findInstance(project, `web-${step.name}`)
+      if (instance) await store.applyObservation({ ...observationOf(instance.uid, step), hostId })
+      return
+    }
+    case 'register': {
+      const devices = step.slots.map((slot) => ({ address: gpu(slot), numaNode: 0 }))
+      await store.registerHost(hostOf({ hostId, vcpus: step.vcpus, devices }))
+    }
+  }
+}
+
+async function expectInvariants({ store, hostId, project, asked }: Run): Promise<void> {
+  const [host, instances, outbox] = await Promise.all([
+    readHost(store, hostId),
+    store.listInstances({ project, limit: 500 }),
+    readOutbox(store, hostId),
+  ])
+  const holders = instances.filter(({ released }) => !released)
+  const askedBy = (uid: InstanceUid): Asked => asked.get(uid) ?? { vcpus: 0, slots: [] }
+  expect(host.vcpus.used).toBe(holders.reduce((sum, { uid }) => sum + askedBy(uid).vcpus, 0))
+  expect(host.vcpus.used).toBeLessThanOrEqual(host.vcpus.capacity)
+  expect(host.memoryMib.used).toBe(holders.length * 1024)
+  expect(host.diskGb.used).toBe(holders.length * 10)
+
+  const owned = holders.flatMap(({ uid }) => askedBy(uid).slots.map((slot) => [gpu(slot), uid]))
+  const claimed = host.devices.flatMap(({ address, claimedBy }) =>
+    claimedBy === undefined ? [] : [[address, claimedBy]],
+  )
+  expect(claimed).toEqual(owned.toSorted())
+
+  const addresses = holders.flatMap(({ details }) => details.nics.map((nic) => nic.ipv4Address))
+  expect(new Set(addresses).size).toBe(addresses.length)
+  // A guest that may run holds what it was given.
+  for (const { status, released } of instances) {
+    if (released) expect(['STOPPED', 'FAILED', 'DEPROVISIONING']).toContain(status)
+  }
+  expect(outbox.map(({ sequence }) => Number(sequence))).toEqual(outbox.map((_, index) => index + 1))
+  for (const uid of asked.keys()) {
+    const last = (await store.listEvents(uid)).at(-1)
+    expect(last?.to ?? undefined).toBe(instances.find((instance) => instance.uid === uid)?.status)
+  }
+}

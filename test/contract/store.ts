@@ -1,0 +1,13 @@
+// What every implementation of the store must do, run over each with a fresh and empty one for each test.
+import { describeCommitContract } from './store-commits.ts'
+import { describeHostContract } from './store-hosts.ts'
+import { describeInstanceContract } from './store-instances.ts'
+import { describeModelContract } from './store-model.ts'
+import type { OpenStore } from './store-opening.ts'
+
+export function describeStoreContract(name: string, open: OpenStore): void {
+  describeHostContract(name, open)
+  describeCommitContract(name, open)
+  describeInstanceContract(name, open)
+  describeModelContract(name, open)
+}
