@@ -8,6 +8,7 @@ import { procedures, type StoreMethod, writes } from '../procedures/catalogue.ts
 import { Refused } from '../procedures/commit-placement.ts'
 import type { Tx } from '../procedures/rows.ts'
 import type { Tables } from '../tables.ts'
+import { withPreparedStatements } from './prepared-statements.ts'
 import type { WorkerCall, WorkerMessage, WorkerOutcome, WorkerSettings } from './protocol.ts'
 
 const maxBatch = 512
@@ -56,9 +57,10 @@ async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
   ]) {
     database.pragma(pragma)
   }
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
-  await migrateToLatest(db, { bytes: sql`blob` })
-  return db
+  // Without kept statements: they would know the columns of before a migration.
+  const bare = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+  await migrateToLatest(bare, { bytes: sql`blob` })
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) })
 }
 
 async function runBatch(
