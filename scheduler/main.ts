@@ -1,11 +1,13 @@
 // Puts the scheduler together: settings → store → agents' sessions → loops → HTTP; and takes it apart on a signal.
 // Standard output gets one line of JSON that says where it listens; the log goes to standard error.
+
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../lib/clock.ts'
 import { ConfigError } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
+import { createTurns } from '../lib/turns.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { catalogueOf, readSettings, type Settings } from './config.ts'
@@ -76,6 +78,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       store,
       fleet: agents.fleet,
       holds: new Holds(),
+      turns: createTurns(),
       dispatch: agents.dispatch,
       queries: agents.queries,
       catalogue,

@@ -3,17 +3,18 @@
 // host.
 import { clone, create } from '@bufbuild/protobuf'
 import { GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { instanceUid, type ProjectId } from '../../proto/ids.ts'
+import { type InstanceUid, instanceUid, type ProjectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { type Refusal, refuse, refuseAll } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { InstanceRecord } from '../model/instance.ts'
-import type { PlacementVerdict } from '../model/placement.ts'
+import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { place } from '../placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { makeAdmissionContext } from './admission-context.ts'
+import type { Holds } from './holds.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
@@ -36,16 +37,30 @@ export async function createInstance(
   ports: OperationPorts,
 ): Promise<Outcome<InstanceRecord>> {
   const idempotency = idempotencyOf(request, ports.catalogue)
-  const earlier = await findEarlier(idempotency, ports)
-  if (earlier !== undefined) return earlier
+  if (idempotency === undefined) return createOnce(request, undefined, ports)
+  // The second of two requests with one key must see what became of the first: alone it could be refused the room that
+  // the first has just taken.
+  const { project, principal, key } = idempotency
+  return ports.turns.alone(JSON.stringify([project, principal, key]), async () => {
+    const earlier = await findEarlier(idempotency, ports)
+    return earlier ?? createOnce(request, idempotency, ports)
+  })
+}
 
+async function createOnce(
+  request: CreateInstance,
+  idempotency: IdempotencyKey | undefined,
+  ports: OperationPorts,
+): Promise<Outcome<InstanceRecord>> {
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
     const uid = instanceUid(ports.random.uuid())
     const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
-    const hosts = ports.holds.applyTo(await ports.fleet.snapshot())
-    const verdict = place(admission.demand, hosts, uid)
+    const verdict = placeAroundHolds(admission.demand, await ports.fleet.snapshot(), {
+      uid,
+      holds: ports.holds,
+    })
     if (verdict.kind !== 'placed') return refusePlacement(verdict)
 
     const commit = commitOf(request, { admission, verdict, idempotency }, ports)
@@ -57,6 +72,19 @@ export async function createInstance(
   }
   const message = 'Many creates compete for the same capacity at this moment; repeat the request in a second.'
   return refuse('TRY_AGAIN', { message })
+}
+
+/**
+ * A hold may stand for what the snapshot shows already, or for what will come to nothing: it spreads requests, and
+ * refuses none. Where only holds are in the way, the commit decides.
+ */
+function placeAroundHolds(
+  demand: Demand,
+  hosts: readonly HostSnapshot[],
+  { uid, holds }: { uid: InstanceUid; holds: Holds },
+): PlacementVerdict {
+  const verdict = place(demand, holds.applyTo(hosts), uid)
+  return verdict.kind === 'not-now' ? place(demand, hosts, uid) : verdict
 }
 
 /** Held until a snapshot shows it, or it has come to nothing. */
@@ -85,10 +113,9 @@ function idempotencyOf(request: CreateInstance, catalogue: Catalogue): Idempoten
 
 /** A repeated request is answered before anything is checked: what it asks for may have changed meanwhile. */
 async function findEarlier(
-  idempotency: IdempotencyKey | undefined,
+  idempotency: IdempotencyKey,
   { store }: OperationPorts,
 ): Promise<Outcome<InstanceRecord> | undefined> {
-  if (idempotency === undefined) return undefined
   const earlier = await store.findByIdempotencyKey(idempotency)
   if (earlier.kind === 'replay') return done(earlier.instance)
   if (earlier.kind === 'other-request') return refuseReuse(idempotency.key)

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
+import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
@@ -39,6 +40,8 @@ export interface OperationPorts {
   readonly store: Store
   readonly fleet: Fleet
   readonly holds: Holds
+  /** One request of an idempotency key at a time. */
+  readonly turns: Turns
   readonly dispatch: CommandDispatch
   readonly queries: HostQueries
   readonly catalogue: Catalogue

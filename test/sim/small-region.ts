@@ -1,5 +1,6 @@
 // A region in one process: the real scheduler with its real store and gRPC, and real agents over fake hosts. Operations
 // are called as the API calls them; HTTP has tests of its own.
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { parseShape } from '../../agent/host/fake/shape.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { seededRandom, systemRandom } from '../../lib/random.ts'
+import { createTurns } from '../../lib/turns.ts'
 import { type ProjectId, projectId } from '../../proto/ids.ts'
 import type { Catalogue } from '../../scheduler/model/catalogue.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
@@ -91,6 +93,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   const holds = new Holds()
   const ports: OperationPorts = {
     ...{ store, holds, catalogue, log },
+    turns: createTurns(),
     ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries },
     ...{ clock: systemClock, random: systemRandom },
   }

@@ -4,6 +4,7 @@
 // It never chooses an address, never puts a host address on a guest network, and never lets a tap up without a filter.
 
 import type { Logger } from '../../../lib/log.ts'
+import { createTurns } from '../../../lib/turns.ts'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec, Files, Processes } from '../../host/ports.ts'
 import { bridgeName, namespaceName } from '../../plan/names.ts'
@@ -15,7 +16,6 @@ import { ensureNamespace, removeNamespace } from './namespace.ts'
 import type { NetworkDriver } from './port.ts'
 import { ensureServicePort, removeServicePort } from './service-port.ts'
 import { ensureTap, removeTap } from './tap.ts'
-import { createTurns } from './turns.ts'
 
 export interface LinuxNetworkOptions {
   readonly exec: Exec

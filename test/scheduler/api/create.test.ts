@@ -111,6 +111,18 @@ describe('POST …/instances', () => {
     expect(await countInstances()).toBe(before + 1)
   })
 
+  it('answers them all alike where one takes the last GPUs there are', async () => {
+    const other = await startRegion({ hosts: 1 })
+    const call = { body: { type: exampleType, gpus: [{ type: 'nvidia-h100-80gb', count: 2 }] } }
+    const headers = { 'idempotency-key': 'the-last' }
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => other.call('POST', instancesPath, { ...call, headers })),
+    )
+    expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 8 }, () => 202))
+    expect((await other.call('POST', instancesPath, call)).status).toBe(409)
+    await other.close()
+  })
+
   it('refuses two keys that differ, and keys that are none', async () => {
     const two = await region.call('POST', `${instancesPath}?requestId=a`, {
       body: small,

@@ -1,5 +1,6 @@
 // A region for tests: the real API, operations, placement and store behind real HTTP on loopback. Only the agents are
 // missing: hosts are registered by hand, and serial output is what a test says.
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { systemClock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
+import { createTurns } from '../../../lib/turns.ts'
 import { HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
@@ -41,6 +43,7 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
   const ports = {
     store,
     holds: new Holds(),
+    turns: createTurns(),
     fleet: {
       refresh: async () => {},
       snapshot: async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { seededRandom } from '../../../lib/random.ts'
+import { createTurns } from '../../../lib/turns.ts'
 import { type HostId, hostId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
@@ -34,6 +35,7 @@ const committed = (input: CommitPlacement): CommitPlacementOutcome => ({
 function scripted(outcomes: readonly CommitPlacementOutcome[]) {
   const commits: CommitPlacement[] = []
   const nudged: HostId[] = []
+  const holds = new Holds()
   let snapshots = 0
   const commitPlacement = async (input: CommitPlacement) => {
     commits.push(input)
@@ -41,7 +43,8 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
   }
   const ports: OperationPorts = {
     store: { commitPlacement } as Partial<Store> as Store,
-    holds: new Holds(),
+    holds,
+    turns: createTurns(),
     fleet: {
       refresh: async () => {},
       snapshot: async () => {
@@ -71,7 +74,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       },
       ports,
     )
-  return { create, commits, nudged, snapshots: () => snapshots }
+  return { create, commits, holds, nudged, snapshots: () => snapshots }
 }
 
 describe('createInstance', () => {
@@ -88,6 +91,22 @@ describe('createInstance', () => {
     expect(await create()).toMatchObject({ kind: 'refused', problems: [{ reason: 'TRY_AGAIN' }] })
     expect(commits).toHaveLength(5)
     expect(nudged).toEqual([])
+  })
+
+  it('lets holds spread requests, but refuse none', async () => {
+    const { create, commits, holds } = scripted([])
+    const all = {
+      zone: zoneId('us1-a'),
+      architecture: 'x86_64',
+      vcpus: 64,
+      memoryMib: 65_536,
+      diskGb: 500,
+      gpus: [],
+    }
+    // What a snapshot shows already is held until somebody notices.
+    holds.add(host.hostId, { demand: all, devices: [] })
+    expect(await create()).toMatchObject({ kind: 'done' })
+    expect(commits).toHaveLength(1)
   })
 
   it('makes another name up where its own is taken, but keeps to a name that was asked', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createTurns } from '../../../../agent/drivers/network/turns.ts'
+import { createTurns } from '../../lib/turns.ts'
 
 /** Work that ends when it is told to. */
 function gate() {
