@@ -25,6 +25,12 @@ export function renderNoCloud(spec: InstanceSpec, nowMs: number): NoCloudFiles {
   }
 }
 
+const appendLists = [
+  { name: 'list', settings: ['append'] },
+  { name: 'dict', settings: ['no_replace', 'recurse_list'] },
+  { name: 'str', settings: [] },
+]
+
 function renderUserData(metadata: ReadonlyMap<string, string>): string {
   const value = metadata.get('user-data') ?? ''
   if (metadata.get('user-data-encoding') !== 'base64') return value
@@ -46,11 +52,10 @@ function renderVendorData(metadata: ReadonlyMap<string, string>, nowMs: number):
   }))
   const script = metadata.get('startup-script')
   const config = {
-    merge_how: [
-      { name: 'list', settings: ['append'] },
-      { name: 'dict', settings: ['no_replace', 'recurse_list'] },
-      { name: 'str', settings: [] },
-    ],
+    // cloud-init takes `merge_how` out when it reads this part, and forgets it; what it then goes by when it merges the
+    // part with user-data is `merge_type`, which stays in only beside the other.
+    merge_how: appendLists,
+    merge_type: appendLists,
     // Without `default` the image's own user would go.
     ...(users.length > 0 ? { users: ['default', ...users] } : {}),
     ...(script === undefined ? {} : startupScript(script)),

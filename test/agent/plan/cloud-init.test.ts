@@ -53,6 +53,12 @@ describe('vendor-data', () => {
     ])
   })
 
+  it('says how to merge in the two places that cloud-init looks: in the part, and in what it keeps of the part', () => {
+    const vendor = vendorOf({ 'ssh-keys': 'admin:ssh-rsa AAA' })
+    expect(vendor['merge_how']).toContainEqual({ name: 'list', settings: ['append'] })
+    expect(vendor['merge_type']).toEqual(vendor['merge_how'])
+  })
+
   it('changes no users where there are no keys', () => {
     expect(vendorOf({})).not.toHaveProperty('users')
   })
