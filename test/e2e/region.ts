@@ -10,6 +10,7 @@ import { v7 } from 'uuid'
 import { stringify } from 'yaml'
 import { repositoryRoot } from '../support/imports.ts'
 import type { TestImage } from './images.ts'
+import { sweepRegion } from './sweep.ts'
 
 export const regionId = 'us-texas-1'
 export const zoneId = 'us1-a'
@@ -38,8 +39,8 @@ export interface Region {
   ): Promise<Answer<Body>>
   startScheduler(): Promise<Daemon>
   startAgent(): Promise<Daemon>
-  /** Everything that was started is ended, and the directory removed. */
-  close(): Promise<void>
+  /** Ends everything that was started and removes the directory. `BERTH_KEEP=1` keeps guests and directory to look at. */
+  close(beforeRemoval?: () => void): Promise<void>
 }
 
 const instances = `/v1/regions/${regionId}/projects/${projectId}/compute/instances`
@@ -157,20 +158,24 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
           return false
         }
       }),
-    startAgent: () =>
-      start('agent', async () => {
-        const { body } = await region.call<{ hosts: { connected: boolean }[] }>(
-          'GET',
-          `/v1/regions/${regionId}/hosts`,
-        )
-        return body.hosts.some((host) => host.connected)
-      }),
-    close: async () => {
+    startAgent: () => start('agent', () => isAgentConnected(region)),
+    close: async (beforeRemoval) => {
       for (const daemon of [...daemons]) await daemon.kill('SIGTERM')
-      if (process.env['BERTH_KEEP'] !== '1') rmSync(directory, { recursive: true, force: true })
+      if (process.env['BERTH_KEEP'] === '1') return
+      sweepRegion(directory, networkUid)
+      beforeRemoval?.()
+      rmSync(directory, { recursive: true, force: true })
     },
   }
   return region
+}
+
+export async function isAgentConnected(region: Region): Promise<boolean> {
+  const { body } = await region.call<{ hosts: { connected: boolean }[] }>(
+    'GET',
+    `/v1/regions/${regionId}/hosts`,
+  )
+  return body.hosts.some((host) => host.connected)
 }
 
 function daemonOf(child: ChildProcess, onEnd: () => void): Daemon {

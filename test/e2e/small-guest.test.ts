@@ -4,6 +4,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
+import { expectCleanSlate } from './clean-slate.ts'
+import { guestNeeds } from './guest-needs.ts'
 import { findGuestPid, type HostState, readHostState, run } from './host-state.ts'
 import {
   createInstance,
@@ -13,16 +15,10 @@ import {
   waitForSerial,
   waitForStatus,
 } from './instances.ts'
-import { type Daemon, instancePath, openRegion, type Region, waitUntil } from './region.ts'
+import { type Daemon, instancePath, isAgentConnected, openRegion, type Region, waitUntil } from './region.ts'
 import { smallImages } from './small-images.ts'
 
-const needs = {
-  root: true,
-  programs: ['qemu-system-x86_64', 'qemu-img', 'dnsmasq', 'nft', 'ip', 'apt-get', 'dpkg-deb'],
-  files: ['/dev/net/tun'],
-}
-
-describeNeeding(needs, 'an instance with a small guest', () => {
+describeNeeding(guestNeeds, 'an instance with a small guest', () => {
   let region: Region
   let scheduler: Daemon
   let agent: Daemon
@@ -34,16 +30,6 @@ describeNeeding(needs, 'an instance with a small guest', () => {
     agent = await region.startAgent()
     before = readHostState(region.directory)
   })
-
-  /** The last trace, the agent's note of the tear-down, goes once the scheduler has it. */
-  async function expectCleanSlate(): Promise<void> {
-    await waitUntil(
-      'nothing is left',
-      async () => isDeepStrictEqual(readHostState(region.directory), before),
-      10_000,
-    ).catch(() => {})
-    expect(readHostState(region.directory)).toEqual(before)
-  }
 
   afterAll(async () => {
     await region.close()
@@ -107,18 +93,12 @@ describeNeeding(needs, 'an instance with a small guest', () => {
     await scheduler.kill('SIGKILL')
     scheduler = await region.startScheduler()
     expect((await waitForStatus(region, 'first', 'RUNNING')).id).toBe('first')
-    await waitUntil('the agent is back', async () => {
-      const { body } = await region.call<{ hosts: { connected: boolean }[] }>(
-        'GET',
-        '/v1/regions/us-texas-1/hosts',
-      )
-      return body.hosts[0]?.connected === true
-    })
+    await waitUntil('the agent is back', () => isAgentConnected(region))
   })
 
   it('goes and leaves nothing behind', async () => {
     await deleteInstance(region, 'first')
-    await expectCleanSlate()
+    await expectCleanSlate(region.directory, before)
   })
 
   it('is seen as stopped when it powered itself off while the agent was away', async () => {
@@ -133,7 +113,7 @@ describeNeeding(needs, 'an instance with a small guest', () => {
     const stopped = await waitForStatus(region, 'leaver', 'STOPPED')
     expect(stopped.lifecycle.reason).toBe('GUEST_POWERED_OFF')
     await deleteInstance(region, 'leaver')
-    await expectCleanSlate()
+    await expectCleanSlate(region.directory, before)
   })
 
   it.each([
@@ -148,7 +128,7 @@ describeNeeding(needs, 'an instance with a small guest', () => {
       isDeepStrictEqual(withoutFiles(), { ...before, files: [] }),
     )
     await deleteInstance(region, `broken-${image}`)
-    await expectCleanSlate()
+    await expectCleanSlate(region.directory, before)
   })
 })
 

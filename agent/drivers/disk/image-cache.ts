@@ -84,10 +84,14 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
       : undefined
   }
 
-  async function sweep(): Promise<void> {
+  async function makeDirectories(): Promise<void> {
     await files.makeDirectory(directory, { mode: 0o711 })
-    await files.remove(incoming)
     await files.makeDirectory(incoming, { mode: 0o711 })
+  }
+
+  async function sweep(): Promise<void> {
+    await files.remove(incoming)
+    await makeDirectories()
     const names = await files.list(directory)
     const known = new Set(
       names.map((name) => name.replace(/\.json$/, '')).filter((name) => sha256Pattern.test(name)),
@@ -105,6 +109,8 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
   }
 
   async function download(wanted: WantedFile | WantedImage, fetch: Required<FetchOptions>): Promise<Entry> {
+    // An operator in need of room may have removed the whole cache.
+    await makeDirectories()
     // Whatever is there is no whole entry.
     await removeEntry(wanted.sha256)
     const gid = await reserveGid()
