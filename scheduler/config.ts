@@ -2,6 +2,7 @@
 // things of one name, a reference to nothing) is checked after, with a sentence for each mistake.
 import { type Static, Type } from 'typebox'
 import { ConfigError, readConfigFile } from '../lib/config.ts'
+import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
 import type { Catalogue } from './model/catalogue.ts'
@@ -172,6 +173,3 @@ export function findSettingProblems({ auth, agents }: Settings): readonly string
   }
   return problems
 }
-
-const isLoopback = (host: string) =>
-  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)

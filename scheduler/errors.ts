@@ -98,6 +98,15 @@ const catalogue = {
     409,
     ({ key }) => `The idempotency key ${key} was used for another request; use a new key for a new request.`,
   ),
+  IDEMPOTENCY_KEY_SPENT: entry<{ key: string; uid: string }>(
+    409,
+    ({ key, uid }) =>
+      `The idempotency key ${key} made instance ${uid}, which has been deleted since; use a new key for a new instance.`,
+  ),
+  SERIAL_NOT_KEPT: entry<{ id: string }>(
+    409,
+    ({ id }) => `${id} has no serial output: its guest is gone from its host, or never started.`,
+  ),
   POOL_CAPACITY_EXCEEDED: said(409),
   REVISION_MISMATCH: entry<{ revision: number }>(
     412,

@@ -1,10 +1,9 @@
 // Puts the scheduler together: settings → store → agents' sessions → loops → HTTP; and takes it apart on a signal.
 // Standard output gets one line of JSON that says where it listens; the log goes to standard error.
 
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../lib/clock.ts'
-import { ConfigError } from '../lib/config.ts'
+import { ConfigError, readSecretFile } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
 import { createTurns } from '../lib/turns.ts'
@@ -53,6 +52,11 @@ async function startScheduler(settings: Settings, log: Logger) {
   const random = systemRandom
   const catalogue = catalogueOf(settings)
   const store = await openSqliteStore({ path: settings.store.path, log })
+  void store.failed.then((err) => {
+    // Nothing can be promised any more; the service manager starts it anew.
+    log.error({ err }, 'The store has ended: closing.')
+    process.exit(1)
+  })
   const agents = await startAgentServer({
     host: settings.agents.host,
     port: settings.agents.port,
@@ -89,7 +93,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     verifier: createTokenVerifier({ settings: settings.auth, clock }),
   })
   return {
-    addresses: { http: api.url, agents: `${settings.agents.host}:${agents.port}` },
+    addresses: { http: api.url, agents: agents.address },
     // Requests first, so that none is half answered; the store last, since everything writes to it.
     close: async () => {
       await api.close()
@@ -102,7 +106,7 @@ async function startScheduler(settings: Settings, log: Logger) {
 
 function readAgentToken({ token, tokenFile }: Settings['agents']): string {
   if (tokenFile === undefined) return token ?? ''
-  const read = readFileSync(tokenFile, 'utf8').trim()
+  const read = readSecretFile(tokenFile)
   if (read.length >= 16) return read
   throw new ConfigError(`The agents' token in ${tokenFile} has fewer than 16 characters.`)
 }
@@ -110,7 +114,7 @@ function readAgentToken({ token, tokenFile }: Settings['agents']): string {
 function readTls({ tls }: Settings['agents']): { tls?: { certificate: string; key: string } } {
   if (tls === undefined) return {}
   const { certificateFile, keyFile } = tls
-  return { tls: { certificate: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }
+  return { tls: { certificate: readSecretFile(certificateFile), key: readSecretFile(keyFile) } }
 }
 
 try {

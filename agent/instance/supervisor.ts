@@ -71,7 +71,8 @@ export class Supervisor implements InstancesSide {
       )
     }
     if (epoch === this.#host.epoch) return
-    await this.#writeHost({ epoch })
+    // A later epoch may count its commands anew.
+    await this.#writeHost({ epoch, lastCommandSequence: 0n })
   }
 
   async accept(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
@@ -136,6 +137,10 @@ export class Supervisor implements InstancesSide {
     if (actor) {
       await actor.accept((before) => recordForCommand(command as EnsureCommand, before))
       return { outcome: CommandOutcome.ACCEPTED, message: '' }
+    }
+    if (command.sequence > 0n && command.sequence <= this.#host.lastCommandSequence) {
+      // Made again, it would be the ghost of an instance that has come and gone.
+      return { outcome: CommandOutcome.STALE, message: 'it was taken before, and nothing of it is left' }
     }
     const record = recordForCommand(command as EnsureCommand, undefined)
     // Journalled before anybody else sees it.

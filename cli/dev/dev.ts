@@ -48,6 +48,8 @@ export async function devAction(flags: DevFlags): Promise<void> {
   const { signal } = interruption
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interruption.abort())
   let region: RunningRegion | undefined
+  // Simulated guests are nothing but state.
+  let isEmpty = isSimulated
   try {
     region = await startRegion({
       directory,
@@ -61,7 +63,10 @@ export async function devAction(flags: DevFlags): Promise<void> {
     })
     announce(region, { directory, hosts })
     await watchUntilInterrupted(directory, region, signal)
-    if (flags.clean && !isSimulated) await deleteAllInstances(region.client, { clock, random, say })
+    if (flags.clean && !isSimulated) {
+      await deleteAllInstances(region.client, { clock, random, say })
+      isEmpty = true
+    }
   } catch (thrown) {
     // What an interruption breaks off is no news.
     if (region !== undefined || !signal.aborted) throw thrown
@@ -69,11 +74,15 @@ export async function devAction(flags: DevFlags): Promise<void> {
     say('Stopping the daemons')
     await stopDaemons(directory, clock)
     forgetProcess(directory, 'owner')
-    if (region !== undefined && (isThrownAway || flags.clean)) {
+    if (region !== undefined && (isThrownAway || flags.clean) && isEmpty) {
       removeContext(contextName, region.context.server)
       await removeRegion(directory, clock)
     } else if (isThrownAway) {
       rmSync(directory.path, { recursive: true, force: true })
+    } else if (flags.clean && !isSimulated) {
+      say(
+        `Not every instance is gone, so nothing is thrown away: "npm run dev -- --clean" tries again. State: ${directory.path}`,
+      )
     } else if (!isSimulated) {
       say(`Guests keep running; "npm run dev" finds them again. State: ${directory.path}`)
     }

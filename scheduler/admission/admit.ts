@@ -37,8 +37,6 @@ export interface AdmittedInstance {
   readonly spec: InstanceSpec
   readonly demand: Demand
   readonly addresses: readonly AddressDemand[]
-  /** Sentences for the status message. */
-  readonly warnings: readonly string[]
 }
 
 export type Admission =
@@ -100,7 +98,6 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
     },
     addresses: nics.map(claimAddress),
-    warnings: diskWarnings(disks),
   }
 }
 
@@ -111,6 +108,7 @@ function renderDetails(
   { catalogue, project }: AdmissionContext,
 ): InstanceDetails {
   const paths = resourcePaths(catalogue.region)
+  const warnings = diskWarnings(disks)
   const names = { instance: id, zone: zone.id, project: project.id }
   return {
     ...(request.displayName === undefined ? {} : { displayName: request.displayName }),
@@ -122,6 +120,7 @@ function renderDetails(
     disks: disks.map((disk) => disk.details),
     nics: nics.map((nic) => nic.details),
     gpus: gpus.map((gpu) => ({ type: paths.acceleratorType(zone.id, gpu.type), count: gpu.count })),
+    ...(warnings.length === 0 ? {} : { warnings }),
   }
 }
 

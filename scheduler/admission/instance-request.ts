@@ -6,6 +6,7 @@ import { resourceIdPattern } from '../../proto/ids.ts'
 const closed = { additionalProperties: false } as const
 // Without control characters: these texts end up in terminals.
 const lineOfText = { maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }
+const textOfLines = { maxLength: 2048, pattern: '^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f]*$' }
 const reference = (description: string) => Type.String({ minLength: 1, maxLength: 1024, description })
 
 export const DiskRequest = Type.Object(
@@ -55,7 +56,7 @@ export const InstanceRequest = Type.Object(
       }),
     ),
     displayName: Type.Optional(Type.String(lineOfText)),
-    description: Type.Optional(Type.String({ maxLength: 2048 })),
+    description: Type.Optional(Type.String(textOfLines)),
     labels: Type.Optional(
       Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
     ),

@@ -14,12 +14,16 @@ export function checkLabels(labels: Readonly<Record<string, string>>): readonly 
       ...(value.length <= maximumLength
         ? []
         : [invalid(`The value has ${value.length} characters; at most ${maximumLength} are possible.`)]),
+      ...(hasControlCharacter(value) ? [invalid('The value has a control character in it; remove it.')] : []),
     ]
   })
   if (entries.length <= maximumLabels) return problems
   const message = `There are ${entries.length} labels; at most ${maximumLabels} are possible.`
   return [problem('INVALID_LABEL', { message }, 'labels'), ...problems]
 }
+
+/** Values end up in terminals. */
+const hasControlCharacter = (text: string) => /\p{Cc}/u.test(text)
 
 const keyRule =
   'A label key has 1 to 63 characters: first a lower-case letter, then lower-case letters, digits, "-", "_", "." or "/", a letter or digit last.'

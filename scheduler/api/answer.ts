@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Logger } from '../../lib/log.ts'
 import { type Refusal, reasons, refuse, refuseAll, statusOf } from '../errors.ts'
+import { StoreUnavailable } from '../operations/ports.ts'
 import { RefusedError } from './json-body.ts'
 import { renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
 
@@ -41,11 +42,18 @@ export function answerError(
   reply: FastifyReply,
   log: Logger,
 ): FastifyReply {
+  if (thrown instanceof StoreUnavailable) {
+    log.error({ requestId: request.id, err: thrown }, 'The store did not answer a request.')
+    return answerRefusal(reply, refuse('TRY_AGAIN', { message: storeSilent }))
+  }
   const refusal = refusalOf(thrown, request)
   if (refusal !== undefined) return answerRefusal(reply, refusal)
   log.error({ requestId: request.id, err: thrown }, 'A request failed.')
   return answerRefusal(reply, refuse('INTERNAL', { requestId: request.id }))
 }
+
+const storeSilent =
+  'The store does not answer at this moment, so whether this was carried out is not known. Repeat it with the same Idempotency-Key.'
 
 function refusalOf(thrown: unknown, request: FastifyRequest): Refusal | undefined {
   if (thrown instanceof RefusedError) return thrown.refusal

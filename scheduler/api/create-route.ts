@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import { type Problem, type Refusal, refuseAll } from '../errors.ts'
+import { type Refusal, refuseAll } from '../errors.ts'
 import { findMeaningProblems } from '../operations/admission-context.ts'
 import { createInstance } from '../operations/create-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
@@ -10,7 +10,8 @@ import { answerRefusal, ErrorBody } from './answer.ts'
 import { entityTagOf, InstanceResource, renderInstance } from './instance-resource.ts'
 import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
-import { misshapenPaths, renderField, renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
+import { setAside } from './set-aside.ts'
+import { misshapenPaths, renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
 
 export function addCreateRoute(server: Server, path: string, ports: OperationPorts): void {
   const { region } = ports.catalogue
@@ -64,41 +65,14 @@ function refuseBody(
   request: FastifyRequest,
   ports: OperationPorts,
 ): Refusal {
-  const shape = renderShapeProblems(findings)
-  const aside = findings.flatMap(misshapenPaths).map(downToKey)
-  const rest = withoutPaths(request.body, aside)
-  const meaning = request.validateInput(rest, 'body')
+  const rest = setAside(request.body, findings.flatMap(misshapenPaths))
+  const meaning = request.validateInput(rest.body, 'body')
     ? findMeaningProblems(
-        { body: rest as InstanceRequest, project: projectOf(request), serverHost: request.host },
+        { body: rest.body as InstanceRequest, project: projectOf(request), serverHost: request.host },
         ports,
       )
     : []
-  const [first, ...others] = [...shape, ...meaning.filter((found) => !touches(found, aside))]
+  const [first, ...others] = [...renderShapeProblems(findings), ...meaning.filter(rest.isOfRequest)]
   if (first === undefined) throw new Error('The validator refused a body without saying why.')
   return refuseAll([first, ...others])
 }
-
-/** An entry can't leave a list without moving the others: then the whole list goes. */
-const downToKey = (path: readonly string[]): readonly string[] =>
-  path.slice(0, path.findLastIndex((part) => !/^\d+$/.test(part)) + 1)
-
-function withoutPaths(body: unknown, paths: readonly (readonly string[])[]): unknown {
-  const copy: unknown = structuredClone(body)
-  for (const path of paths) {
-    const parent = path.slice(0, -1).reduce<unknown>(childOf, copy)
-    if (typeof parent === 'object' && parent !== null) Reflect.deleteProperty(parent, path.at(-1) ?? '')
-  }
-  return copy
-}
-
-const childOf = (value: unknown, key: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
-
-/** A problem in, below or above a part set aside would speak of something that the client did not write. */
-function touches({ field }: Problem, paths: readonly (readonly string[])[]): boolean {
-  if (field === undefined) return true
-  return paths.map(renderField).some((path) => isWithin(field, path) || isWithin(path, field))
-}
-
-const isWithin = (inner: string, outer: string): boolean =>
-  inner.startsWith(outer) && (inner.length === outer.length || /[.[]/.test(inner.charAt(outer.length)))

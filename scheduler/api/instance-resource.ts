@@ -65,7 +65,7 @@ export function renderInstance(instance: InstanceRecord, region: string): Instan
     hostname: details.hostname,
     lifecycle: {
       status: instance.status,
-      statusMessage: instance.statusMessage,
+      statusMessage: [instance.statusMessage, ...(details.warnings ?? [])].join(' '),
       reason: instance.reason,
       since: formatTimestamp(instance.statusSinceMs),
     },

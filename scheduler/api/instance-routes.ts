@@ -148,7 +148,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     async (request, reply) => {
       const address = addressOf(request.params)
       const { query } = request
-      const port = Number(parseInteger(query.port, { name: 'port', minimum: 1n, maximum: 4n, absent: 1n }))
+      const port = Number(parseInteger(query.port, { name: 'port', minimum: 1n, maximum: 1n, absent: 1n }))
       const start = parseInteger(query.start, { name: 'start', ...int64, absent: 0n })
       const outcome = await readSerial({ ...address, port, start }, ports)
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)

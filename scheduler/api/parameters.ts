@@ -29,6 +29,7 @@ export function parseInteger(
   if (text === undefined) return absent
   const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined
   if (value !== undefined && value >= minimum && value <= maximum) return value
+  if (minimum === maximum) throw invalid(name, `"${name}" can only be ${minimum}.`)
   throw invalid(name, `"${name}" must be an integer from ${minimum} to ${maximum}.`)
 }
 

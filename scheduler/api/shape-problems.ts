@@ -20,6 +20,7 @@ export function renderShapeProblems(findings: readonly ShapeFinding[]): readonly
 /** The parts of the body that a finding makes unreadable, an unknown field's likely meaning among them. */
 export function misshapenPaths(finding: ShapeFinding): readonly (readonly string[])[] {
   const path = parsePointer(finding.instancePath)
+  if (finding.keyword === 'required') return [[...path, String(finding.params['missingProperty'])]]
   if (finding.keyword !== 'additionalProperties') return [path]
   const { unknown, meant } = unknownFieldOf(finding)
   return [unknown, ...(meant === undefined ? [] : [meant])].map((name) => [...path, name])

@@ -39,7 +39,7 @@ export function createTokenVerifier({
         })
         return { kind: 'verified', principal: principalOf(payload, settings) }
       } catch (thrown) {
-        if (thrown instanceof errors.JWKSTimeout || !(thrown instanceof errors.JOSEError)) {
+        if (!(thrown instanceof errors.JOSEError) || keyTroubles.has(thrown.code)) {
           return refuse('TRY_AGAIN', {
             message: 'The keys of the token issuer can not be reached; try again.',
           })
@@ -49,6 +49,9 @@ export function createTokenVerifier({
     },
   }
 }
+
+// Of the issuer's key set, not of the token: it answers too late, with an error, or with something else.
+const keyTroubles = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'])
 
 const unauthenticated = (message: string) => refuse('UNAUTHENTICATED', { message })
 

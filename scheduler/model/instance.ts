@@ -16,6 +16,8 @@ export interface InstanceDetails {
   readonly disks: readonly InstanceDisk[]
   readonly nics: readonly InstanceNic[]
   readonly gpus: readonly InstanceGpu[]
+  /** What its owner should know of what was made as asked: sentences. */
+  readonly warnings?: readonly string[]
 }
 
 export interface InstanceDisk {

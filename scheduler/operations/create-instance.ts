@@ -119,9 +119,11 @@ async function findEarlier(
   const earlier = await store.findByIdempotencyKey(idempotency)
   if (earlier.kind === 'replay') return done(earlier.instance)
   if (earlier.kind === 'other-request') return refuseReuse(idempotency.key)
+  if (earlier.kind === 'gone') return refuseSpent(idempotency.key, earlier.uid)
   return undefined
 }
 
+const refuseSpent = (key: string, uid: InstanceUid): Refusal => refuse('IDEMPOTENCY_KEY_SPENT', { key, uid })
 const refuseReuse = (key: string): Refusal => refuse('IDEMPOTENCY_KEY_REUSED', { key })
 
 interface Decision {
@@ -135,7 +137,7 @@ function commitOf(
   { admission, verdict, idempotency }: Decision,
   { random, clock }: OperationPorts,
 ): CommitPlacement {
-  const { details, demand, addresses, id, warnings } = admission
+  const { details, demand, addresses, id } = admission
   const spec = clone(InstanceSpecSchema, admission.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {
@@ -150,7 +152,7 @@ function commitOf(
     demand,
     devices: verdict.devices.map((device) => device.address),
     explanation: verdict.explanation,
-    statusMessage: ['Placed; preparation is about to begin.', ...warnings].join(' '),
+    statusMessage: 'Placed; preparation is about to begin.',
     commandId: random.uuid(),
     requestId: request.requestId,
     stopDeadlineMs,
@@ -169,6 +171,8 @@ function answerTo(
       return done(outcome.instance)
     case 'other-request':
       return refuseReuse(idempotencyKey ?? '')
+    case 'gone':
+      return refuseSpent(idempotencyKey ?? '', outcome.uid)
     case 'name-taken':
       return body.id === undefined ? 'again' : refuse('NAME_TAKEN', { id }, 'id')
     case 'address-taken':

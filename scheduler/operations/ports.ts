@@ -8,6 +8,8 @@ import type { HostSnapshot } from '../model/placement.ts'
 import type { Store } from '../store/store.ts'
 import type { Holds } from './holds.ts'
 
+export { StoreUnavailable } from '../store/store.ts'
+
 /** Every host as of now: capacity from the store, connectedness from the sessions. */
 export interface Fleet {
   snapshot(): Promise<readonly HostSnapshot[]>

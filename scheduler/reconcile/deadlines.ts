@@ -5,7 +5,7 @@ import { type Clock, formatTimestamp } from '../../lib/clock.ts'
 import type { HostId } from '../../proto/ids.ts'
 import { type InstanceStatus, instanceLifecycle, instanceStatuses } from '../../proto/instance-state.ts'
 import type { InstanceRecord } from '../model/instance.ts'
-import type { Store } from '../store/store.ts'
+import { outboxLimit, type Store } from '../store/store.ts'
 
 export interface DeadlinePorts {
   readonly store: Pick<Store, 'listInStatusSince' | 'readOutbox' | 'setStatusMessage'>
@@ -14,9 +14,6 @@ export interface DeadlinePorts {
 }
 
 export type Wait = 'HOST_SILENT' | 'COMMAND_NOT_TAKEN' | 'OVERDUE'
-
-// More than a host's instances can have waiting.
-const outboxLimit = 10_000
 
 export async function tellOverdue({ store, isConnected, clock }: DeadlinePorts): Promise<void> {
   const nowMs = clock.nowMs()

@@ -8,6 +8,14 @@ import type { HostId, InstanceUid, NetworkUid, PciAddress, ProjectId, ZoneId } f
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
 
+/** More than all of a host's instances can have waiting. */
+export const outboxLimit = 10_000
+
+/** The store can't carry out a call at this moment, or can't say what became of it: it may or may not be on disk. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
 export interface Store {
   // Hosts
   registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
@@ -17,7 +25,7 @@ export interface Store {
   // Instances
   /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
-  /** What this key was used for, without changing anything. */
+  /** What this key was used for, without changing anything. Keys are remembered for 48 hours at least. */
   findByIdempotencyKey(input: IdempotencyKey): Promise<IdempotencyOutcome>
   /** Sets the desired state to absent, the status to DEPROVISIONING, and queues the command. */
   requestDelete(input: RequestDelete): Promise<RequestDeleteOutcome>
@@ -56,6 +64,8 @@ export interface RegisterHost {
   readonly hostId: HostId
   readonly zone: ZoneId
   readonly journalUuid: string
+  /** What the host has in its journal already: a store that is new to it goes on from there. */
+  readonly lastCommandSequence: number
   readonly bootId: string
   readonly agentVersion: string
   /** HostFacts, binary: kept for operators, never read by placement. */
@@ -107,6 +117,8 @@ export interface IdempotencyKey {
 export type IdempotencyOutcome =
   | { readonly kind: 'unused' }
   | { readonly kind: 'replay'; readonly instance: InstanceRecord }
+  /** It made an instance that has been deleted since: making another would not be repeating. */
+  | { readonly kind: 'gone'; readonly uid: InstanceUid }
   | { readonly kind: 'other-request' }
 
 /** A NIC's claim: the store picks the address where none is asked. */
@@ -141,8 +153,7 @@ export interface CommitPlacement {
 
 export type CommitPlacementOutcome =
   | { readonly kind: 'committed'; readonly instance: InstanceRecord }
-  | { readonly kind: 'replay'; readonly instance: InstanceRecord }
-  | { readonly kind: 'other-request' }
+  | Exclude<IdempotencyOutcome, { kind: 'unused' }>
   | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }

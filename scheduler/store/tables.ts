@@ -30,6 +30,10 @@ export interface HostRow {
   agent_version: string
   epoch: number
   facts: Uint8Array
+  vcpus_reported: number
+  memory_mib_reported: number
+  disk_gb_reported: number
+  /** What it reports, or what is claimed where that is more. */
   vcpus_capacity: number
   vcpus_used: number
   memory_mib_capacity: number

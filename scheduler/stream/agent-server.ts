@@ -5,6 +5,7 @@ import { Server, ServerCredentials, type sendUnaryData, status } from '@grpc/grp
 import type { Clock } from '../../lib/clock.ts'
 import { grpcServiceOf } from '../../lib/grpc-service.ts'
 import type { Logger } from '../../lib/log.ts'
+import { isLoopback } from '../../lib/loopback.ts'
 import type { Random } from '../../lib/random.ts'
 import { AgentService, type SendBytesResponse } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
@@ -138,9 +139,6 @@ function assertSafe({ host, port, tls, token }: AgentServerOptions): void {
     )
   }
 }
-
-const isLoopback = (host: string) =>
-  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host)
 

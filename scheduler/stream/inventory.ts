@@ -3,13 +3,10 @@ import { DesiredState, EnsureInstanceSchema } from '../../proto/gen/berth/agent/
 import { type Command, CommandSchema, ObjectKind } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../model/instance.ts'
-import type { Store } from '../store/store.ts'
+import { outboxLimit, type Store } from '../store/store.ts'
 
 /** How long a guest may take to power off; what a repeated command can't know of the first one. */
 const stopDeadlineMs = 60_000
-
-// More than a host's instances can have waiting.
-const outboxLimit = 10_000
 
 /**
  * Instances that the host was told of and that its full list does not have. That is no proof of anything: unknown is not

@@ -45,6 +45,7 @@ function registrationOf(
     hostId,
     zone: zoneId(zone.id),
     journalUuid: hello.journalUuid,
+    lastCommandSequence: Number(hello.lastCommandSequence),
     bootId: hello.bootId,
     agentVersion: hello.agentVersion,
     facts: toBinary(HostFactsSchema, facts),

@@ -1,6 +1,6 @@
 // Runs `berth` as a user does, against a server that answers like the API and remembers what it was asked.
 import { spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -15,10 +15,11 @@ export interface BerthRun {
 }
 
 export async function runBerth(args: readonly string[], env: Record<string, string>): Promise<BerthRun> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-cli-'))
   const child = spawn(process.execPath, [join(repositoryRoot, 'cli/main.ts'), ...args], {
     env: {
       PATH: process.env['PATH'],
-      BERTH_CONFIG: join(mkdtempSync(join(tmpdir(), 'berth-cli-')), 'c.json'),
+      BERTH_CONFIG: join(folder, 'c.json'),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,6 +33,7 @@ export async function runBerth(args: readonly string[], env: Record<string, stri
     stderr += chunk
   })
   const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  rmSync(folder, { recursive: true })
   return { exitCode, stdout, stderr }
 }
 

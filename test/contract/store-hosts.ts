@@ -81,6 +81,36 @@ export function describeHostContract(name: string, open: OpenStore): void {
       expect(shrunk.devices[0]).toMatchObject({ address: gpu(1), claimedBy: uidOf(1) })
     })
 
+    it('takes room away that was claimed beyond what it reports, as it is given back', async () => {
+      for (const number of [1, 2]) await commit(store(), placementOf(number))
+      await store().registerHost(hostOf({ vcpus: 1, memoryMib: 0, diskGb: 500 }))
+      expect(await readHost(store())).toMatchObject({ vcpus: { capacity: 2, used: 2 } })
+      const gone = { phase: InstancePhase.FAILED, released: true }
+      await store().applyObservation(observationOf(uidOf(1), gone))
+      expect(await readHost(store())).toMatchObject({
+        ...{ vcpus: { capacity: 1, used: 1 }, memoryMib: { capacity: 1024, used: 1024 } },
+        diskGb: { capacity: 500, used: 10 },
+      })
+      await store().applyObservation(observationOf(uidOf(2), gone))
+      expect(await readHost(store())).toMatchObject({ memoryMib: { capacity: 0, used: 0 } })
+    })
+
+    it('takes another journal where all that is placed there has given back what it held', async () => {
+      await commit(store(), placementOf(1))
+      await store().applyObservation(observationOf(uidOf(1), { phase: InstancePhase.FAILED, released: true }))
+      const changed = hostOf({ journalUuid: 'journal-2' })
+      expect(await store().registerHost(changed)).toMatchObject({ kind: 'registered', epoch: 2 })
+    })
+
+    it('goes on after the last command that a host remembers from an earlier store', async () => {
+      const remembering = hostId('host-9')
+      const outcome = await store().registerHost(hostOf({ hostId: remembering, lastCommandSequence: 41 }))
+      expect(outcome).toMatchObject({ nextCommandSequence: 42 })
+      await commit(store(), placementOf(1, { hostId: remembering }))
+      const [command] = await store().readOutbox({ hostId: remembering, fromSequence: 0, limit: 1 })
+      expect(command?.sequence).toBe(42n)
+    })
+
     it('adds new devices, and hands out none that has vanished', async () => {
       const devices = [gpu(1), gpu(9)].map((address) => ({ address, numaNode: 1 }))
       await store().registerHost(hostOf({ devices }))

@@ -43,6 +43,7 @@ export function hostOf(changes: Partial<RegisterHost> = {}): RegisterHost {
     hostId: host,
     zone,
     journalUuid: 'journal-1',
+    lastCommandSequence: 0,
     bootId: 'boot-1',
     agentVersion: '1.0.0',
     facts: new Uint8Array([1, 2, 3]),

@@ -92,10 +92,12 @@ describeNeeding(needs, 'an instance with a Debian guest', () => {
     expect(await guest('sudo dhclient -v -1 -lf /tmp/leases -pf /tmp/dhclient.pid 2>&1')).toContain(
       `DHCPACK of ${login.address}`,
     )
+    // Without an agent, however slow the guest is.
+    await guest('until [ "$(wc -l <polls)" -ge 10 ]; do sleep 0.2; done')
     agent = await region.startAgent()
     await waitForStatus(region, 'debian', 'RUNNING')
     const polls = (await guest('kill $(cat poller); cat polls')).split('\n')
-    expect(polls.length).toBeGreaterThan(10)
+    expect(polls.length).toBeGreaterThanOrEqual(10)
     expect(polls.filter((code) => code !== '200')).toEqual([])
     expect(findGuestPid(created.uid)).toBe(pid)
     expect((await region.call<InstanceBody>('GET', instancePath('debian'))).body.uid).toBe(created.uid)

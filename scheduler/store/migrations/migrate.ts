@@ -1,13 +1,19 @@
 import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { instancesMigration } from './0001-instances.ts'
+import { reportedCapacityMigration } from './0002-reported-capacity.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
 export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnTypes): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '0001-instances': instancesMigration(types) }) },
+    provider: {
+      getMigrations: async () => ({
+        '0001-instances': instancesMigration(types),
+        '0002-reported-capacity': reportedCapacityMigration,
+      }),
+    },
   })
   const { error, results = [] } = await migrator.migrateToLatest()
   if (error === undefined) return

@@ -68,7 +68,6 @@ async function carryOut(
     case 'removed':
       if (row.released === 0) await release()
       await tell(null, 'DELETED', 'Deleted: its host holds nothing of it any more.')
-      await tx.deleteFrom('idempotency_keys').where('instance_uid', '=', row.uid).execute()
       await tx.deleteFrom('instances').where('uid', '=', row.uid).execute()
       return { kind: 'removed', uid: before.uid }
     case 'move':

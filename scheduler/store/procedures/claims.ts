@@ -73,6 +73,11 @@ async function claimDevice(
     : lost('device', `device ${claim.address} is taken`)
 }
 
+const capacityAfter = (what: 'vcpus' | 'memory_mib' | 'disk_gb', released: number) => {
+  const [reported, used] = [sql.ref(`${what}_reported`), sql.ref(`${what}_used`)]
+  return sql<number>`CASE WHEN ${reported} > ${used} - ${released} THEN ${reported} ELSE ${used} - ${released} END`
+}
+
 /** Gives back what an instance holds. Only proof of tear-down leads here. */
 export async function releaseClaims(
   tx: Tx,
@@ -85,6 +90,10 @@ export async function releaseClaims(
       vcpus_used: row('vcpus_used', '-', demand.vcpus),
       memory_mib_used: row('memory_mib_used', '-', demand.memoryMib),
       disk_gb_used: row('disk_gb_used', '-', demand.diskGb),
+      // Of a host that has shrunk, capacity falls as what was claimed beyond it is given back.
+      vcpus_capacity: capacityAfter('vcpus', demand.vcpus),
+      memory_mib_capacity: capacityAfter('memory_mib', demand.memoryMib),
+      disk_gb_capacity: capacityAfter('disk_gb', demand.diskGb),
     }))
     .where('host_id', '=', hostId)
     .execute()

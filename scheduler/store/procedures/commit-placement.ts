@@ -99,13 +99,22 @@ async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly n
   for (const [nic, claim] of input.addresses.entries()) {
     // What an earlier NIC of this request was given in the same network isn't claimed yet.
     const siblings = picked.filter((_, index) => input.addresses[index]?.networkUid === claim.networkUid)
-    const reservedIpv4 = [...claim.reservedIpv4, ...siblings.map(formatIpv4)]
+    const reservedIpv4 = [...claim.reservedIpv4, ...siblings.map(formatIpv4), ...askedBeside(input, nic)]
     const outcome = await pickAddress(tx, { ...claim, reservedIpv4 })
     if (outcome.kind === 'taken') throw new Refused({ kind: 'address-taken', nic, address: outcome.address })
     if (outcome.kind === 'exhausted') throw new Refused({ kind: 'addresses-exhausted', nic })
     picked.push(outcome.ipv4)
   }
   return picked
+}
+
+/** What later NICs ask for by name is not for one that takes any. */
+function askedBeside({ addresses }: CommitPlacement, nic: number): readonly string[] {
+  const own = addresses[nic]
+  if (own === undefined || own.requestedIpv4 !== undefined) return []
+  return addresses
+    .filter(({ networkUid }) => networkUid === own.networkUid)
+    .flatMap(({ requestedIpv4 }) => requestedIpv4 ?? [])
 }
 
 async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonly number[]): Promise<void> {

@@ -22,6 +22,9 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     epoch,
     facts: input.facts,
     // What is claimed stays within capacity even on a host that has shrunk.
+    vcpus_reported: input.vcpus,
+    memory_mib_reported: input.memoryMib,
+    disk_gb_reported: input.diskGb,
     vcpus_capacity: Math.max(input.vcpus, known?.vcpus_used ?? 0),
     memory_mib_capacity: Math.max(input.memoryMib, known?.memory_mib_used ?? 0),
     disk_gb_capacity: Math.max(input.diskGb, known?.disk_gb_used ?? 0),
@@ -36,8 +39,8 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
       vcpus_used: 0,
       memory_mib_used: 0,
       disk_gb_used: 0,
-      next_command_sequence: 1,
-      acknowledged_sequence: 0,
+      next_command_sequence: input.lastCommandSequence + 1,
+      acknowledged_sequence: input.lastCommandSequence,
       ...values,
     })
     .onConflict((conflict) => conflict.column('host_id').doUpdateSet(values))
@@ -57,6 +60,7 @@ async function refuseIfAnother(
     .selectFrom('instances')
     .select('id')
     .where('host_id', '=', input.hostId)
+    .where('released', '=', 0)
     .executeTakeFirst()
   if (!placed) return undefined
   const [reason, what] =
@@ -66,7 +70,7 @@ async function refuseIfAnother(
   return {
     kind: 'refused',
     reason,
-    message: `Host ${input.hostId} came back with ${what} while instances are placed on it: restore its state directory, or delete those instances first.`,
+    message: `Host ${input.hostId} came back with ${what} while instances are placed on it: restore its state directory. What they hold there stays reserved meanwhile.`,
   }
 }
 

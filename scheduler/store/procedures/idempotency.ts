@@ -1,10 +1,10 @@
+import { instanceUid } from '../../../proto/ids.ts'
 import type { IdempotencyKey, IdempotencyOutcome } from '../store.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
-/**
- * What a key was used for. A key whose instance is gone is unused again: the answer that it stands for can't be given
- * any more, and a client that sends it wants the instance.
- */
+const keepMs = 48 * 3_600_000
+
+/** What a key was used for. It outlives its instance: a late repeat of the create must not make another one. */
 export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promise<IdempotencyOutcome> {
   const known = await tx
     .selectFrom('idempotency_keys')
@@ -19,8 +19,8 @@ export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promi
     .selectAll()
     .where('uid', '=', known.instance_uid)
     .executeTakeFirst()
-  if (!row) return { kind: 'unused' }
   if (known.request_hash !== input.requestHash) return { kind: 'other-request' }
+  if (!row) return { kind: 'gone', uid: instanceUid(known.instance_uid) }
   return { kind: 'replay', instance: instanceFromRow(row) }
 }
 
@@ -29,10 +29,13 @@ export async function rememberKey(
   input: IdempotencyKey,
   made: { uid: string; nowMs: number },
 ): Promise<void> {
+  await tx
+    .deleteFrom('idempotency_keys')
+    .where('created_at_ms', '<', made.nowMs - keepMs)
+    .execute()
   const values = { request_hash: input.requestHash, instance_uid: made.uid, created_at_ms: made.nowMs }
   await tx
     .insertInto('idempotency_keys')
     .values({ project: input.project, principal: input.principal, key: input.key, ...values })
-    .onConflict((conflict) => conflict.columns(['project', 'principal', 'key']).doUpdateSet(values))
     .execute()
 }

@@ -21,4 +21,10 @@ export type WorkerMessage =
 
 export type WorkerOutcome =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly message: string }
+  | {
+      readonly id: number
+      readonly ok: false
+      /** Nothing is wrong with the call: it can be made again. */
+      readonly isUnavailable: boolean
+      readonly message: string
+    }

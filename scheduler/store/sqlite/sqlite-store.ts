@@ -1,13 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../../../lib/log.ts'
 import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
-import type { Store } from '../store.ts'
+import { type Store, StoreUnavailable } from '../store.ts'
 import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
-
-/** The store cannot say what became of a call: it may or may not be on disk. */
-export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable'
-}
 
 export interface SqliteStoreOptions {
   /** A file, or ':memory:'. Its directory exists. */
@@ -20,6 +15,8 @@ export interface SqliteStoreOptions {
 export interface SqliteStore extends Store {
   /** How many transactions have been committed for how many calls. */
   stats(): { readonly batches: number; readonly calls: number }
+  /** Resolves if the store ends without having been closed: it answers nothing any more. */
+  readonly failed: Promise<StoreUnavailable>
 }
 
 /**
@@ -33,7 +30,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   const counts = { batches: 0, calls: 0 }
   let lastId = 0
+  const failed = Promise.withResolvers<StoreUnavailable>()
   let ended: StoreUnavailable | undefined
+  let isClosing = false
 
   const end = (error: StoreUnavailable) => {
     ended ??= error
@@ -53,7 +52,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         const call = waiting.get(outcome.id)
         waiting.delete(outcome.id)
         if (outcome.ok) call?.resolve(outcome.value)
-        else call?.reject(new Error(outcome.message))
+        else
+          call?.reject(
+            outcome.isUnavailable ? new StoreUnavailable(outcome.message) : new Error(outcome.message),
+          )
       }
     })
     worker.on('error', (error) => {
@@ -63,8 +65,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       })
       reject(unavailable)
       end(unavailable)
+      failed.resolve(unavailable)
     })
-    worker.on('exit', () => end(new StoreUnavailable('The store is closed.')))
+    worker.on('exit', () => {
+      end(new StoreUnavailable('The store is closed.'))
+      if (!isClosing && ended) failed.resolve(ended)
+    })
   })
   try {
     await opened
@@ -94,8 +100,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   return {
     ...methods,
     stats: () => ({ ...counts }),
+    failed: failed.promise,
     close: () =>
       new Promise<void>((resolve) => {
+        isClosing = true
         if (ended) return resolve()
         worker.once('exit', () => resolve())
         worker.postMessage('close')

@@ -1,5 +1,6 @@
 // The thread that owns the database. Calls that have come since its last turn share one transaction and one flush; a
 // call that fails takes back its own savepoint and nobody else's. Outcomes leave after the commit.
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import Database from 'better-sqlite3'
 import { type ControlledTransaction, Kysely, SqliteDialect, sql } from 'kysely'
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
 }
 
 async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
+  if (path !== ':memory:') closeToOthers(path)
   const database = new Database(path)
   for (const pragma of [
     'journal_mode = WAL',
@@ -61,6 +63,14 @@ async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
   const bare = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   await migrateToLatest(bare, { bytes: sql`blob` })
   return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) })
+}
+
+/** User data and keys of tenants are in there. SQLite gives the files beside it the rights of the database. */
+function closeToOthers(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    if (existsSync(file)) chmodSync(file, 0o600)
+  }
 }
 
 async function runBatch(
@@ -83,11 +93,8 @@ async function runBatch(
       ?.rollback()
       .execute()
       .catch(() => {})
-    return calls.map(({ id }) => ({
-      id,
-      ok: false,
-      message: `The store could not commit: ${sentenceOf(thrown)}`,
-    }))
+    const message = `The store could not commit: ${sentenceOf(thrown)}`
+    return calls.map(({ id }) => ({ id, ok: false, isUnavailable: true, message }))
   }
 }
 
@@ -111,7 +118,7 @@ async function attempt(id: number, run: () => Promise<unknown>): Promise<WorkerO
     return { id, ok: true, value: await run() }
   } catch (thrown) {
     if (thrown instanceof Refused) return { id, ok: true, value: thrown }
-    return { id, ok: false, message: sentenceOf(thrown) }
+    return { id, ok: false, isUnavailable: isTroubleOfTheMachine(thrown), message: sentenceOf(thrown) }
   }
 }
 
@@ -123,6 +130,11 @@ function procedure(method: StoreMethod): (tx: Tx, ...args: readonly unknown[]) =
 function pause(durationMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs)
 }
+
+/** Not of the statement: the same call can succeed later. */
+const isTroubleOfTheMachine = (thrown: unknown) =>
+  thrown instanceof Database.SqliteError &&
+  /^SQLITE_(FULL|IOERR|BUSY|LOCKED|NOMEM|READONLY)/.test(thrown.code)
 
 const sentenceOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown))
 

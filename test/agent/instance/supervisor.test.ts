@@ -120,6 +120,16 @@ describe('an instance', () => {
     await takeDown(supervisor)
   })
 
+  it('that has come and gone is not made again by a create that comes late', async () => {
+    const supervisor = await bringUp()
+    await takeDown(supervisor)
+    expect((await supervisor.accept(running)).outcome).toBe(CommandOutcome.STALE)
+    expect(host.holdings()).toEqual(untouched)
+    // A later epoch is another history, whose first create is not late.
+    await supervisor.welcomed(2)
+    expect((await supervisor.accept({ ...running, epoch: 2 })).outcome).toBe(CommandOutcome.ACCEPTED)
+  })
+
   it('is taken down while it is being brought up', async () => {
     const { supervisor } = await startAgent()
     await supervisor.accept(running)

@@ -214,6 +214,39 @@ describe('bad bodies', () => {
       [['instanceMetadata[0].value', 'INVALID_SSH_KEY']],
     ],
     [
+      'no type, and meaning in the rest',
+      { id: 'x', disks: [{ source: 'nothing' }, 7, { source: 'neither' }] },
+      400,
+      [
+        ['type', 'MISSING_FIELD'],
+        ['disks[1]', 'WRONG_TYPE'],
+        ['disks[0].source', 'REFERENCE_NOT_FOUND'],
+        ['disks[2].source', 'REFERENCE_NOT_FOUND'],
+      ],
+    ],
+    [
+      'a list entry that is none, and meaning in the one after it',
+      {
+        ...small,
+        gpus: [{ count: 1 }, { type: 'nothing', count: 1 }],
+        instanceMetadata: [{ key: 'a' }, { key: 'b c', value: '' }],
+      },
+      400,
+      [
+        ['gpus[0].type', 'MISSING_FIELD'],
+        ['instanceMetadata[0].value', 'MISSING_FIELD'],
+        ['gpus[1].type', 'REFERENCE_NOT_FOUND'],
+        ['instanceMetadata[1].key', 'INVALID_METADATA'],
+      ],
+    ],
+    ['a label with a bell', { ...small, labels: { a: 'ding\u0007' } }, 400, [['labels.a', 'INVALID_LABEL']]],
+    [
+      'a description with escapes',
+      { ...small, description: '\u001b[2J' },
+      400,
+      [['description', 'INVALID_VALUE']],
+    ],
+    [
       'shape and meaning together',
       {
         type: 'g9-huge',

@@ -117,6 +117,7 @@ function exampleHost(index: number) {
   return {
     hostId: hostId(`host-${index}`),
     zone: zoneId('us1-a'),
+    lastCommandSequence: 0,
     journalUuid: `journal-${index}`,
     bootId: `boot-${index}`,
     agentVersion: '0.1.0',

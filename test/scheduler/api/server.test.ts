@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { instanceUid } from '../../../proto/ids.ts'
+import { InstanceObservationSchema, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { hostId, instanceUid } from '../../../proto/ids.ts'
 import { instancesPath, projectPath, type Region, startRegion } from './region.ts'
 
 let region: Region
@@ -72,6 +74,15 @@ describe('instances', () => {
     expect((await region.store.listEvents(instanceUid(uid))).length).toBe(body.events.length)
   })
 
+  it('say that a serial port will never say anything again', async () => {
+    const { uid } = await createNamed('failed')
+    const seen = { uid, phase: InstancePhase.FAILED, generation: 1, epoch: 1, released: true }
+    const observation = create(InstanceObservationSchema, seen)
+    await region.store.applyObservation({ hostId: hostId('host-1'), observation, nowMs: 1 })
+    const answer = await get(`${instancesPath}/failed/serialPort`)
+    expect([answer.status, reasonOf(answer)]).toEqual([409, 'SERIAL_NOT_KEPT'])
+  })
+
   it('have a serial port', async () => {
     await createNamed('talker')
     const away = await get(`${instancesPath}/talker/serialPort`)
@@ -87,9 +98,24 @@ describe('instances', () => {
       start: '5',
       next: '12',
     })
-    for (const query of ['port=5', 'start=x', 'start=99999999999999999999']) {
+    for (const query of ['port=2', 'start=x', 'start=99999999999999999999']) {
       expect((await get(`${instancesPath}/talker/serialPort?${query}`)).status).toBe(400)
     }
+  })
+})
+
+describe('a store that does not answer', () => {
+  it('is trouble that passes: every answer says to repeat the request', async () => {
+    const other = await startRegion()
+    await other.store.close()
+    const posted = await other.call('POST', instancesPath, { body: { type } })
+    for (const answer of [posted, await other.call('GET', `${instancesPath}/x`)]) {
+      expect([answer.status, reasonOf(answer)]).toEqual([503, 'TRY_AGAIN'])
+      expect(answer.body.error.message).toContain('Idempotency-Key')
+      expect(answer.headers.get('retry-after')).toBe('1')
+    }
+    expect((await other.call('GET', '/readyz')).status).toBe(503)
+    await other.close()
   })
 })
 

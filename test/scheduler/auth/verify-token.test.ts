@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../lib/clock.ts'
@@ -72,5 +75,29 @@ describe('createTokenVerifier', () => {
     const nowSeconds = Math.floor(Date.now() / 1000)
     expect(await outcome(await issuer.sign({}, { expires: nowSeconds - 10 }))).toBe('verified')
     expect(await outcome(await issuer.sign({}, { expires: nowSeconds - 60 }))).toContain('expired')
+  })
+
+  it('does not blame the token for an issuer that is in trouble', async () => {
+    const answers: (readonly [number, string])[] = [
+      [500, '{}'],
+      [200, 'oops'],
+      [200, '{"keys":7}'],
+      [200, JSON.stringify(issuer.settings.jwks)],
+    ]
+    const server = createServer((_request, response) => {
+      const [status, text] = answers.shift() ?? [500, '']
+      response.writeHead(status, { 'content-type': 'application/json' }).end(text)
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { jwks: _jwks, ...settings } = issuer.settings
+    const jwksUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`
+    const remote = createTokenVerifier({ settings: { ...settings, jwksUri }, clock: systemClock })
+    const header = `Bearer ${await issuer.tokenFor('operator')}`
+    for (let time = 0; time < 3; time += 1) {
+      expect(await remote.verify(header)).toMatchObject({ problems: [{ reason: 'TRY_AGAIN' }] })
+    }
+    expect(await remote.verify(header)).toMatchObject({ kind: 'verified' })
+    server.close()
+    server.closeAllConnections()
   })
 })

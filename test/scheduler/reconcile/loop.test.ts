@@ -18,28 +18,23 @@ describe('a loop', () => {
     await loop.stop()
   })
 
-  it('is never in its work twice; a nudge meanwhile means once more', async () => {
+  it('is never in its work twice, and its end waits for the work', async () => {
     let inside = 0
     let most = 0
     let runs = 0
-    let letGo = () => {}
     const work = async () => {
       runs += 1
       inside += 1
       most = Math.max(most, inside)
-      await new Promise<void>((resolve) => {
-        letGo = resolve
-      })
+      await systemClock.sleep(10)
       inside -= 1
     }
-    const loop = startLoop({ ...ports, intervalMs: 3_600_000, work })
-    for (let nudge = 0; nudge < 5; nudge += 1) loop.nudge()
-    expect(runs).toBe(1)
-    letGo()
-    await eventually('it runs once more', () => runs === 2)
-    const stopped = loop.stop()
-    letGo()
-    await stopped
-    expect({ runs, most }).toEqual({ runs: 2, most: 1 })
+    const loop = startLoop({ ...ports, intervalMs: 2, work })
+    await eventually('it has run twice', () => runs >= 2)
+    await loop.stop()
+    expect({ most, inside }).toEqual({ most: 1, inside: 0 })
+    const before = runs
+    await systemClock.sleep(10)
+    expect(runs).toBe(before)
   })
 })

@@ -1,11 +1,12 @@
 // What is SQLite's own: the thread, the shared flush, the file.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../lib/log.ts'
-import { openSqliteStore, StoreUnavailable } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { StoreUnavailable } from '../../../scheduler/store/store.ts'
 import { commit, hostOf, placementOf, project, readHost, readOutbox } from '../../contract/store-values.ts'
 
 let folder = ''
@@ -64,7 +65,7 @@ describe('a commit that fails', () => {
     // Which of them share the poisoned one's batch depends on when the thread turns.
     const inputs = [placementOf(1), poisoned, placementOf(3), placementOf(5)]
     const outcomes = await Promise.allSettled(inputs.map((input) => store.commitPlacement(input)))
-    expect(outcomes[1]?.status).toBe('rejected')
+    expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) as Error })
     await commit(store, placementOf(4))
     const answered = inputs.filter((_, index) => outcomes[index]?.status === 'fulfilled')
     const kept = (await store.listInstances({ project, limit: 9 })).map(({ id }) => id)
@@ -95,6 +96,17 @@ describe('a commit that fails', () => {
 })
 
 describe('the file', () => {
+  it('is for its owner alone, also one that was not', async () => {
+    const rights = () => ['', '-wal', '-shm'].map((ending) => statSync(`${path}${ending}`).mode & 0o777)
+    const first = await openStore()
+    expect(rights()).toEqual([0o600, 0o600, 0o600])
+    await first.close()
+    chmodSync(path, 0o644)
+    const second = await openStore()
+    expect(rights()).toEqual([0o600, 0o600, 0o600])
+    await second.close()
+  })
+
   it('has everything after it is closed and opened again', async () => {
     const first = await openStore()
     const made = await commit(first, placementOf(1))
