@@ -10,6 +10,8 @@ export type ProjectId = Branded<'ProjectId'>
 export type ZoneId = Branded<'ZoneId'>
 export type NetworkUid = Branded<'NetworkUid'>
 /** domain:bus:device.function, e.g. 0000:3b:00.0 */
+/** A user's request: the UUID (v7) under which its end is told. */
+export type OperationId = Branded<'OperationId'>
 export type PciAddress = Branded<'PciAddress'>
 
 export const instanceUid = (value: string): InstanceUid => value as InstanceUid
@@ -17,6 +19,7 @@ export const hostId = (value: string): HostId => value as HostId
 export const projectId = (value: string): ProjectId => value as ProjectId
 export const zoneId = (value: string): ZoneId => value as ZoneId
 export const networkUid = (value: string): NetworkUid => value as NetworkUid
+export const operationId = (value: string): OperationId => value as OperationId
 export const pciAddress = (value: string): PciAddress => value as PciAddress
 
 /** Names of resources, as the published API has them: 1–63 characters. */

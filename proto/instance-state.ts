@@ -35,7 +35,7 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
   },
   PROVISIONING: {
     meaning: 'Placed on a host; the host has not begun yet.',
-    next: ['STAGING', 'RUNNING', 'STOPPED', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
+    next: ['STAGING', 'RUNNING', 'STOPPING', 'STOPPED', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 2 * minuteMs,
   },
   STAGING: {
@@ -48,8 +48,8 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
     next: ['STOPPING', 'STOPPED', 'SUSPENDING', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
   },
   STOPPING: {
-    meaning: 'The guest was asked to power off.',
-    next: ['STOPPED', 'RUNNING', 'FAILED', 'DEPROVISIONING'],
+    meaning: 'The guest was asked to power off, for good or to be started again.',
+    next: ['STAGING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 10 * minuteMs,
   },
   STOPPED: {

@@ -101,12 +101,13 @@ const catalogue = {
   IDEMPOTENCY_KEY_SPENT: entry<{ key: string; uid: string }>(
     409,
     ({ key, uid }) =>
-      `The idempotency key ${key} made instance ${uid}, which has been deleted since; use a new key for a new instance.`,
+      `The idempotency key ${key} was used for instance ${uid}, which has been deleted since; use a new key for a new request.`,
   ),
   SERIAL_NOT_KEPT: entry<{ id: string }>(
     409,
     ({ id }) => `${id} has no serial output: its guest is gone from its host, or never started.`,
   ),
+  WRONG_STATE: said(409),
   POOL_CAPACITY_EXCEEDED: said(409),
   REVISION_MISMATCH: entry<{ revision: number }>(
     412,

@@ -7,12 +7,13 @@ import {
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestEnd, GuestHandle } from '../drivers/hypervisor/port.ts'
 import { instancePaths } from '../plan/paths.ts'
+import { applyChanges } from './apply.ts'
 import { findGuest } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
 import { observationOf } from './record.ts'
 import { stage } from './stage.ts'
-import { removeInstance, stopGuest, unwind } from './stop.ts'
-import { hasLeftovers, tidy } from './tidy.ts'
+import { removeInstance, restartGuest, stopGuest, unwind } from './stop.ts'
+import { tidy } from './tidy.ts'
 import { type Action, nextAction } from './transition.ts'
 
 export interface ActorOptions {
@@ -129,6 +130,11 @@ export class InstanceActor {
         await stage({ ...context, progress: this.#progress, allocateUid: this.#options.allocateUid })
         await this.watchGuest()
         return
+      case 'apply':
+        return applyChanges(context)
+      case 'restart':
+        this.#stopWatching()
+        return restartGuest(context)
       case 'stop':
         this.#stopWatching()
         return stopGuest(context)
@@ -170,8 +176,7 @@ export class InstanceActor {
   }
 
   #nextAction(): Action {
-    const { desiredState, phase } = this.#record
-    return nextAction({ desiredState, phase, hasLeftovers: hasLeftovers(this.#record) })
+    return nextAction(this.#record)
   }
 
   #watch(guest: GuestHandle): void {
@@ -195,13 +200,16 @@ export class InstanceActor {
     const write = this.#writes.then(async () => {
       const next = typeof change === 'function' ? change(this.#record) : { ...this.#record, ...change }
       await this.#options.ports.journal.writeInstance(next)
-      const isNews =
-        next.phase !== this.#record.phase ||
-        next.message !== this.#record.message ||
-        next.released !== this.#record.released ||
-        next.generation !== this.#record.generation
+      const before = this.#record
       this.#record = next
-      if (isNews) this.#tell(observationOf(next, { nowMs: this.#options.ports.clock.nowMs() }))
+      const observation = observationOf(next, { nowMs: this.#options.ports.clock.nowMs() })
+      const isNews =
+        next.phase !== before.phase ||
+        next.message !== before.message ||
+        next.released !== before.released ||
+        next.generation !== before.generation ||
+        observation.settled !== this.#observation.settled
+      if (isNews) this.#tell(observation)
     })
     this.#writes = write.catch(() => {})
     return write

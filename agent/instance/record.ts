@@ -9,7 +9,7 @@ import {
 import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type InstanceRecord, InstanceRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { recordVersion } from '../journal/journal.ts'
-import { phaseForCommand } from './transition.ts'
+import { nextAction, phaseForCommand } from './transition.ts'
 
 export type EnsureCommand = Command & { body: { case: 'ensureInstance' } }
 
@@ -17,10 +17,11 @@ export type EnsureCommand = Command & { body: { case: 'ensureInstance' } }
 export function recordForCommand(command: EnsureCommand, before: InstanceRecord | undefined): InstanceRecord {
   const ensure = command.body.value
   const isNew = before === undefined
-  const phase = isNew ? InstancePhase.STAGING : before.phase
+  const known = before ?? create(InstanceRecordSchema, { phase: InstancePhase.STAGING })
+  const phase = phaseForCommand(ensure.desiredState, known, ensure.startGeneration)
   const spec = ensure.spec ?? before?.spec
   return {
-    ...(before ?? create(InstanceRecordSchema)),
+    ...known,
     recordVersion,
     uid: command.uid,
     generation: command.generation,
@@ -28,14 +29,16 @@ export function recordForCommand(command: EnsureCommand, before: InstanceRecord 
     desiredState: ensure.desiredState,
     ...(spec ? { spec } : {}),
     stopDeadlineMs: ensure.stopDeadlineMs,
+    startGeneration: ensure.startGeneration,
+    resetGeneration: ensure.resetGeneration,
     requestId: command.requestId,
-    ...firstWord(ensure.desiredState, phaseForCommand(ensure.desiredState, phase), isNew),
+    ...firstWord(ensure.desiredState, phase, isNew || phase !== before.phase),
   }
 }
 
-function firstWord(desiredState: DesiredState, phase: InstancePhase, isNew: boolean) {
+function firstWord(desiredState: DesiredState, phase: InstancePhase, begins: boolean) {
   // Something to be removed that was never here: there is nothing to do.
-  if (isNew && desiredState === DesiredState.ABSENT) {
+  if (begins && desiredState === DesiredState.ABSENT) {
     return {
       phase: InstancePhase.ABSENT,
       reason: 'NEVER_HERE',
@@ -43,7 +46,7 @@ function firstWord(desiredState: DesiredState, phase: InstancePhase, isNew: bool
       released: true,
     }
   }
-  if (phase === InstancePhase.STAGING) {
+  if (begins) {
     return { phase, reason: 'STAGING', message: 'The host has begun.', released: false }
   }
   return { phase }
@@ -63,6 +66,7 @@ export function observationOf(
     message,
     released,
     requestId,
+    settled: nextAction(record) === 'rest',
     observedAtUnixMs: BigInt(options.nowMs),
     ...(options.progress ? { progress: options.progress } : {}),
   })

@@ -56,10 +56,7 @@ export async function runStep(context: StepContext, step: Step): Promise<void> {
       await ports.networkUse.join(step.network, spec.uid)
       return
     case 'publish-metadata':
-      await ports.metadata.publish(step.networkUid, step.ipv4Address, {
-        instanceUid: spec.uid,
-        nocloud: renderNoCloud(spec, ports.clock.nowMs()),
-      })
+      await publishMetadata(ports, spec, step)
       return
     case 'connect-port':
       await ports.network.ensurePort({
@@ -76,6 +73,18 @@ export async function runStep(context: StepContext, step: Step): Promise<void> {
       await startGuest(context)
       return
   }
+}
+
+/** What the guest sees from its next request on. */
+export async function publishMetadata(
+  { metadata, clock }: InstancePorts,
+  spec: InstanceSpec,
+  step: Extract<Step, { kind: 'publish-metadata' }>,
+): Promise<void> {
+  await metadata.publish(step.networkUid, step.ipv4Address, {
+    instanceUid: spec.uid,
+    nocloud: renderNoCloud(spec, clock.nowMs()),
+  })
 }
 
 async function bindDevice({ ports, record, change }: StepContext, address: string): Promise<void> {

@@ -22,7 +22,7 @@ export interface StageContext {
 /** Brings the guest up step by step, or undoes everything and says why. An aborted run leaves its steps for who aborted. */
 export async function stage(context: StageContext): Promise<void> {
   const { ports, signal } = context
-  const { spec } = context.record()
+  const { spec, generation, appliedGeneration } = context.record()
   if (!spec) throw new Error(`Instance ${context.record().uid} is to run but its journal has no spec.`)
   const steps = planInstance(spec)
   const fetched: Fetched = { images: new Map(), blobs: new Map() }
@@ -46,6 +46,7 @@ export async function stage(context: StageContext): Promise<void> {
     const { slownessWarning } = ports.machine
     await context.change({
       phase: InstancePhase.RUNNING,
+      appliedGeneration: generation,
       reason: 'RUNNING',
       message: ['The guest is running.', slownessWarning].filter(Boolean).join(' '),
     })
@@ -57,7 +58,9 @@ export async function stage(context: StageContext): Promise<void> {
       'An instance could not be brought up.',
     )
     // Told first: people need not wait for the clean-up, which is the next action; the claims go only after it.
-    await context.change({ phase: InstancePhase.FAILED, ...failure })
+    const { FAILED, STOPPED } = InstancePhase
+    // One that has run before has data: it stays, and can be started again.
+    await context.change({ phase: appliedGeneration > 0 ? STOPPED : FAILED, ...failure })
   }
 }
 

@@ -1,4 +1,4 @@
-import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { findGuest } from './guest.ts'
 import { keepDisks, keepNothing, type TeardownContext, tearDown } from './teardown.ts'
@@ -11,21 +11,48 @@ const pollMs = 200
 
 /** ACPI first; a guest that takes longer than its deadline is ended. */
 export async function stopGuest(context: StopContext): Promise<void> {
-  await context.change({
-    phase: InstancePhase.STOPPING,
-    reason: 'STOP_REQUESTED',
-    message: 'The guest was asked to power off.',
-  })
-  const wasGraceful = await powerDown(context)
-  if (context.signal.aborted) return
-  await tearDown(context, keepDisks)
+  const ending = await endGuestWithin(context, 'STOP_REQUESTED')
+  if (ending === 'aborted') return
+  const { generation } = context.record()
   await context.change({
     phase: InstancePhase.STOPPED,
-    reason: wasGraceful ? 'STOPPED' : 'STOP_FORCED',
-    message: wasGraceful
-      ? 'The guest powered off as asked.'
-      : 'The guest did not power off in time and was ended.',
+    ...endings[ending],
+    released: true,
+    appliedGeneration: generation,
   })
+}
+
+/** The same machine again, on the same host: it lets go of what it holds here and takes it anew. */
+export async function restartGuest(context: StopContext): Promise<void> {
+  const ending = await endGuestWithin(context, 'RESTART_REQUESTED')
+  if (ending === 'aborted') return
+  await context.change({
+    phase: InstancePhase.STAGING,
+    reason: 'RESTARTING',
+    message: `${endings[ending].message} It is started again.`,
+  })
+}
+
+const endings = {
+  graceful: { reason: 'STOPPED', message: 'The guest powered off as asked.' },
+  late: { reason: 'STOP_FORCED', message: 'The guest did not power off in time and was ended.' },
+  forced: { reason: 'STOP_FORCED', message: 'The guest was ended at once, as asked.' },
+} as const
+
+async function endGuestWithin(
+  context: StopContext,
+  reason: 'STOP_REQUESTED' | 'RESTART_REQUESTED',
+): Promise<keyof typeof endings | 'aborted'> {
+  const isForced = context.record().stopDeadlineMs === 0
+  await context.change({
+    phase: InstancePhase.STOPPING,
+    reason,
+    message: isForced ? 'The guest is being ended.' : 'The guest was asked to power off.',
+  })
+  const wasGraceful = !isForced && (await powerDown(context))
+  if (context.signal.aborted) return 'aborted'
+  await tearDown(context, keepDisks)
+  return wasGraceful ? 'graceful' : isForced ? 'forced' : 'late'
 }
 
 /** Undoes a creation that is not wanted any more; disks stay. */
@@ -35,6 +62,7 @@ export async function unwind(context: TeardownContext): Promise<void> {
     phase: InstancePhase.STOPPED,
     reason: 'STOPPED',
     message: 'Stopped before the guest was up.',
+    released: true,
   })
 }
 
@@ -71,7 +99,7 @@ async function powerDown(context: StopContext): Promise<boolean> {
   try {
     if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true
     await hypervisor.powerDown(guest, qmpSocket)
-    while (clock.monotonicMs() < untilMs && !isHurried(context)) {
+    while (clock.monotonicMs() < untilMs && !context.signal.aborted) {
       if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true
       await clock.sleep(pollMs)
     }
@@ -80,9 +108,4 @@ async function powerDown(context: StopContext): Promise<boolean> {
     ports.log.warn({ err: thrown, instanceUid: record.uid }, 'The guest could not be asked to power off.')
   }
   return false
-}
-
-/** While it stops, somebody may ask for it to be gone. */
-function isHurried({ signal, record }: StopContext): boolean {
-  return signal.aborted && record().desiredState === DesiredState.ABSENT
 }

@@ -36,8 +36,18 @@ export async function tearDown(
       )
     }
     const held = context.record().held.filter((one) => one !== resource)
-    await context.change(resource.kind === 'guest' ? { held, process: undefined } : { held })
+    await context.change({ held, ...forgottenWith(resource, context.record()) })
   }
+}
+
+/** The driver that a device had is asked anew the next time: an operator may have given it another meanwhile. */
+function forgottenWith(
+  { kind, name }: HeldResource,
+  { formerDrivers }: InstanceRecord,
+): Partial<InstanceRecord> {
+  if (kind === 'guest') return { process: undefined }
+  if (kind === 'device') return { formerDrivers: formerDrivers.filter(({ address }) => address !== name) }
+  return {}
 }
 
 export const keepNothing = () => false

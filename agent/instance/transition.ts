@@ -2,15 +2,20 @@
 //
 //   desired ABSENT  : anything but ABSENT ─▶ remove
 //   desired STOPPED : STAGING ─▶ unwind,  RUNNING ─▶ stop
-//   desired RUNNING : STAGING ─▶ stage
+//   desired RUNNING : STAGING ─▶ stage,  RUNNING ─▶ apply | restart,  STOPPING ─▶ restart
 //   and what an instance that does not run still holds on the host is tidied up.
 //
-// A guest that powered itself off or crashed stays as it is until a command of a new generation says otherwise.
+// A guest that powered itself off or crashed stays as it is until a command asks for a start.
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 
 export type Action =
   /** Bring it up, or go on bringing it up. */
   | 'stage'
+  /** Bring what a running guest can change while it runs to what is asked. */
+  | 'apply'
+  /** Stop it, and bring it up again. */
+  | 'restart'
   /** Ask the guest to power off, and end it when its time is over. */
   | 'stop'
   /** Undo what was done on the host; disks stay. */
@@ -21,19 +26,18 @@ export type Action =
   | 'tidy'
   | 'rest'
 
-export interface Situation {
-  readonly desiredState: DesiredState
-  readonly phase: InstancePhase
-  /** It does not run, and something of its running is still on the host. */
-  readonly hasLeftovers: boolean
+export type Situation = Pick<
+  InstanceRecord,
+  'desiredState' | 'phase' | 'released' | 'generation' | 'appliedGeneration' | 'startGeneration'
+>
+
+export function nextAction(now: Situation): Action {
+  const wanted = actionFor(now)
+  return wanted === 'rest' && hasLeftovers(now) ? 'tidy' : wanted
 }
 
-export function nextAction({ desiredState, phase, hasLeftovers }: Situation): Action {
-  const wanted = actionFor(desiredState, phase)
-  return wanted === 'rest' && hasLeftovers ? 'tidy' : wanted
-}
-
-function actionFor(desiredState: DesiredState, phase: InstancePhase): Action {
+function actionFor(now: Situation): Action {
+  const { desiredState, phase } = now
   switch (desiredState) {
     case DesiredState.ABSENT:
       return phase === InstancePhase.ABSENT ? 'rest' : 'remove'
@@ -41,15 +45,34 @@ function actionFor(desiredState: DesiredState, phase: InstancePhase): Action {
       if (phase === InstancePhase.RUNNING || phase === InstancePhase.STOPPING) return 'stop'
       return phase === InstancePhase.STAGING ? 'unwind' : 'rest'
     case DesiredState.RUNNING:
-      return phase === InstancePhase.STAGING ? 'stage' : 'rest'
+      if (phase === InstancePhase.STAGING) return 'stage'
+      if (phase === InstancePhase.STOPPING) return 'restart'
+      return phase === InstancePhase.RUNNING ? actionWhileRunning(now) : 'rest'
     default:
       // A wish that a newer scheduler knows: nothing is done to the guest.
       return 'rest'
   }
 }
 
+function actionWhileRunning({ generation, appliedGeneration, startGeneration }: Situation): Action {
+  if (startGeneration > appliedGeneration) return 'restart'
+  return generation > appliedGeneration ? 'apply' : 'rest'
+}
+
+/** It does not run, and something of its running may still be on the host. */
+function hasLeftovers({ phase, released }: Situation): boolean {
+  const { FAILED, STOPPED, CRASHED } = InstancePhase
+  return (phase === FAILED || phase === STOPPED || phase === CRASHED) && !released
+}
+
 /** The phase that a new generation starts from. */
-export function phaseForCommand(desiredState: DesiredState, phase: InstancePhase): InstancePhase {
-  const isUp = phase === InstancePhase.RUNNING
-  return desiredState === DesiredState.RUNNING && !isUp ? InstancePhase.STAGING : phase
+export function phaseForCommand(
+  desiredState: DesiredState,
+  { phase, appliedGeneration }: Pick<Situation, 'phase' | 'appliedGeneration'>,
+  startGeneration: number,
+): InstancePhase {
+  const { STAGING, RUNNING, STOPPING } = InstancePhase
+  const isOnItsWay = phase === STAGING || phase === RUNNING || phase === STOPPING
+  const begins = desiredState === DesiredState.RUNNING && startGeneration > appliedGeneration && !isOnItsWay
+  return begins ? STAGING : phase
 }

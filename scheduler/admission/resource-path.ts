@@ -12,6 +12,7 @@ export function resourcePaths(region: string) {
     image: (image: string) => `${root}/compute/images/${image}`,
     project: (project: string) => `${root}/projects/${project}`,
     instance: (project: string, id: string) => `${compute(project)}/instances/${id}`,
+    operation: (project: string, id: string) => `${compute(project)}/operations/${id}`,
     network: (project: string, id: string) => `${compute(project)}/networks/${id}`,
     subnet: (project: string, id: string) => `${compute(project)}/subnets/${id}`,
     host: (host: string) => `${root}/hosts/${host}`,

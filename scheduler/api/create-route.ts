@@ -1,17 +1,17 @@
 import type { FastifyRequest } from 'fastify'
 import { InstanceRequest } from '../admission/instance-request.ts'
-import { resourcePaths } from '../admission/resource-path.ts'
 import { type Refusal, refuseAll } from '../errors.ts'
 import { findMeaningProblems } from '../operations/admission-context.ts'
 import { createInstance } from '../operations/create-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
-import { entityTagOf, InstanceResource, renderInstance } from './instance-resource.ts'
+import { InstanceResource } from './instance-resource.ts'
 import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
 import { setAside } from './set-aside.ts'
 import { misshapenPaths, renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
+import { answerAccepted } from './verb-routes.ts'
 
 export function addCreateRoute(server: Server, path: string, ports: OperationPorts): void {
   const { region } = ports.catalogue
@@ -49,12 +49,7 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
         ports,
       )
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
-      const instance = outcome.value
-      return reply
-        .code(202)
-        .header('location', resourcePaths(region).instance(project.id, instance.id))
-        .header('etag', entityTagOf(instance))
-        .send(renderInstance(instance, region))
+      return answerAccepted(reply, outcome.value, region)
     },
   )
 }

@@ -21,6 +21,7 @@ export const InstanceResource = Type.Object({
     statusMessage: Type.String(),
     reason: Type.String(),
     since: Type.String({ format: 'date-time' }),
+    operationId: Type.Optional(Type.String({ description: 'The newest operation on it.' })),
   }),
   disks: Type.Array(
     Type.Object({
@@ -68,6 +69,7 @@ export function renderInstance(instance: InstanceRecord, region: string): Instan
       statusMessage: [instance.statusMessage, ...(details.warnings ?? [])].join(' '),
       reason: instance.reason,
       since: formatTimestamp(instance.statusSinceMs),
+      ...(instance.operationId === '' ? {} : { operationId: instance.operationId }),
     },
     disks: [...details.disks],
     nics: [...details.nics],

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import { deleteInstance } from '../operations/delete-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { listInstanceEvents, listInstances, readInstance } from '../operations/read-instance.ts'
 import { readSerial } from '../operations/read-serial.ts'
@@ -17,17 +16,15 @@ import {
 } from './instance-resource.ts'
 import {
   InstancePath,
-  MutationQuery,
   NoQuery,
   PageQuery,
   ProjectPath,
-  parseIdempotencyKey,
-  parseIfMatch,
   parseInteger,
   parsePage,
   renderPageToken,
 } from './parameters.ts'
 import type { Server } from './server.ts'
+import { addVerbRoutes, instancePath } from './verb-routes.ts'
 
 const collection = '/v1/regions/:region/projects/:project/compute/instances'
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
@@ -50,6 +47,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
   const viewer = { access: projectAccess('viewer') }
   addCreateRoute(server, collection, ports)
+  addVerbRoutes(server, ports)
 
   server.get(
     collection,
@@ -82,7 +80,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   )
 
   server.get(
-    `${collection}/:id`,
+    instancePath,
     {
       config: viewer,
       schema: { params: InstancePath, querystring: NoQuery, response: { 200: InstanceResource, ...errors } },
@@ -94,32 +92,8 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     },
   )
 
-  server.delete(
-    `${collection}/:id`,
-    {
-      config: { access: projectAccess('editor') },
-      schema: {
-        params: InstancePath,
-        querystring: MutationQuery,
-        response: { 202: InstanceResource, ...errors },
-      },
-    },
-    async (request, reply) => {
-      // Deleting twice is deleting once: the key is checked for its form only.
-      parseIdempotencyKey(request, request.query)
-      const ifRevision = parseIfMatch(request)
-      const asked = { ...addressOf(request.params), requestId: request.id }
-      const outcome = await deleteInstance(ifRevision === undefined ? asked : { ...asked, ifRevision }, ports)
-      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
-      return reply
-        .code(202)
-        .header('etag', entityTagOf(outcome.value))
-        .send(renderInstance(outcome.value, region))
-    },
-  )
-
   server.get(
-    `${collection}/:id/events`,
+    `${instancePath}/events`,
     {
       config: viewer,
       schema: {
@@ -136,7 +110,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   )
 
   server.get(
-    `${collection}/:id/serialPort`,
+    `${instancePath}/serialPort`,
     {
       config: viewer,
       schema: {

@@ -19,6 +19,7 @@ import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
+import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
 
 export type Server = FastifyInstance<
@@ -106,6 +107,7 @@ function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
   addHealthRoutes(server, ports)
   addCatalogueRoutes(server, ports.catalogue)
   addInstanceRoutes(server, ports)
+  addOperationRoutes(server, ports)
   addHostRoutes(server, ports)
   refuseOtherMethods()
   return server

@@ -10,20 +10,26 @@
 // that proto/instance-state.ts does not have is denied, whatever the host says.
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceStatus, isLegalEdge } from '../../proto/instance-state.ts'
+import type { Holding } from '../model/instance.ts'
 
 export interface ObservedFacts {
   readonly phase: InstancePhase
   readonly reason: string
   readonly message: string
   readonly released: boolean
+  /** The host has nothing left to do for this generation. */
+  readonly settled: boolean
 }
+
+/** Claims that are free from now on. */
+export type Releases = 'nothing' | 'compute' | 'everything'
 
 export interface PublishedState {
   readonly status: InstanceStatus
   readonly reason: string
   readonly message: string
   readonly desiredState: DesiredState
-  readonly released: boolean
+  readonly holds: Holding
 }
 
 export type Transition =
@@ -33,11 +39,15 @@ export type Transition =
       readonly to: InstanceStatus
       readonly reason: string
       readonly message: string
-      /** The claims are free from now on. */
-      readonly releases: boolean
+      readonly releases: Releases
     }
   /** The same status with a new sentence, or the news that nothing is held any more. */
-  | { readonly kind: 'update'; readonly reason: string; readonly message: string; readonly releases: boolean }
+  | {
+      readonly kind: 'update'
+      readonly reason: string
+      readonly message: string
+      readonly releases: Releases
+    }
   /** Torn down as asked: the instance is gone. */
   | { readonly kind: 'removed' }
   | { readonly kind: 'unchanged' }
@@ -49,14 +59,14 @@ export function transitionInstance(published: PublishedState, observed: Observed
   if (to === undefined) {
     return { kind: 'denied', message: `A host reported phase ${observed.phase} unasked.` }
   }
-  if (published.released && !isAtRest(to)) {
-    return { kind: 'denied', message: `An instance that holds nothing any more can't be ${to}.` }
+  if (isOnItsWayOut(published, to, observed)) return { kind: 'unchanged' }
+  if (published.holds !== 'everything' && !isAtRest(to)) {
+    return { kind: 'denied', message: `An instance that holds no CPU and memory any more can't be ${to}.` }
   }
   const { reason, message } = observed
-  // Said of a guest that may run, it is a contradiction and proves nothing.
-  const releases = observed.released && !published.released && isAtRest(to)
+  const releases = releasesOf(published.holds, to, observed)
   if (to === published.status) {
-    const isNews = releases || reason !== published.reason || message !== published.message
+    const isNews = releases !== 'nothing' || reason !== published.reason || message !== published.message
     return isNews ? { kind: 'update', reason, message, releases } : { kind: 'unchanged' }
   }
   if (!isLegalEdge(published.status, to)) {
@@ -70,7 +80,24 @@ function whileDeprovisioning(published: PublishedState, observed: ObservedFacts)
   // What else the host sees on the way is told, but changes nothing that was decided.
   const { message, reason } = observed
   if (observed.phase !== InstancePhase.REMOVING || message === published.message) return { kind: 'unchanged' }
-  return { kind: 'update', reason, message, releases: false }
+  return { kind: 'update', reason, message, releases: 'nothing' }
+}
+
+/** A host that has heard of a stop or restart and has not begun with it still tells what was before. */
+function isOnItsWayOut(
+  { status, desiredState }: PublishedState,
+  to: InstanceStatus,
+  { settled }: ObservedFacts,
+): boolean {
+  if (status !== 'STOPPING' || settled) return false
+  return to === 'RUNNING' || (to === 'STAGING' && desiredState === DesiredState.STOPPED)
+}
+
+/** Said of a guest that may run, a proof is a contradiction and proves nothing. */
+function releasesOf(holds: Holding, to: InstanceStatus, { released }: ObservedFacts): Releases {
+  if (!released || holds === 'nothing') return 'nothing'
+  if (to === 'FAILED') return 'everything'
+  return to === 'STOPPED' && holds === 'everything' ? 'compute' : 'nothing'
 }
 
 function isAtRest(status: InstanceStatus): boolean {

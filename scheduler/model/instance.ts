@@ -1,9 +1,9 @@
 // An instance as the scheduler remembers it. `InstanceDetails` is the request with every default filled in, in the
 // API's words; `InstanceSpec` (proto) is the same in the host's words. Both are fixed at commit.
 import type { DesiredState, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { HostId, InstanceUid, ProjectId } from '../../proto/ids.ts'
+import type { HostId, InstanceUid, OperationId, ProjectId } from '../../proto/ids.ts'
 import type { InstanceStatus } from '../../proto/instance-state.ts'
-import type { PlacementExplanation } from './placement.ts'
+import type { Demand, PlacementExplanation } from './placement.ts'
 
 export interface InstanceDetails {
   readonly displayName?: string
@@ -50,6 +50,12 @@ export interface InstanceGpu {
   readonly count: number
 }
 
+/**
+ * What is claimed for it. A stopped instance whose host has proved that its guest is gone keeps disks and addresses, and
+ * with them its host; one that holds nothing has only a name.
+ */
+export type Holding = 'everything' | 'storage' | 'nothing'
+
 export interface InstanceRecord {
   readonly uid: InstanceUid
   readonly project: ProjectId
@@ -65,8 +71,14 @@ export interface InstanceRecord {
   readonly desiredState: DesiredState
   readonly generation: number
   readonly hostId: HostId
-  /** The host has proved that it holds nothing for this instance; its claims are free. */
-  readonly released: boolean
+  /** The last generations that asked for a start and for a reset; 0 for never. */
+  readonly startGeneration: number
+  readonly resetGeneration: number
+  /** What it takes of its host while it holds everything. */
+  readonly demand: Demand
+  readonly holds: Holding
+  /** The newest operation on it. */
+  readonly operationId: OperationId
   /** Where it was placed and why each refused host was refused. */
   readonly explanation: PlacementExplanation
   readonly createdAtMs: number

@@ -3,22 +3,22 @@
 // host.
 import { clone, create } from '@bufbuild/protobuf'
 import { GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type InstanceUid, instanceUid, type ProjectId } from '../../proto/ids.ts'
+import { type InstanceUid, instanceUid, operationId, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import { type Refusal, refuse, refuseAll } from '../errors.ts'
+import { refuse, refuseAll } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
-import type { InstanceRecord } from '../model/instance.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { place } from '../placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
+import { type Accepted, acceptedNow } from './accepted.ts'
 import { makeAdmissionContext } from './admission-context.ts'
 import type { Holds } from './holds.ts'
+import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
-import { hashRequest } from './request-hash.ts'
 
 export interface CreateInstance {
   readonly project: Project
@@ -35,15 +35,15 @@ const stopDeadlineMs = 60_000
 export async function createInstance(
   request: CreateInstance,
   ports: OperationPorts,
-): Promise<Outcome<InstanceRecord>> {
+): Promise<Outcome<Accepted>> {
   const idempotency = idempotencyOf(request, ports.catalogue)
   if (idempotency === undefined) return createOnce(request, undefined, ports)
   // The second of two requests with one key must see what became of the first: alone it could be refused the room that
   // the first has just taken.
   const { project, principal, key } = idempotency
   return ports.turns.alone(JSON.stringify([project, principal, key]), async () => {
-    const earlier = await findEarlier(idempotency, ports)
-    return earlier ?? createOnce(request, idempotency, ports)
+    const earlier = await ports.store.findByIdempotencyKey(idempotency)
+    return answerRepeat(key, earlier) ?? createOnce(request, idempotency, ports)
   })
 }
 
@@ -51,7 +51,7 @@ async function createOnce(
   request: CreateInstance,
   idempotency: IdempotencyKey | undefined,
   ports: OperationPorts,
-): Promise<Outcome<InstanceRecord>> {
+): Promise<Outcome<Accepted>> {
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
     const uid = instanceUid(ports.random.uuid())
     const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
@@ -101,30 +101,18 @@ async function commitHeld(
 }
 
 function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {
-  if (request.idempotencyKey === undefined) return undefined
+  const { idempotencyKey: key, principal, body } = request
+  if (key === undefined) return undefined
   const path = `${resourcePaths(catalogue.region).project(request.project.id)}/compute/instances`
-  return {
-    project: request.project.id as ProjectId,
-    principal: request.principal,
-    key: request.idempotencyKey,
-    requestHash: hashRequest({ method: 'POST', path, body: request.body }),
-  }
+  return idempotencyKeyOf({
+    project: projectId(request.project.id),
+    principal,
+    key,
+    method: 'POST',
+    path,
+    body,
+  })
 }
-
-/** A repeated request is answered before anything is checked: what it asks for may have changed meanwhile. */
-async function findEarlier(
-  idempotency: IdempotencyKey,
-  { store }: OperationPorts,
-): Promise<Outcome<InstanceRecord> | undefined> {
-  const earlier = await store.findByIdempotencyKey(idempotency)
-  if (earlier.kind === 'replay') return done(earlier.instance)
-  if (earlier.kind === 'other-request') return refuseReuse(idempotency.key)
-  if (earlier.kind === 'gone') return refuseSpent(idempotency.key, earlier.uid)
-  return undefined
-}
-
-const refuseSpent = (key: string, uid: InstanceUid): Refusal => refuse('IDEMPOTENCY_KEY_SPENT', { key, uid })
-const refuseReuse = (key: string): Refusal => refuse('IDEMPOTENCY_KEY_REUSED', { key })
 
 interface Decision {
   readonly admission: AdmittedInstance
@@ -143,7 +131,7 @@ function commitOf(
   return {
     ...(idempotency === undefined ? {} : { idempotency }),
     uid: instanceUid(spec.uid),
-    project: request.project.id as ProjectId,
+    project: projectId(request.project.id),
     id,
     details,
     spec,
@@ -153,7 +141,9 @@ function commitOf(
     devices: verdict.devices.map((device) => device.address),
     explanation: verdict.explanation,
     statusMessage: 'Placed; preparation is about to begin.',
+    operationId: operationId(random.uuid()),
     commandId: random.uuid(),
+    principal: request.principal,
     requestId: request.requestId,
     stopDeadlineMs,
     nowMs: clock.nowMs(),
@@ -164,15 +154,14 @@ function answerTo(
   outcome: CommitPlacementOutcome,
   { body, idempotencyKey }: CreateInstance,
   { id, addresses }: AdmittedInstance,
-): Outcome<InstanceRecord> | 'again' {
+): Outcome<Accepted> | 'again' {
   switch (outcome.kind) {
     case 'committed':
+      return done(acceptedNow(outcome.instance))
     case 'replay':
-      return done(outcome.instance)
     case 'other-request':
-      return refuseReuse(idempotencyKey ?? '')
     case 'gone':
-      return refuseSpent(idempotencyKey ?? '', outcome.uid)
+      return answerRepeat(idempotencyKey ?? '', outcome) ?? 'again'
     case 'name-taken':
       return body.id === undefined ? 'again' : refuse('NAME_TAKEN', { id }, 'id')
     case 'address-taken':

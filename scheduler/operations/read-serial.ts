@@ -25,7 +25,7 @@ const limitBytes = 1024 * 1024
 export async function readSerial(request: ReadSerial, ports: OperationPorts): Promise<Outcome<SerialOutput>> {
   const found = await readInstance(request, ports)
   if (found.kind === 'refused') return found
-  const { id, uid, hostId, released } = found.value
+  const { id, uid, hostId, holds } = found.value
   const reading = await ports.queries.readSerial({
     hostId,
     instanceUid: uid,
@@ -36,7 +36,7 @@ export async function readSerial(request: ReadSerial, ports: OperationPorts): Pr
   if (reading.kind === 'unavailable') {
     ports.log.info({ instanceUid: uid, hostId, reason: reading.reason }, reading.message)
     // What holds nothing on its host any more will never say anything again.
-    return refuse(released ? 'SERIAL_NOT_KEPT' : 'SERIAL_UNAVAILABLE', { id })
+    return refuse(holds === 'nothing' ? 'SERIAL_NOT_KEPT' : 'SERIAL_UNAVAILABLE', { id })
   }
   const whole = reading.bytes.subarray(0, wholeCharactersLength(reading.bytes))
   const cut = BigInt(reading.bytes.length - whole.length)

@@ -4,8 +4,18 @@
 
 import type { InstanceObservation, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
-import type { HostId, InstanceUid, NetworkUid, PciAddress, ProjectId, ZoneId } from '../../proto/ids.ts'
+import type {
+  HostId,
+  InstanceUid,
+  NetworkUid,
+  OperationId,
+  PciAddress,
+  ProjectId,
+  ZoneId,
+} from '../../proto/ids.ts'
+import type { ChangeVerb } from '../lifecycle/verbs.ts'
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
 
 /** More than all of a host's instances can have waiting. */
@@ -27,12 +37,16 @@ export interface Store {
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
   /** What this key was used for, without changing anything. Keys are remembered for 48 hours at least. */
   findByIdempotencyKey(input: IdempotencyKey): Promise<IdempotencyOutcome>
-  /** Sets the desired state to absent, the status to DEPROVISIONING, and queues the command. */
-  requestDelete(input: RequestDelete): Promise<RequestDeleteOutcome>
+  /** A verb on an instance: state, claims, command, event, operation and idempotency key, all or nothing. */
+  changeInstance(input: ChangeInstance): Promise<ChangeInstanceOutcome>
   findInstance(project: ProjectId, idOrUid: string): Promise<InstanceRecord | undefined>
   /** Ordered by uid, that is by time of making; stable under concurrent writes. */
   listInstances(input: ListInstances): Promise<readonly InstanceRecord[]>
   listEvents(uid: InstanceUid): Promise<readonly InstanceEvent[]>
+  /** Kept for 30 days after their end. */
+  findOperation(project: ProjectId, id: OperationId): Promise<OperationRecord | undefined>
+  /** Newest first. */
+  listOperations(input: ListOperations): Promise<readonly OperationRecord[]>
   /** Live instances whose status has lasted since before the moment: for deadlines. */
   listInStatusSince(input: {
     statuses: readonly string[]
@@ -116,8 +130,8 @@ export interface IdempotencyKey {
 
 export type IdempotencyOutcome =
   | { readonly kind: 'unused' }
-  | { readonly kind: 'replay'; readonly instance: InstanceRecord }
-  /** It made an instance that has been deleted since: making another would not be repeating. */
+  | { readonly kind: 'replay'; readonly instance: InstanceRecord; readonly operationId: OperationId }
+  /** Its instance has been deleted since: making another would not be repeating. */
   | { readonly kind: 'gone'; readonly uid: InstanceUid }
   | { readonly kind: 'other-request' }
 
@@ -145,8 +159,10 @@ export interface CommitPlacement {
   readonly devices: readonly PciAddress[]
   readonly explanation: PlacementExplanation
   readonly statusMessage: string
+  readonly operationId: OperationId
   readonly commandId: string
   readonly requestId: string
+  readonly principal: string
   readonly stopDeadlineMs: number
   readonly nowMs: number
 }
@@ -157,28 +173,51 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
-  /** The snapshot was old: place again on a fresh one. */
-  | {
-      readonly kind: 'claim-lost'
-      readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
-      readonly message: string
-    }
+  | ClaimLost
 
-export interface RequestDelete {
+/** The snapshot was old: place again on a fresh one. */
+export interface ClaimLost {
+  readonly kind: 'claim-lost'
+  readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
+  readonly message: string
+}
+
+export interface ChangeInstance {
+  readonly verb: ChangeVerb
   readonly project: ProjectId
   readonly idOrUid: string
+  readonly idempotency?: IdempotencyKey
   /** Refuse unless the instance is at this revision. */
   readonly ifRevision?: number
+  /** GPUs for a start of an instance that holds storage only, in the words of the spec. */
+  readonly gpus?: readonly { readonly type: string; readonly address: PciAddress }[]
+  /** Of an update: the whole of what can change. */
+  readonly details?: InstanceDetails
+  /** End the guest at once. */
+  readonly isForced?: boolean
+  readonly operationId: OperationId
   readonly commandId: string
   readonly requestId: string
+  readonly principal: string
   readonly stopDeadlineMs: number
   readonly nowMs: number
 }
 
-export type RequestDeleteOutcome =
+export type ChangeInstanceOutcome =
   | { readonly kind: 'accepted'; readonly instance: InstanceRecord }
+  | Exclude<IdempotencyOutcome, { kind: 'unused' }>
   | { readonly kind: 'not-found' }
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
+  /** Not in this state, with a sentence. */
+  | { readonly kind: 'wrong-state'; readonly message: string }
+  | ClaimLost
+
+export interface ListOperations {
+  readonly project: ProjectId
+  /** Only older ones. */
+  readonly beforeId?: OperationId
+  readonly limit: number
+}
 
 export interface ListInstances {
   readonly project: ProjectId

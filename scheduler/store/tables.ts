@@ -10,12 +10,14 @@ export interface Tables {
   address_claims: { network_uid: string; ipv4: number; mac_address: string; instance_uid: string }
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
+  operations: OperationRow
   idempotency_keys: {
     project: string
     principal: string
     key: string
     request_hash: string
     instance_uid: string
+    operation_id: string
     created_at_ms: number
   }
 }
@@ -69,10 +71,29 @@ export interface InstanceRow {
   status_since_ms: number
   desired_state: number
   generation: number
-  released: number
+  start_generation: number
+  reset_generation: number
+  holds: string
+  operation_id: string
   revision: number
   created_at_ms: number
   updated_at_ms: number
+}
+
+export interface OperationRow {
+  id: string
+  project: string
+  verb: string
+  instance_uid: string
+  instance_id: string
+  generation: number
+  status: string
+  error_reason: string | null
+  error_message: string | null
+  request_id: string
+  principal: string
+  created_at_ms: number
+  ended_at_ms: number | null
 }
 
 export interface EventRow {

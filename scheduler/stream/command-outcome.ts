@@ -39,5 +39,6 @@ export function observationOfRefusal(
     released: command.generation === 1 && !wasJournalled,
     observedAtUnixMs: BigInt(nowMs),
     requestId: command.requestId,
+    settled: true,
   })
 }

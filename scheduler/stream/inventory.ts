@@ -30,8 +30,9 @@ export async function findUnreported(
  * Whether it does no harm to tell the host again: it never began, or nothing of it is to stay. A guest that has run is
  * not made anew in place of the one that is missed: its disks may be there still, and new ones would be empty.
  */
-export function mayRepeat({ status, desiredState }: InstanceRecord): boolean {
-  return status === 'PROVISIONING' || desiredState === DesiredState.ABSENT
+export function mayRepeat({ status, desiredState, startGeneration }: InstanceRecord): boolean {
+  const neverBegan = status === 'PROVISIONING' && startGeneration === 1
+  return neverBegan || desiredState === DesiredState.ABSENT
 }
 
 /** For a person: what a missing instance means and what can be done. */
@@ -46,10 +47,12 @@ export function renderRepeatedCommand(
   instance: InstanceRecord,
   { epoch, commandId }: { epoch: number; commandId: string },
 ): Command {
-  const { uid, generation, desiredState, spec } = instance
+  const { uid, generation, desiredState, spec, startGeneration, resetGeneration } = instance
   const value = create(EnsureInstanceSchema, {
     desiredState,
     stopDeadlineMs,
+    startGeneration,
+    resetGeneration,
     ...(desiredState === DesiredState.ABSENT ? {} : { spec }),
   })
   return create(CommandSchema, {

@@ -31,7 +31,7 @@ export function describeCommitContract(name: string, open: OpenStore): void {
       const instance = await commit(store(), input)
       expect(instance).toMatchObject({
         ...{ uid: input.uid, id: 'web-1', status: 'PROVISIONING', reason: 'PLACED', generation: 1 },
-        ...{ released: false, revision: 1, desiredState: DesiredState.RUNNING, hostId: host },
+        ...{ holds: 'everything', revision: 1, desiredState: DesiredState.RUNNING, hostId: host },
         ...{ createdAtMs: 2000, statusSinceMs: 2000, explanation: input.explanation },
       })
       expect(instance.details.nics[0]?.ipv4Address).toBe('10.0.0.3')
@@ -158,7 +158,7 @@ export function describeCommitContract(name: string, open: OpenStore): void {
     it('are free again after proof of tear-down', async () => {
       await addressesOf(1, addressOf(1))
       await addressesOf(2, addressOf(2))
-      await store().requestDelete(deleteOf('web-1'))
+      await store().changeInstance(deleteOf('web-1'))
       expect(await addressesOf(3, addressOf(3))).toEqual(['10.0.0.5'])
       await store().applyObservation(observationOf(uidOf(1), absent))
       expect(await addressesOf(4, addressOf(1))).toEqual(['10.0.0.3'])
@@ -172,8 +172,9 @@ export function describeCommitContract(name: string, open: OpenStore): void {
 
     it('answer the same instance to the same request, and other-request to another', async () => {
       const instance = await commit(store(), keyed(1))
-      expect(await store().commitPlacement(keyed(2))).toEqual({ kind: 'replay', instance })
-      expect(await store().findByIdempotencyKey(keyOf())).toEqual({ kind: 'replay', instance })
+      const { operationId } = instance
+      expect(await store().commitPlacement(keyed(2))).toEqual({ kind: 'replay', instance, operationId })
+      expect(await store().findByIdempotencyKey(keyOf())).toEqual({ kind: 'replay', instance, operationId })
       const other = { requestHash: 'hash-2' }
       expect(await store().commitPlacement(keyed(3, other))).toEqual({ kind: 'other-request' })
       expect(await store().findByIdempotencyKey(keyOf(other))).toEqual({ kind: 'other-request' })
@@ -202,7 +203,7 @@ export function describeCommitContract(name: string, open: OpenStore): void {
 
     it('outlive the instance by two days: a late repeat makes no other one', async () => {
       const { uid } = await commit(store(), keyed(1))
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       expect(await store().commitPlacement(keyed(2))).toMatchObject({
         ...{ kind: 'replay', instance: { status: 'DEPROVISIONING' } },
       })

@@ -45,7 +45,7 @@ export function describeHostContract(name: string, open: OpenStore): void {
         reason: 'JOURNAL_CHANGED',
       })
       expect(await readHost(store())).toMatchObject({ journalUuid: 'journal-1', epoch: 1 })
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       await store().applyObservation(observationOf(uid, absent))
       expect(await store().registerHost(changed)).toMatchObject({ kind: 'registered', epoch: 2 })
     })
@@ -126,7 +126,7 @@ export function describeHostContract(name: string, open: OpenStore): void {
       await store().registerHost(hostOf({ devices: [] }))
       await store().registerHost(hostOf())
       expect((await readHost(store())).devices[0]).toMatchObject({ present: true, claimedBy: uid })
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       expect((await readHost(store())).devices[0]).toMatchObject({ claimedBy: uid })
       await store().applyObservation(observationOf(uid, absent))
       expect((await readHost(store())).devices[0]).not.toHaveProperty('claimedBy')
@@ -189,7 +189,7 @@ export function describeHostContract(name: string, open: OpenStore): void {
 
     it('sends what still waits under the epoch that the host has by then', async () => {
       const { uid } = await commit(store(), placementOf(1, { addresses: [addressOf(1)] }))
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       await store().applyObservation(observationOf(uid, absent))
       await store().registerHost(hostOf({ journalUuid: 'journal-2' }))
       expect((await readOutbox(store())).map(({ epoch }) => epoch)).toEqual([2, 2])

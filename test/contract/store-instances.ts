@@ -1,16 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { hostId } from '../../proto/ids.ts'
+import type { InstanceDetails } from '../../scheduler/model/instance.ts'
 import { type OpenStore, storeWithHost } from './store-opening.ts'
 import {
   absent,
   addressOf,
+  changeOf,
   commit,
   deleteOf,
   gpu,
   host,
   hostOf,
+  keyOf,
   observationOf,
+  operationIdOf,
   otherProject,
   placementOf,
   project,
@@ -80,12 +84,12 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
 
     it('asks the host and gives nothing back yet', async () => {
       const { uid } = await commit(store(), placementOf(1, { devices: [gpu(1)] }))
-      const outcome = await store().requestDelete(deleteOf('web-1', { ifRevision: 1 }))
+      const outcome = await store().changeInstance(deleteOf('web-1', { ifRevision: 1 }))
       expect(outcome).toMatchObject({
         kind: 'accepted',
         instance: {
           ...{ uid, status: 'DEPROVISIONING', desiredState: DesiredState.ABSENT, generation: 2 },
-          ...{ revision: 2, released: false, statusSinceMs: 4000 },
+          ...{ revision: 2, holds: 'everything', statusSinceMs: 4000 },
         },
       })
       const [, command] = await readOutbox(store())
@@ -102,27 +106,29 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
     it('twice is once', async () => {
       await commit(store(), placementOf(1))
       const [first, second] = await Promise.all([
-        store().requestDelete(deleteOf('web-1')),
-        store().requestDelete(deleteOf(uidOf(1), { nowMs: 9000 })),
+        store().changeInstance(deleteOf('web-1')),
+        store().changeInstance(deleteOf(uidOf(1), { nowMs: 9000 })),
       ])
-      expect(second).toEqual(first)
+      if (first.kind !== 'accepted' || second.kind !== 'accepted') throw new Error('Not accepted.')
+      const { operationId } = second.instance
+      expect(second.instance).toEqual({ ...first.instance, operationId })
       expect(await readOutbox(store())).toHaveLength(2)
       expect(await store().listEvents(uidOf(1))).toHaveLength(2)
     })
 
     it('refuses at another revision, and what is not there', async () => {
       await commit(store(), placementOf(1))
-      const mismatch = await store().requestDelete(deleteOf('web-1', { ifRevision: 9 }))
+      const mismatch = await store().changeInstance(deleteOf('web-1', { ifRevision: 9 }))
       expect(mismatch).toEqual({ kind: 'revision-mismatch', revision: 1 })
       const missing = { kind: 'not-found' }
-      expect(await store().requestDelete(deleteOf('web-2'))).toEqual(missing)
-      expect(await store().requestDelete(deleteOf('web-1', { project: otherProject }))).toEqual(missing)
+      expect(await store().changeInstance(deleteOf('web-2'))).toEqual(missing)
+      expect(await store().changeInstance(deleteOf('web-1', { project: otherProject }))).toEqual(missing)
       expect(await readOutbox(store())).toHaveLength(1)
     })
 
     it('ends with proof: the row is gone, its events stay, its name is free', async () => {
       const { uid } = await commit(store(), placementOf(1, { devices: [gpu(1)], addresses: [addressOf(1)] }))
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       expect(await store().applyObservation(observationOf(uid, absent))).toEqual({ kind: 'removed', uid })
       expect(await store().findInstance(project, uid)).toBeUndefined()
       expect(await store().listInstancesOnHost(host)).toEqual([])
@@ -142,11 +148,143 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       ['being removed', { phase: InstancePhase.REMOVING, generation: 2 }],
     ] satisfies [string, Seen][])('goes on when the host says %s', async (_, seen) => {
       const { uid } = await commit(store(), placementOf(1))
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       await store().applyObservation(observationOf(uid, seen))
       expect(await store().findInstance(project, uid)).toMatchObject({ status: 'DEPROVISIONING' })
       expect(await store().applyObservation(observationOf(uid, absent))).toEqual({ kind: 'removed', uid })
       expect(await readHost(store())).toMatchObject({ vcpus: { used: 0 } })
+    })
+  })
+
+  describe(`${name}: verbs`, () => {
+    const store = storeWithHost(open, { vcpus: 2 })
+    const see = (uid: string, seen: Seen) => store().applyObservation(observationOf(uid, seen))
+    const bringUp = async (number: number) => {
+      const { uid } = await commit(store(), placementOf(number, { devices: [gpu(number)] }))
+      await see(uid, { phase: InstancePhase.RUNNING })
+      return uid
+    }
+    const bringDown = async (uid: string) => {
+      await store().changeInstance(changeOf('stop', uid))
+      await see(uid, { phase: InstancePhase.STOPPED, generation: 2, released: true })
+    }
+    const operationOf = async (number: number) =>
+      store().findOperation(
+        project,
+        (await store().listOperations({ project, limit: 9 })).at(number)?.id ?? operationIdOf(0),
+      )
+
+    it('a stop gives back CPU, memory and GPUs with proof, and keeps disks and address', async () => {
+      const uid = await bringUp(1)
+      const stopping = await store().changeInstance(changeOf('stop', uid))
+      expect(stopping).toMatchObject({
+        instance: {
+          status: 'STOPPING',
+          desiredState: DesiredState.STOPPED,
+          generation: 2,
+          startGeneration: 1,
+        },
+      })
+      expect(await operationOf(0)).toMatchObject({ verb: 'stop', status: 'RUNNING', generation: 2 })
+      await see(uid, { phase: InstancePhase.STOPPED, generation: 2, settled: false })
+      expect(await readHost(store())).toMatchObject({ vcpus: { used: 1 } })
+      await see(uid, { phase: InstancePhase.STOPPED, generation: 2, released: true })
+      const host = await readHost(store())
+      expect([host.vcpus.used, host.memoryMib.used, host.diskGb.used]).toEqual([0, 0, 10])
+      expect(host.devices[0]).not.toHaveProperty('claimedBy')
+      expect(await store().findInstance(project, uid)).toMatchObject({ status: 'STOPPED', holds: 'storage' })
+      expect(await operationOf(0)).toMatchObject({ status: 'DONE', endedAtMs: 3000 })
+    })
+
+    it('a start takes them again, GPUs as asked, or is lost where they are gone', async () => {
+      const uid = await bringUp(1)
+      await bringDown(uid)
+      const [second, third] = [await bringUp(2), await bringUp(3)]
+      const gpus = [{ type: 'gpu-80gb', address: gpu(4) }]
+      expect(await store().changeInstance(changeOf('start', uid, { gpus }))).toMatchObject({
+        ...{ kind: 'claim-lost', what: 'vcpus' },
+      })
+      expect(await store().findInstance(project, uid)).toMatchObject({ status: 'STOPPED', generation: 2 })
+      await bringDown(third)
+      const taken = [{ type: 'gpu-80gb', address: gpu(2) }]
+      expect(await store().changeInstance(changeOf('start', uid, { gpus: taken }))).toMatchObject({
+        ...{ kind: 'claim-lost', what: 'device' },
+      })
+      expect(await store().changeInstance(changeOf('start', uid, { gpus }))).toMatchObject({
+        kind: 'accepted',
+        instance: { status: 'PROVISIONING', holds: 'everything', generation: 3, startGeneration: 3 },
+      })
+      const host = await readHost(store())
+      expect(host.vcpus.used).toBe(2)
+      expect(host.devices[3]).toMatchObject({ claimedBy: uid })
+      const command = (await readOutbox(store())).at(-1)
+      expect(command?.body.value).toMatchObject({
+        ...{ desiredState: DesiredState.RUNNING, startGeneration: 3, spec: { gpus } },
+      })
+      expect(await store().findInstance(project, second)).toMatchObject({ status: 'RUNNING' })
+    })
+
+    it('an end that was not asked for is one: a later change does not start it again', async () => {
+      const uid = await bringUp(1)
+      await see(uid, { phase: InstancePhase.CRASHED, released: true })
+      expect(await store().findInstance(project, uid)).toMatchObject({
+        ...{ status: 'STOPPED', holds: 'storage', desiredState: DesiredState.STOPPED },
+      })
+    })
+
+    it('an operation ends badly where its instance ends elsewhere', async () => {
+      const uid = await bringUp(1)
+      await store().changeInstance(changeOf('restart', uid))
+      const failed = { phase: InstancePhase.STOPPED, generation: 2, released: true, reason: 'START_FAILED' }
+      await see(uid, { ...failed, message: 'QEMU did not start.' })
+      expect(await operationOf(0)).toMatchObject({
+        ...{
+          verb: 'restart',
+          status: 'DONE',
+          error: { reason: 'START_FAILED', message: 'QEMU did not start.' },
+        },
+      })
+      await store().changeInstance(changeOf('start', uid))
+      await store().changeInstance(deleteOf(uid))
+      await see(uid, { ...absent, generation: 4 })
+      expect(await operationOf(0)).toMatchObject({ verb: 'delete', status: 'DONE' })
+      expect(await operationOf(0)).not.toHaveProperty('error')
+      expect(await operationOf(1)).toMatchObject({ verb: 'start', error: { reason: 'DELETED' } })
+    })
+
+    it('an update changes what is shown, and tells the host only what concerns it', async () => {
+      const uid = await bringUp(1)
+      const before = await store().findInstance(project, uid)
+      const details = { ...before?.details, labels: { tier: 'back' } } as InstanceDetails
+      const renamed = await store().changeInstance(changeOf('update', uid, { details }))
+      expect(renamed).toMatchObject({
+        instance: { status: 'RUNNING', generation: 1, details: { labels: { tier: 'back' } } },
+      })
+      expect(await operationOf(0)).toMatchObject({ verb: 'update', status: 'DONE' })
+      const instanceMetadata = [{ key: 'motto', value: 'onwards' }]
+      const retold = { ...details, instanceMetadata }
+      expect(await store().changeInstance(changeOf('update', uid, { details: retold }))).toMatchObject({
+        instance: { generation: 2, startGeneration: 1 },
+      })
+      expect((await readOutbox(store())).at(-1)?.body.value?.spec?.metadata).toMatchObject(instanceMetadata)
+      expect(await operationOf(0)).toMatchObject({ status: 'RUNNING' })
+      await see(uid, { phase: InstancePhase.RUNNING, generation: 2 })
+      expect(await operationOf(0)).toMatchObject({ status: 'DONE' })
+    })
+
+    it('refuses what its state does not allow, and repeats nothing for a key', async () => {
+      const uid = await bringUp(1)
+      const idempotency = keyOf({ key: 'stop-1' })
+      const [first, second] = [
+        await store().changeInstance(changeOf('stop', uid, { idempotency })),
+        await store().changeInstance(changeOf('stop', uid, { idempotency })),
+      ]
+      if (first.kind !== 'accepted') throw new Error(first.kind)
+      expect(second).toMatchObject({ kind: 'replay', operationId: first.instance.operationId })
+      for (const verb of ['start', 'restart', 'reset'] as const) {
+        expect(await store().changeInstance(changeOf(verb, uid))).toMatchObject({ kind: 'wrong-state' })
+      }
+      expect(await store().listOperations({ project, limit: 9 })).toHaveLength(2)
     })
   })
 
@@ -165,7 +303,7 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       const sequences = events.map(({ sequence }) => sequence)
       expect(sequences).toEqual(sequences.toSorted((a, b) => a - b))
       expect(await store().findInstance(project, uid)).toMatchObject({
-        ...{ status: 'STOPPED', statusSinceMs: 3000, released: false, revision: 4 },
+        ...{ status: 'STOPPED', statusSinceMs: 3000, holds: 'everything', revision: 4 },
       })
       // A guest that ended keeps what it has: only proof gives it back.
       expect(await readHost(store())).toMatchObject({ vcpus: { used: 1 } })
@@ -190,7 +328,7 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       expect(await see({ ...running, epoch: 1 })).toMatchObject({ kind: 'stale' })
       await see({ phase: InstancePhase.FAILED })
       expect(await see(running)).toMatchObject({ kind: 'stale' })
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       expect(await see({ ...absent, generation: 1 })).toMatchObject({ kind: 'stale' })
       expect(await store().findInstance(project, uid)).toMatchObject({ status: 'DEPROVISIONING' })
     })
@@ -214,14 +352,14 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       await failed(false)
       expect(await readHost(store())).toMatchObject({ vcpus: { used: 1 } })
       expect((await store().listInstancesOnHost(host)).map((instance) => instance.uid)).toEqual([uid])
-      expect(await failed(true)).toMatchObject({ kind: 'applied', instance: { released: true } })
+      expect(await failed(true)).toMatchObject({ kind: 'applied', instance: { holds: 'nothing' } })
       expect(await failed(true)).toEqual({ kind: 'unchanged' })
       expect(await failed(false)).toEqual({ kind: 'unchanged' })
       expect(await readHost(store())).toMatchObject({ vcpus: { used: 0 } })
       expect(await store().listInstancesOnHost(host)).toEqual([])
       // What was given back belongs to the next, whatever becomes of the first.
       const next = await commit(store(), placementOf(2, { devices: [gpu(1)] }))
-      await store().requestDelete(deleteOf(uid))
+      await store().changeInstance(deleteOf(uid))
       await store().applyObservation(observationOf(uid, absent))
       const { vcpus, devices } = await readHost(store())
       expect([vcpus.used, devices[0]?.claimedBy]).toEqual([1, next.uid])

@@ -10,11 +10,12 @@ import {
   type ProjectId,
   projectId,
 } from '../../proto/ids.ts'
+import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
 import type { Store } from '../../scheduler/store/store.ts'
 import { type OpenStore, storeWithHost } from './store-opening.ts'
 import {
   addressOf,
-  deleteOf,
+  changeOf,
   gpu,
   hostOf,
   observationOf,
@@ -37,8 +38,8 @@ const phases = [
 
 type Action =
   | { kind: 'create'; name: number; vcpus: number; slots: number[]; hasNic: boolean }
-  | { kind: 'delete'; name: number }
-  | { kind: 'observe'; name: number; phase: InstancePhase; generation: number; released: boolean }
+  | { kind: 'verb'; name: number; verb: ChangeVerb; slots: number[]; motto: string }
+  | { kind: 'observe'; name: number; phase: InstancePhase; lag: number; released: boolean; settled: boolean }
   | { kind: 'register'; vcpus: number; slots: number[] }
 
 const name = fc.integer({ min: 1, max: names })
@@ -51,12 +52,18 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       ...{ vcpus: fc.integer({ min: 1, max: 4 }), hasNic: fc.boolean() },
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), name }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('verb' as const), name, slots, motto: fc.constantFrom('a', 'b') },
+      verb: fc.constantFrom<ChangeVerb>('delete', 'start', 'stop', 'restart', 'reset', 'update'),
+    }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
       ...{ kind: fc.constant('observe' as const), name, released: fc.boolean() },
-      ...{ phase: fc.constantFrom(...phases), generation: fc.constantFrom(1, 2) },
+      ...{ phase: fc.constantFrom(...phases), lag: fc.constantFrom(0, 0, 1), settled: fc.boolean() },
     }),
   },
   {
@@ -136,12 +143,14 @@ async function carryOut(run: Run, step: Action): Promise<void> {
       )
       return
     }
-    case 'delete':
-      await store.requestDelete(deleteOf(`web-${step.name}`, { project }))
+    case 'verb':
+      await carryOutVerb(run, step)
       return
     case 'observe': {
       const instance = await store.findInstance(project, `web-${step.name}`)
-      if (instance) await store.applyObservation({ ...observationOf(instance.uid, step), hostId })
+      if (!instance) return
+      const generation = instance.generation - step.lag
+      await store.applyObservation({ ...observationOf(instance.uid, { ...step, generation }), hostId })
       return
     }
     case 'register': {
@@ -151,20 +160,42 @@ async function carryOut(run: Run, step: Action): Promise<void> {
   }
 }
 
+async function carryOutVerb({ store, project, asked }: Run, step: Action & { kind: 'verb' }) {
+  const { verb, slots, motto } = step
+  const id = `web-${step.name}`
+  const instance = await store.findInstance(project, id)
+  if (!instance) return
+  const outcome = await store.changeInstance(
+    changeOf(verb, id, {
+      project,
+      gpus: slots.map((slot) => ({ type: 'gpu-80gb', address: gpu(slot) })),
+      ...(verb === 'update'
+        ? { details: { ...instance.details, instanceMetadata: [{ key: 'motto', value: motto }] } }
+        : {}),
+    }),
+  )
+  const { uid, holds } = instance
+  const startedAnew = outcome.kind === 'accepted' && verb === 'start' && holds === 'storage'
+  if (startedAnew && outcome.instance.holds === 'everything') {
+    asked.set(uid, { vcpus: asked.get(uid)?.vcpus ?? 0, slots })
+  }
+}
+
 async function expectInvariants({ store, hostId, project, asked }: Run): Promise<void> {
   const [host, instances, outbox] = await Promise.all([
     readHost(store, hostId),
     store.listInstances({ project, limit: 500 }),
     readOutbox(store, hostId),
   ])
-  const holders = instances.filter(({ released }) => !released)
+  const holders = instances.filter(({ holds }) => holds !== 'nothing')
+  const runners = instances.filter(({ holds }) => holds === 'everything')
   const askedBy = (uid: InstanceUid): Asked => asked.get(uid) ?? { vcpus: 0, slots: [] }
-  expect(host.vcpus.used).toBe(holders.reduce((sum, { uid }) => sum + askedBy(uid).vcpus, 0))
+  expect(host.vcpus.used).toBe(runners.reduce((sum, { uid }) => sum + askedBy(uid).vcpus, 0))
   expect(host.vcpus.used).toBeLessThanOrEqual(host.vcpus.capacity)
-  expect(host.memoryMib.used).toBe(holders.length * 1024)
+  expect(host.memoryMib.used).toBe(runners.length * 1024)
   expect(host.diskGb.used).toBe(holders.length * 10)
 
-  const owned = holders.flatMap(({ uid }) => askedBy(uid).slots.map((slot) => [gpu(slot), uid]))
+  const owned = runners.flatMap(({ uid }) => askedBy(uid).slots.map((slot) => [gpu(slot), uid]))
   const claimed = host.devices.flatMap(({ address, claimedBy }) =>
     claimedBy === undefined ? [] : [[address, claimedBy]],
   )
@@ -173,12 +204,20 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
   const addresses = holders.flatMap(({ details }) => details.nics.map((nic) => nic.ipv4Address))
   expect(new Set(addresses).size).toBe(addresses.length)
   // A guest that may run holds what it was given.
-  for (const { status, released } of instances) {
-    if (released) expect(['STOPPED', 'FAILED', 'DEPROVISIONING']).toContain(status)
+  for (const { status, holds } of instances) {
+    if (holds !== 'everything') expect(['STOPPED', 'FAILED', 'DEPROVISIONING']).toContain(status)
   }
   expect(outbox.map(({ sequence }) => Number(sequence))).toEqual(outbox.map((_, index) => index + 1))
   for (const uid of asked.keys()) {
     const last = (await store.listEvents(uid)).at(-1)
     expect(last?.to ?? undefined).toBe(instances.find((instance) => instance.uid === uid)?.status)
   }
+  const operations = await store.listOperations({ project, limit: 500 })
+  const here = new Set(instances.map(({ uid }) => uid))
+  // What is gone leaves nothing open, and what is here can say what was asked of it last.
+  expect(
+    operations.filter(({ status, instanceUid }) => status === 'RUNNING' && !here.has(instanceUid)),
+  ).toEqual([])
+  const known = new Set(operations.map(({ id }) => id))
+  expect(instances.filter(({ operationId }) => !known.has(operationId))).toEqual([])
 }

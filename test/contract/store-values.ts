@@ -10,6 +10,7 @@ import {
   type InstanceUid,
   instanceUid,
   networkUid,
+  operationId,
   pciAddress,
   projectId,
   zoneId,
@@ -18,10 +19,10 @@ import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import type {
   AddressClaim,
   ApplyObservation,
+  ChangeInstance,
   CommitPlacement,
   IdempotencyKey,
   RegisterHost,
-  RequestDelete,
   Store,
 } from '../../scheduler/store/store.ts'
 
@@ -82,6 +83,8 @@ export function placementOf(number: number, changes: Partial<CommitPlacement> = 
     devices: [],
     explanation: { seed: uid, hostsConsidered: 1, refusals: [] },
     statusMessage: 'Placed.',
+    operationId: operationIdOf(number),
+    principal: 'anna',
     commandId: `command-${number}`,
     requestId: `create-${number}`,
     stopDeadlineMs: 60_000,
@@ -104,12 +107,28 @@ export function keyOf(changes: Partial<IdempotencyKey> = {}): IdempotencyKey {
   return { project, principal: 'anna', key: 'key-1', requestHash: 'hash-1', ...changes }
 }
 
-export function deleteOf(idOrUid: string, changes: Partial<RequestDelete> = {}): RequestDelete {
+let lastOperation = 0x1000
+
+/** As made, one after the other. */
+export const operationIdOf = (number: number) =>
+  operationId(`0192f0c1-2222-7000-8000-${number.toString(16).padStart(12, '0')}`)
+
+/** A verb on an instance, under an operation of its own. */
+export function changeOf(
+  verb: ChangeInstance['verb'],
+  idOrUid: string,
+  changes: Partial<ChangeInstance> = {},
+): ChangeInstance {
+  lastOperation += 1
   return {
-    ...{ project, idOrUid, commandId: `delete-${idOrUid}`, requestId: 'delete', stopDeadlineMs: 60_000 },
-    nowMs: 4000,
+    ...{ verb, project, idOrUid, commandId: `${verb}-${idOrUid}`, requestId: verb, principal: 'anna' },
+    ...{ operationId: operationIdOf(lastOperation), stopDeadlineMs: 60_000, nowMs: 4000 },
     ...changes,
   }
+}
+
+export function deleteOf(idOrUid: string, changes: Partial<ChangeInstance> = {}): ChangeInstance {
+  return changeOf('delete', idOrUid, changes)
 }
 
 export interface Seen {
@@ -119,14 +138,16 @@ export interface Seen {
   readonly released?: boolean
   readonly reason?: string
   readonly message?: string
+  readonly settled?: boolean
 }
 
 export function observationOf(uid: string, seen: Seen): ApplyObservation {
   const { generation = 1, epoch = 1, released = false, reason = 'SEEN', message = 'Seen.' } = seen
+  const { settled = true } = seen
   return {
     hostId: host,
     observation: create(InstanceObservationSchema, {
-      ...{ uid, phase: seen.phase, generation, epoch, released, reason, message },
+      ...{ uid, phase: seen.phase, generation, epoch, released, reason, message, settled },
       requestId: 'report',
     }),
     nowMs: 3000,

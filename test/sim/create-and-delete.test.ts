@@ -85,7 +85,7 @@ describe('a step that fails', () => {
       const verb = args.find((word) => /^[a-z]{2,}$/.test(word)) ?? ''
       region.host.exec.failNext({ file, argsInclude: verb, result: { code: 1, stderr: 'made to fail' } })
       const { uid } = await region.create({ gpus })
-      const ended = await region.until(uid, (one) => one?.status === 'RUNNING' || one?.released === true)
+      const ended = await region.until(uid, (one) => one?.status === 'RUNNING' || one?.holds === 'nothing')
       if (ended?.status !== 'RUNNING') {
         expect(ended?.status, `${index}: ${file} ${args.join(' ')}`).toBe('FAILED')
         expect(ended?.statusMessage).toMatch(/\w+.*\.$/)

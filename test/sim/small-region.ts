@@ -11,9 +11,13 @@ import { systemClock } from '../../lib/clock.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { seededRandom, systemRandom } from '../../lib/random.ts'
 import { createTurns } from '../../lib/turns.ts'
-import { type ProjectId, projectId } from '../../proto/ids.ts'
+import { operationId, projectId } from '../../proto/ids.ts'
+import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
 import type { Catalogue } from '../../scheduler/model/catalogue.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
+import type { OperationRecord } from '../../scheduler/model/operation.ts'
+import type { Accepted } from '../../scheduler/operations/accepted.ts'
+import { type ChangeRequest, changeInstance } from '../../scheduler/operations/change-instance.ts'
 import { createInstance } from '../../scheduler/operations/create-instance.ts'
 import { Holds } from '../../scheduler/operations/holds.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
@@ -64,6 +68,8 @@ export interface SmallRegion {
   create(body?: object): Promise<InstanceRecord>
   find(uid: string): Promise<InstanceRecord | undefined>
   delete(uid: string): Promise<void>
+  change(verb: ChangeVerb, uid: string, changes?: Partial<ChangeRequest>): Promise<Accepted>
+  operation(id: string): Promise<OperationRecord | undefined>
   /** Until it is so; the limit ends a broken test. */
   until(
     uid: string,
@@ -118,6 +124,17 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   }
   await startOne()
 
+  const change = async (verb: ChangeVerb, uid: string, changes: Partial<ChangeRequest> = {}) => {
+    const outcome = await changeInstance(
+      {
+        ...{ verb, project: projectId(project.id), idOrUid: uid, body: null },
+        ...{ principal: 'tester', requestId: 'req_test', ...changes },
+      },
+      ports,
+    )
+    if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome))
+    return outcome.value
+  }
   const find = (uid: string) => store.findInstance(projectId(project.id), uid)
   return {
     host,
@@ -131,19 +148,13 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
         ports,
       )
       if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome))
-      return outcome.value
+      return outcome.value.instance
     },
     delete: async (uid) => {
-      const outcome = await store.requestDelete({
-        ...{
-          project: projectId(project.id) satisfies ProjectId,
-          idOrUid: uid,
-          commandId: systemRandom.uuid(),
-        },
-        ...{ requestId: 'req_test', stopDeadlineMs: 1000, nowMs: systemClock.nowMs() },
-      })
-      if (outcome.kind === 'accepted') server.dispatch.nudge(outcome.instance.hostId)
+      await change('delete', uid)
     },
+    change,
+    operation: (id) => store.findOperation(projectId(project.id), operationId(id)),
     until: async (uid, isSo) => {
       let last: InstanceRecord | undefined
       await poll(`instance ${uid} is as wanted`, async () => {

@@ -62,6 +62,8 @@ export interface HypervisorDriver {
   watch(handle: GuestHandle, qmpSocketPath: string, onEnd: (end: GuestEnd) => void): () => void
   /** ACPI power button. */
   powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** As the reset button does. */
+  reset(handle: GuestHandle, qmpSocketPath: string): Promise<void>
   /** Takes at most so many bytes out of the ring of serial port 1. */
   readSerial(handle: GuestHandle, qmpSocketPath: string, maxBytes: number): Promise<Uint8Array>
   /** Ends the process; resolves once it is gone. */

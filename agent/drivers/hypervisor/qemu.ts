@@ -155,6 +155,9 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     powerDown: async (_handle, path) => {
       await (await monitors.get(path)).execute('system_powerdown')
     },
+    reset: async (_handle, path) => {
+      await (await monitors.get(path)).execute('system_reset')
+    },
     readSerial: async (_handle, path, maxBytes) => {
       const monitor = await monitors.get(path)
       const text = await monitor.execute('ringbuf-read', {

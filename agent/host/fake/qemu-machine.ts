@@ -71,6 +71,8 @@ export function startQemu(
         // A guest with an operating system heeds it, a moment later.
         setImmediate(() => powerOff(true))
         return {}
+      case 'system_reset':
+        return {}
       case 'ringbuf-read': {
         const size = Number(wanted['size'])
         const taken = unread.slice(0, size)

@@ -1,9 +1,11 @@
-import { type Transition, transitionInstance } from '../../lifecycle/transition.ts'
-import type { Demand } from '../../model/placement.ts'
+import { DesiredState } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Releases, type Transition, transitionInstance } from '../../lifecycle/transition.ts'
+import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import type { ApplyObservation, ApplyObservationOutcome } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
-import { releaseClaims } from './claims.ts'
+import { releaseClaims, releaseCompute } from './claims.ts'
 import { appendEvent } from './events.ts'
+import { endOperationsOfDeleted, settleOperations } from './operations.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 /** One report of a host about one instance, through the lifecycle table. */
@@ -35,7 +37,12 @@ export async function applyObservation(tx: Tx, input: ApplyObservation): Promise
   }
   const before = instanceFromRow(row)
   const transition = transitionInstance({ ...before, message: before.statusMessage }, observation)
-  return carryOut(tx, { ...input, row, transition })
+  const outcome = await carryOut(tx, { ...input, row, transition })
+  const after = outcome.kind === 'applied' ? outcome.instance : before
+  if (observation.settled && (outcome.kind === 'applied' || outcome.kind === 'unchanged')) {
+    await settleOperations(tx, after, { generation: observation.generation, nowMs: input.nowMs })
+  }
+  return outcome
 }
 
 async function carryOut(
@@ -54,25 +61,20 @@ async function carryOut(
       atMs: nowMs,
       requestId: observation.requestId,
     })
-  const release = async () =>
-    releaseClaims(tx, {
-      uid: row.uid,
-      hostId: row.host_id,
-      demand: JSON.parse(row.demand) as Demand,
-    })
   switch (transition.kind) {
     case 'unchanged':
       return { kind: 'unchanged' }
     case 'denied':
       return { kind: 'stale', message: transition.message }
     case 'removed':
-      if (row.released === 0) await release()
+      await releaseClaims(tx, before)
+      await endOperationsOfDeleted(tx, before.uid, nowMs)
       await tell(null, 'DELETED', 'Deleted: its host holds nothing of it any more.')
       await tx.deleteFrom('instances').where('uid', '=', row.uid).execute()
       return { kind: 'removed', uid: before.uid }
     case 'move':
     case 'update': {
-      if (transition.releases) await release()
+      const holds = await release(tx, before, transition.releases)
       if (transition.kind === 'move') await tell(transition.to, transition.reason, transition.message)
       const updated = await tx
         .updateTable('instances')
@@ -80,7 +82,8 @@ async function carryOut(
           ...(transition.kind === 'move' ? { status: transition.to, status_since_ms: nowMs } : {}),
           status_message: transition.message,
           reason: transition.reason,
-          released: row.released === 1 || transition.releases ? 1 : 0,
+          holds,
+          ...(hasEndedByItself(before, transition) ? { desired_state: DesiredState.STOPPED } : {}),
           revision: row.revision + 1,
           updated_at_ms: nowMs,
         })
@@ -91,3 +94,20 @@ async function carryOut(
     }
   }
 }
+
+async function release(tx: Tx, before: InstanceRecord, releases: Releases): Promise<Holding> {
+  switch (releases) {
+    case 'nothing':
+      return before.holds
+    case 'compute':
+      await releaseCompute(tx, before)
+      return 'storage'
+    case 'everything':
+      await releaseClaims(tx, before)
+      return 'nothing'
+  }
+}
+
+/** What a guest does by itself is as good as a request: a later change of its metadata must not start it again. */
+const hasEndedByItself = ({ desiredState }: InstanceRecord, transition: Transition) =>
+  transition.kind === 'move' && transition.to === 'STOPPED' && desiredState === DesiredState.RUNNING

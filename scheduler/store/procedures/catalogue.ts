@@ -1,9 +1,11 @@
 import type { Store } from '../store.ts'
 import { applyObservation } from './apply-observation.ts'
+import { changeInstance } from './change-instance.ts'
 import { commitPlacement } from './commit-placement.ts'
 import { listEvents } from './events.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
+import { findOperation, listOperations } from './operations.ts'
 import { acknowledgeCommands, readOutbox } from './outbox.ts'
 import {
   findInstance,
@@ -12,7 +14,6 @@ import {
   listInstancesOnHost,
   setStatusMessage,
 } from './read-instances.ts'
-import { requestDelete } from './request-delete.ts'
 import type { Tx } from './rows.ts'
 
 export type StoreMethod = Exclude<keyof Store, 'close'>
@@ -27,7 +28,9 @@ export const procedures: Procedures = {
   readHostsChangedAfter,
   commitPlacement,
   findByIdempotencyKey,
-  requestDelete,
+  changeInstance,
+  findOperation,
+  listOperations,
   findInstance,
   listInstances,
   listEvents,
@@ -43,7 +46,7 @@ export const procedures: Procedures = {
 export const writes: ReadonlySet<StoreMethod> = new Set([
   'registerHost',
   'commitPlacement',
-  'requestDelete',
+  'changeInstance',
   'setStatusMessage',
   'acknowledgeCommands',
   'applyObservation',

@@ -1,11 +1,10 @@
 import { sql } from 'kysely'
 import type { PciAddress } from '../../../proto/ids.ts'
+import type { Holding } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
-import type { CommitPlacementOutcome } from '../store.ts'
+import type { ClaimLost } from '../store.ts'
 import type { Tx } from './rows.ts'
 import { touchHost } from './sequences.ts'
-
-type ClaimLost = Extract<CommitPlacementOutcome, { kind: 'claim-lost' }>
 
 const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: 'claim-lost', what, message })
 
@@ -78,12 +77,50 @@ const capacityAfter = (what: 'vcpus' | 'memory_mib' | 'disk_gb', released: numbe
   return sql<number>`CASE WHEN ${reported} > ${used} - ${released} THEN ${reported} ELSE ${used} - ${released} END`
 }
 
-/** Gives back what an instance holds. Only proof of tear-down leads here. */
-export async function releaseClaims(
+/** What a guest takes to run, of a host that has its disks already. A cordoned host takes its own guests back. */
+export async function claimCompute(
   tx: Tx,
-  instance: { uid: string; hostId: string; demand: Demand },
-): Promise<void> {
-  const { uid, hostId, demand } = instance
+  { hostId, demand }: { hostId: string; demand: Demand },
+): Promise<ClaimLost | undefined> {
+  const updated = await tx
+    .updateTable('hosts')
+    .set((row) => ({
+      vcpus_used: row('vcpus_used', '+', demand.vcpus),
+      memory_mib_used: row('memory_mib_used', '+', demand.memoryMib),
+    }))
+    .where('host_id', '=', hostId)
+    .where(sql<boolean>`vcpus_used + ${demand.vcpus} <= vcpus_capacity`)
+    .where(sql<boolean>`memory_mib_used + ${demand.memoryMib} <= memory_mib_capacity`)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the CPUs or the memory are taken')
+  await touchHost(tx, hostId)
+  return undefined
+}
+
+interface Holder {
+  readonly uid: string
+  readonly hostId: string
+  readonly demand: Demand
+  readonly holds: Holding
+}
+
+/** Gives back what only a running guest needs. Only proof of tear-down leads here. */
+export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): Promise<void> {
+  await giveBack(tx, hostId, { ...demand, diskGb: 0 })
+  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
+  await touchHost(tx, hostId)
+}
+
+/** Gives back all that an instance still holds. Only proof of tear-down leads here. */
+export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Holder): Promise<void> {
+  if (holds === 'nothing') return
+  await giveBack(tx, hostId, holds === 'storage' ? { ...demand, vcpus: 0, memoryMib: 0 } : demand)
+  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
+  await tx.deleteFrom('address_claims').where('instance_uid', '=', uid).execute()
+  await touchHost(tx, hostId)
+}
+
+async function giveBack(tx: Tx, hostId: string, demand: Demand): Promise<void> {
   await tx
     .updateTable('hosts')
     .set((row) => ({
@@ -97,7 +134,4 @@ export async function releaseClaims(
     }))
     .where('host_id', '=', hostId)
     .execute()
-  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
-  await tx.deleteFrom('address_claims').where('instance_uid', '=', uid).execute()
-  await touchHost(tx, hostId)
 }

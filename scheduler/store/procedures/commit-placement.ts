@@ -6,25 +6,16 @@ import {
   InstanceSpecSchema,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instanceUid } from '../../../proto/ids.ts'
-import type { InstanceDetails } from '../../model/instance.ts'
+import type { Holding, InstanceDetails } from '../../model/instance.ts'
 import type { CommitPlacement, CommitPlacementOutcome } from '../store.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
 import { claimCapacity, claimDevices } from './claims.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
+import { Refused } from './refused.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
-
-/** Thrown to undo what this item has done so far: the batch goes on without it. */
-export class Refused extends Error {
-  override readonly name = 'Refused'
-  readonly outcome: Exclude<CommitPlacementOutcome, { kind: 'committed' | 'replay' }>
-
-  constructor(outcome: Refused['outcome']) {
-    super(outcome.kind)
-    this.outcome = outcome
-  }
-}
 
 /** Instance, claims, addresses, command, event and key: the caller's savepoint makes it all or nothing. @throws Refused */
 export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<CommitPlacementOutcome> {
@@ -62,7 +53,10 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
       status_since_ms: input.nowMs,
       desired_state: DesiredState.RUNNING,
       generation: 1,
-      released: 0,
+      start_generation: 1,
+      reset_generation: 0,
+      holds: 'everything' satisfies Holding,
+      operation_id: input.operationId,
       revision: 1,
       created_at_ms: input.nowMs,
       updated_at_ms: input.nowMs,
@@ -88,10 +82,13 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
       desiredState: DesiredState.RUNNING,
       spec,
       stopDeadlineMs: input.stopDeadlineMs,
+      startGeneration: 1,
     }),
   })
+  const instance = instanceFromRow(row)
+  await startOperation(tx, { ...input, verb: 'create', instance })
   if (input.idempotency) await rememberKey(tx, input.idempotency, input)
-  return { kind: 'committed', instance: instanceFromRow(row) }
+  return { kind: 'committed', instance }
 }
 
 async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {

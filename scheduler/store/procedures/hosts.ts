@@ -60,7 +60,7 @@ async function refuseIfAnother(
     .selectFrom('instances')
     .select('id')
     .where('host_id', '=', input.hostId)
-    .where('released', '=', 0)
+    .where('holds', '!=', 'nothing')
     .executeTakeFirst()
   if (!placed) return undefined
   const [reason, what] =

@@ -1,14 +1,14 @@
-import { instanceUid } from '../../../proto/ids.ts'
+import { instanceUid, operationId } from '../../../proto/ids.ts'
 import type { IdempotencyKey, IdempotencyOutcome } from '../store.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 const keepMs = 48 * 3_600_000
 
-/** What a key was used for. It outlives its instance: a late repeat of the create must not make another one. */
+/** What a key was used for. It outlives its instance: a late repeat of a create must not make another one. */
 export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promise<IdempotencyOutcome> {
   const known = await tx
     .selectFrom('idempotency_keys')
-    .select(['request_hash', 'instance_uid'])
+    .select(['request_hash', 'instance_uid', 'operation_id'])
     .where('project', '=', input.project)
     .where('principal', '=', input.principal)
     .where('key', '=', input.key)
@@ -21,19 +21,24 @@ export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promi
     .executeTakeFirst()
   if (known.request_hash !== input.requestHash) return { kind: 'other-request' }
   if (!row) return { kind: 'gone', uid: instanceUid(known.instance_uid) }
-  return { kind: 'replay', instance: instanceFromRow(row) }
+  return { kind: 'replay', instance: instanceFromRow(row), operationId: operationId(known.operation_id) }
 }
 
 export async function rememberKey(
   tx: Tx,
   input: IdempotencyKey,
-  made: { uid: string; nowMs: number },
+  made: { uid: string; operationId: string; nowMs: number },
 ): Promise<void> {
   await tx
     .deleteFrom('idempotency_keys')
     .where('created_at_ms', '<', made.nowMs - keepMs)
     .execute()
-  const values = { request_hash: input.requestHash, instance_uid: made.uid, created_at_ms: made.nowMs }
+  const values = {
+    request_hash: input.requestHash,
+    instance_uid: made.uid,
+    operation_id: made.operationId,
+    created_at_ms: made.nowMs,
+  }
   await tx
     .insertInto('idempotency_keys')
     .values({ project: input.project, principal: input.principal, key: input.key, ...values })

@@ -39,7 +39,7 @@ export async function listInstancesOnHost(tx: Tx, hostId: HostId): Promise<reado
     .selectFrom('instances')
     .selectAll()
     .where('host_id', '=', hostId)
-    .where('released', '=', 0)
+    .where('holds', '!=', 'nothing')
     .orderBy('uid')
     .execute()
   return rows.map(instanceFromRow)

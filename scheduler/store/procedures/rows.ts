@@ -1,10 +1,10 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import type { Transaction } from 'kysely'
 import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { hostId, instanceUid, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
+import { hostId, instanceUid, operationId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
-import type { InstanceDetails, InstanceRecord } from '../../model/instance.ts'
-import type { HostDevice, HostState, PlacementExplanation } from '../../model/placement.ts'
+import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import type { Demand, HostDevice, HostState, PlacementExplanation } from '../../model/placement.ts'
 import type { StoredHost } from '../store.ts'
 import type { HostRow, InstanceRow, Tables } from '../tables.ts'
 
@@ -24,7 +24,11 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
     desiredState: row.desired_state as DesiredState,
     generation: row.generation,
     hostId: hostId(row.host_id),
-    released: row.released === 1,
+    startGeneration: row.start_generation,
+    resetGeneration: row.reset_generation,
+    demand: JSON.parse(row.demand) as Demand,
+    holds: row.holds as Holding,
+    operationId: operationId(row.operation_id),
     explanation: JSON.parse(row.explanation) as PlacementExplanation,
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,

@@ -40,6 +40,9 @@ export function commandFor(wish: {
   desired: keyof typeof DesiredState
   generation: number
   stopDeadlineMs?: number
+  startGeneration?: number
+  resetGeneration?: number
+  spec?: InstanceSpec
 }): Command {
   const desiredState = DesiredState[wish.desired]
   return create(CommandSchema, {
@@ -54,7 +57,9 @@ export function commandFor(wish: {
       value: {
         desiredState,
         stopDeadlineMs: wish.stopDeadlineMs ?? 1000,
-        ...(desiredState === DesiredState.ABSENT ? {} : { spec }),
+        startGeneration: wish.startGeneration ?? (wish.desired === 'RUNNING' ? wish.generation : 1),
+        resetGeneration: wish.resetGeneration ?? 0,
+        ...(desiredState === DesiredState.ABSENT ? {} : { spec: wish.spec ?? spec }),
       },
     },
   })

@@ -2,7 +2,7 @@
 // one call. What it holds is compared before and after.
 import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
 import type { GuestEnd, GuestHandle, HypervisorDriver } from '../../../agent/drivers/hypervisor/port.ts'
-import type { MetadataDriver } from '../../../agent/drivers/metadata/port.ts'
+import type { MetadataDocument, MetadataDriver } from '../../../agent/drivers/metadata/port.ts'
 import type { NetworkDriver } from '../../../agent/drivers/network/port.ts'
 import type { PassthroughDriver } from '../../../agent/drivers/passthrough/port.ts'
 import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
@@ -30,7 +30,7 @@ export class FakeHost {
   readonly clock = createEagerClock()
   readonly networks = new Set<string>()
   readonly listening = new Set<string>()
-  readonly documents = new Set<string>()
+  readonly documents = new Map<string, MetadataDocument>()
   /** Tap → network. */
   readonly taps = new Map<string, string>()
   readonly drivers = new Map([['0000:3b:00.0', 'nvidia']])
@@ -39,13 +39,14 @@ export class FakeHost {
   readonly #watchers = new Map<number, (end: GuestEnd) => void>()
   /** A guest that does nothing when its button is pressed. */
   ignoresPowerButton = false
+  resets = 0
 
   /** Everything that must be gone again once no instance is here. */
   holdings(): object {
     return {
       networks: [...this.networks],
       listening: [...this.listening],
-      documents: [...this.documents],
+      documents: [...this.documents.keys()],
       taps: [...this.taps.keys()],
       drivers: Object.fromEntries(this.drivers),
       processes: this.processes.names(),
@@ -155,7 +156,7 @@ export class FakeHost {
           this.listening.add(uid)
         }),
       stopListening: (uid) => call(() => void this.listening.delete(uid)),
-      publish: (uid, address) => call(() => void this.documents.add(key(uid, address))),
+      publish: (uid, address, document) => call(() => void this.documents.set(key(uid, address), document)),
       withdraw: (uid, address) => call(() => void this.documents.delete(key(uid, address))),
     }
   }
@@ -191,6 +192,11 @@ export class FakeHost {
       powerDown: (handle) =>
         call(() => {
           if (!this.ignoresPowerButton) this.#states.set(handle.process.pid, 'powered-off')
+        }),
+      reset: (handle) =>
+        call(() => {
+          require(stateOf(handle) === 'running', 'a guest that does not run reset')
+          this.resets += 1
         }),
       readSerial: () => call(() => new Uint8Array()),
       kill: (handle) => call(() => this.#end(handle.process.pid)),

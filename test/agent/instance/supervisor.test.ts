@@ -3,17 +3,17 @@
 import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Supervisor } from '../../../agent/instance/supervisor.ts'
-import { InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { InstancePhase, MetadataItemSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import { HostRecordSchema } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
-import { commandFor, instanceUid } from './commands.ts'
+import { commandFor, instanceUid, spec } from './commands.ts'
 import { until } from './eager-clock.ts'
 import { FakeHost, type Fault } from './fake-host.ts'
 
 const running = commandFor({ desired: 'RUNNING', generation: 1 })
 const stopped = commandFor({ desired: 'STOPPED', generation: 2 })
 const absent = commandFor({ desired: 'ABSENT', generation: 3 })
-const { RUNNING, STOPPED, FAILED, CRASHED, ABSENT } = InstancePhase
+const { STAGING, STOPPING, RUNNING, STOPPED, FAILED, CRASHED, ABSENT } = InstancePhase
 
 let host: FakeHost
 let untouched: object
@@ -86,10 +86,108 @@ describe('an instance', () => {
     await until(() => host.networks.size === 0, 'its network is gone')
     expect(host.holdings()).toMatchObject({ taps: [], processes: [], drivers: { '0000:3b:00.0': 'nvidia' } })
     expect(host.files.paths().filter((path) => path.endsWith('disk0.qcow2'))).toHaveLength(1)
+    // The proof that frees CPU, memory and devices.
+    expect(seen(supervisor)).toMatchObject({ released: true, settled: true, generation: 2 })
     await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    expect(seen(supervisor)).toMatchObject({ phase: STAGING, released: false, settled: false })
     await untilPhase(supervisor, RUNNING)
     await supervisor.accept(commandFor({ desired: 'ABSENT', generation: 4 }))
     await untilPhase(supervisor, ABSENT)
+  })
+
+  it('is ended at once when that is asked', async () => {
+    const supervisor = await bringUp()
+    host.ignoresPowerButton = true
+    await supervisor.accept(commandFor({ desired: 'STOPPED', generation: 2, stopDeadlineMs: 3_600_000 }))
+    await untilPhase(supervisor, STOPPING)
+    await supervisor.accept(commandFor({ desired: 'STOPPED', generation: 3, stopDeadlineMs: 0 }))
+    await untilPhase(supervisor, STOPPED)
+    expect(seen(supervisor)).toMatchObject({ reason: 'STOP_FORCED', generation: 3 })
+  })
+
+  it('is restarted: another process, the same disk, and rest after it', async () => {
+    const supervisor = await bringUp()
+    const [pid] = host.guestPids()
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 2 }))
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect(seen(supervisor)).toMatchObject({ phase: RUNNING, generation: 2 })
+    expect(host.guestPids()).toHaveLength(1)
+    expect(host.guestPids()).not.toEqual([pid])
+    await takeDown(supervisor)
+  })
+
+  it('goes on being restarted by the next agent', async () => {
+    const first = await bringUp()
+    host.ignoresPowerButton = true
+    await first.accept(commandFor({ desired: 'RUNNING', generation: 2, stopDeadlineMs: 3_600_000 }))
+    await untilPhase(first, STOPPING)
+    void first.close()
+    host.ignoresPowerButton = false
+    const { supervisor } = await startAgent()
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect(seen(supervisor)).toMatchObject({ phase: RUNNING, generation: 2 })
+  })
+
+  it('is started again where a start comes while it stops', async () => {
+    const supervisor = await bringUp()
+    host.ignoresPowerButton = true
+    await supervisor.accept(commandFor({ desired: 'STOPPED', generation: 2, stopDeadlineMs: 3_600_000 }))
+    await untilPhase(supervisor, STOPPING)
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect(seen(supervisor)).toMatchObject({ phase: RUNNING, generation: 3 })
+    expect(host.guestPids()).toHaveLength(1)
+  })
+
+  it('is reset once, and keeps its process', async () => {
+    const supervisor = await bringUp()
+    const pids = host.guestPids()
+    const reset = commandFor({ desired: 'RUNNING', generation: 2, startGeneration: 1, resetGeneration: 2 })
+    await supervisor.accept(reset)
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect([host.resets, host.guestPids()]).toEqual([1, pids])
+    const later = commandFor({ desired: 'RUNNING', generation: 3, startGeneration: 1, resetGeneration: 2 })
+    await supervisor.accept(later)
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest again')
+    expect(host.resets).toBe(1)
+  })
+
+  it('shows its guest new metadata while it runs', async () => {
+    const supervisor = await bringUp()
+    const pids = host.guestPids()
+    const metadata = [create(MetadataItemSchema, { key: 'motto', value: 'onwards' })]
+    const changed = { ...spec, metadata, hostname: 'renamed' }
+    await supervisor.accept(
+      commandFor({ desired: 'RUNNING', generation: 2, startGeneration: 1, spec: changed }),
+    )
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect(JSON.stringify([...host.documents.values()])).toContain('renamed')
+    expect(host.guestPids()).toEqual(pids)
+  })
+
+  it('that ended by itself is not started by a change of its metadata, and is by a start', async () => {
+    const supervisor = await bringUp()
+    host.killGuest()
+    await untilPhase(supervisor, CRASHED)
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 2, startGeneration: 1 }))
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect([seen(supervisor)?.phase, host.guestPids()]).toEqual([CRASHED, []])
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await untilPhase(supervisor, RUNNING)
+  })
+
+  it('keeps its disk when a later start fails', async () => {
+    const first = await bringUp()
+    await first.accept(stopped)
+    await untilPhase(first, STOPPED)
+    await first.close()
+    const { supervisor } = await startAgent({ call: 3, when: 'before', how: 'fail' })
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await until(() => seen(supervisor)?.settled === true, 'it is at rest')
+    expect(seen(supervisor)).toMatchObject({ phase: STOPPED, reason: 'HOST_ERROR', released: true })
+    expect(host.files.paths().filter((path) => path.endsWith('disk0.qcow2'))).toHaveLength(1)
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 4 }))
+    await untilPhase(supervisor, RUNNING)
   })
 
   it('is ended when it does not power off before its deadline', async () => {

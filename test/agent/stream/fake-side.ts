@@ -104,6 +104,7 @@ function observationOf({ uid, generation, epoch, body, requestId }: Command): In
     ...{ uid, generation, epoch, requestId },
     phase: isAbsent ? InstancePhase.ABSENT : InstancePhase.RUNNING,
     released: isAbsent,
+    settled: true,
     reason: isAbsent ? 'REMOVED' : 'STARTED',
     message: isAbsent ? 'Removed.' : 'The vCPUs run.',
   })

@@ -66,6 +66,56 @@ describe('instances', () => {
     expect((await region.call('DELETE', `${instancesPath}/nobody`)).status).toBe(404)
   })
 
+  it('are started, stopped, restarted and reset by verbs, each with an operation', async () => {
+    const { uid } = await createNamed('worker')
+    const see = (phase: InstancePhase, generation: number, released = false) =>
+      region.store.applyObservation({
+        hostId: hostId('host-1'),
+        observation: create(InstanceObservationSchema, {
+          ...{ uid, phase, generation, epoch: 1, released, settled: true, reason: 'SEEN', message: 'Seen.' },
+        }),
+        nowMs: Date.now(),
+      })
+    const verb = (name: string, request = {}) =>
+      region.call('POST', `${instancesPath}/worker:${name}`, request)
+    await see(InstancePhase.RUNNING, 1)
+    const stopped = await verb('stop', { body: { force: true } })
+    expect([stopped.status, stopped.body.lifecycle.status]).toEqual([202, 'STOPPING'])
+    const operation = stopped.headers.get('operation') ?? ''
+    expect((await get(operation)).body).toMatchObject({
+      ...{ selfLink: operation, id: stopped.body.lifecycle.operationId, type: 'instances.stop' },
+      ...{ target: `${instancesPath}/worker`, targetUid: uid, status: 'RUNNING', principal: 'alice' },
+    })
+    const early = await verb('start')
+    expect([early.status, reasonOf(early)]).toEqual([409, 'WRONG_STATE'])
+    await see(InstancePhase.STOPPED, 2, true)
+    const { body } = await get(operation)
+    expect([body.status, body.error, new Date(body.endedAt as string).toISOString()]).toEqual([
+      ...['DONE', undefined, body.endedAt],
+    ])
+    const key = { headers: { 'idempotency-key': 'start-once' } }
+    const [first, second] = [await verb('start', key), await verb('start', key)]
+    expect([first.status, first.body.lifecycle.status]).toEqual([202, 'PROVISIONING'])
+    expect(second.headers.get('operation')).toBe(first.headers.get('operation'))
+    await see(InstancePhase.RUNNING, 3)
+    const etag = (await get(`${instancesPath}/worker`)).headers.get('etag') ?? ''
+    expect((await verb('reset', { headers: { 'if-match': '"1"' } })).status).toBe(412)
+    expect((await verb('reset', { headers: { 'if-match': etag } })).status).toBe(202)
+    await see(InstancePhase.RUNNING, 4)
+    expect((await verb('restart')).body.lifecycle.status).toBe('STOPPING')
+    const operations = (await get(`${projectPath}/compute/operations?pageSize=3`)).body
+    expect((operations.operations as { type: string }[]).map(({ type }) => type)).toEqual([
+      ...['instances.restart', 'instances.reset', 'instances.start'],
+    ])
+    expect(operations.nextPageToken).toEqual(expect.any(String))
+    expect((await get(`${projectPath}/compute/operations/${uid}`)).status).toBe(404)
+    expect((await verb('stop', { body: { force: 'yes' } })).status).toBe(400)
+    expect((await verb('reset', { body: { force: true } })).status).toBe(400)
+    expect((await verb('explode')).status).toBe(404)
+    const wrongMethod = await get(`${instancesPath}/worker:stop`)
+    expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'POST'])
+  })
+
   it('have events', async () => {
     const { uid } = await createNamed('eventful')
     const { status, body } = await get(`${instancesPath}/eventful/events`)

@@ -7,16 +7,17 @@ import {
   type PublishedState,
   transitionInstance,
 } from '../../../scheduler/lifecycle/transition.ts'
+import type { Holding } from '../../../scheduler/model/instance.ts'
 
 const { RUNNING, STOPPED, ABSENT } = DesiredState
 
 const published = (status: InstanceStatus, changes: Partial<PublishedState> = {}): PublishedState => ({
-  ...{ status, reason: 'OLD', message: 'Old.', released: false },
+  ...{ status, reason: 'OLD', message: 'Old.', holds: 'everything' },
   desiredState: status === 'DEPROVISIONING' ? ABSENT : RUNNING,
   ...changes,
 })
 const observed = (phase: InstancePhase, changes: Partial<ObservedFacts> = {}): ObservedFacts => ({
-  ...{ phase, reason: 'NEW', message: 'New.', released: false },
+  ...{ phase, reason: 'NEW', message: 'New.', released: false, settled: true },
   ...changes,
 })
 
@@ -26,7 +27,7 @@ const anyPublished = fc.record({
   reason: fc.constantFrom('OLD', 'NEW'),
   message: fc.constantFrom('Old.', 'New.'),
   desiredState: fc.constantFrom(RUNNING, STOPPED, ABSENT),
-  released: fc.boolean(),
+  holds: fc.constantFrom<Holding>('everything', 'storage', 'nothing'),
 })
 const anyObserved = fc.record({
   // 99: what a newer agent may say.
@@ -34,6 +35,7 @@ const anyObserved = fc.record({
   reason: fc.constantFrom('OLD', 'NEW'),
   message: fc.constantFrom('Old.', 'New.'),
   released: fc.boolean(),
+  settled: fc.boolean(),
 })
 
 describe('transitionInstance', () => {
@@ -46,18 +48,19 @@ describe('transitionInstance', () => {
     ['RUNNING', InstancePhase.STOPPED, 'STOPPED'],
     ['RUNNING', InstancePhase.CRASHED, 'STOPPED'],
     ['STOPPING', InstancePhase.STOPPED, 'STOPPED'],
+    ['STOPPING', InstancePhase.STAGING, 'STAGING'],
     ['STOPPED', InstancePhase.RUNNING, 'RUNNING'],
     ['REPAIRING', InstancePhase.RUNNING, 'RUNNING'],
   ] as const)('moves %s on phase %i to %s, in the words of the host', (from, phase, to) => {
     expect(transitionInstance(published(from), observed(phase))).toEqual({
-      ...{ kind: 'move', to, reason: 'NEW', message: 'New.', releases: false },
+      ...{ kind: 'move', to, reason: 'NEW', message: 'New.', releases: 'nothing' },
     })
   })
 
   it('tells progress within a status, and nothing where nothing is new', () => {
     const staging = published('STAGING')
     expect(transitionInstance(staging, observed(InstancePhase.STAGING))).toMatchObject({
-      ...{ kind: 'update', message: 'New.', releases: false },
+      ...{ kind: 'update', message: 'New.', releases: 'nothing' },
     })
     const same = observed(InstancePhase.STAGING, { reason: 'OLD', message: 'Old.' })
     expect(transitionInstance(staging, same)).toEqual({ kind: 'unchanged' })
@@ -66,20 +69,45 @@ describe('transitionInstance', () => {
   it('gives claims back with proof, once, and at rest only', () => {
     const proof = { released: true }
     const failed = observed(InstancePhase.FAILED, proof)
-    expect(transitionInstance(published('STAGING'), failed)).toMatchObject({ kind: 'move', releases: true })
-    expect(transitionInstance(published('FAILED'), failed)).toMatchObject({ kind: 'update', releases: true })
-    expect(transitionInstance(published('FAILED', proof), failed)).toMatchObject({ releases: false })
+    const release = (status: InstanceStatus, holds: Holding) =>
+      transitionInstance(published(status, { holds }), failed)
+    expect(release('STAGING', 'everything')).toMatchObject({ kind: 'move', releases: 'everything' })
+    expect(release('FAILED', 'everything')).toMatchObject({ kind: 'update', releases: 'everything' })
+    expect(release('FAILED', 'nothing')).toMatchObject({ releases: 'nothing' })
     expect(transitionInstance(published('STAGING'), observed(InstancePhase.RUNNING, proof))).toMatchObject({
       kind: 'move',
       to: 'RUNNING',
-      releases: false,
+      releases: 'nothing',
     })
+  })
+
+  it('lets a stopped instance keep its storage', () => {
+    const proof = observed(InstancePhase.STOPPED, { released: true })
+    expect(transitionInstance(published('STOPPING'), proof)).toMatchObject({
+      to: 'STOPPED',
+      releases: 'compute',
+    })
+    const again = published('STOPPED', { holds: 'storage', reason: 'NEW', message: 'New.' })
+    expect(transitionInstance(again, proof)).toEqual({ kind: 'unchanged' })
+  })
+
+  it('takes what a host says before it has begun with a stop for old news', () => {
+    const stopping = published('STOPPING', { desiredState: STOPPED })
+    for (const phase of [InstancePhase.RUNNING, InstancePhase.STAGING]) {
+      expect(transitionInstance(stopping, observed(phase, { settled: false }))).toEqual({ kind: 'unchanged' })
+    }
+    const restarting = published('STOPPING')
+    expect(transitionInstance(restarting, observed(InstancePhase.STAGING, { settled: false }))).toMatchObject(
+      {
+        to: 'STAGING',
+      },
+    )
   })
 
   it.each([InstancePhase.STAGING, InstancePhase.RUNNING, InstancePhase.STOPPING])(
     'denies phase %i to an instance that holds nothing any more',
     (phase) => {
-      const stopped = published('STOPPED', { released: true })
+      const stopped = published('STOPPED', { holds: 'storage' })
       expect(transitionInstance(stopped, observed(phase)).kind).toBe('denied')
     },
   )
@@ -125,8 +153,11 @@ describe('transitionInstance', () => {
           ])
         }
         if (outcome.kind !== 'move' && outcome.kind !== 'update') return
-        if (outcome.releases) expect([facts.released, state.released]).toEqual([true, false])
-        if (outcome.kind === 'move' && (outcome.releases || state.released)) {
+        if (outcome.releases !== 'nothing') {
+          expect(facts.released).toBe(true)
+          expect(state.holds).not.toBe('nothing')
+        }
+        if (outcome.kind === 'move' && (outcome.releases !== 'nothing' || state.holds !== 'everything')) {
           expect(['STOPPED', 'FAILED']).toContain(outcome.to)
         }
       }),
@@ -141,8 +172,8 @@ describe('transitionInstance', () => {
         if (first.kind !== 'move' && first.kind !== 'update') return
         const { reason, message, releases } = first
         const status = first.kind === 'move' ? first.to : state.status
-        const released = state.released || releases
-        const after = { ...state, status, reason, message, released }
+        const left = { nothing: state.holds, compute: 'storage', everything: 'nothing' } as const
+        const after = { ...state, status, reason, message, holds: left[releases] }
         expect(transitionInstance(after, facts)).toEqual({ kind: 'unchanged' })
       }),
       { numRuns: 2000 },

@@ -36,7 +36,7 @@ describe('what lasts too long', () => {
     await tellAt(3 * minuteMs, false)
     const told = await region.find(instance)
     expect(told).toMatchObject({
-      ...{ status: 'PROVISIONING', reason: 'HOST_SILENT', released: false },
+      ...{ status: 'PROVISIONING', reason: 'HOST_SILENT', holds: 'everything' },
       statusMessage: expect.stringMatching(
         /^PROVISIONING since 20\S+Z, longer than it should take: its host is not/,
       ),
@@ -51,6 +51,6 @@ describe('what lasts too long', () => {
     expect(await region.find(instance)).toMatchObject({ reason: 'COMMAND_NOT_TAKEN' })
     await region.store.acknowledgeCommands({ hostId: hostId('host-1'), throughSequence: 1 })
     await tellAt(3 * minuteMs, true)
-    expect(await region.find(instance)).toMatchObject({ reason: 'OVERDUE', released: false })
+    expect(await region.find(instance)).toMatchObject({ reason: 'OVERDUE', holds: 'everything' })
   })
 })

@@ -41,7 +41,7 @@ it('a scheduler that is killed loses nothing that it acknowledged and leaves not
     const store = await openSqliteStore({ path, log: silentLogger })
     try {
       const instances = await store.listInstances({ project, limit: 1e6 })
-      const released = new Set(instances.filter((instance) => instance.released).map(({ uid }) => uid))
+      const released = new Set(instances.filter(({ holds }) => holds === 'nothing').map(({ uid }) => uid))
       const known = new Set(instances.map(({ uid }) => uid))
       for (const line of said) {
         const [what, uid = ''] = line.split(' ')
@@ -53,7 +53,7 @@ it('a scheduler that is killed loses nothing that it acknowledged and leaves not
       const outbox = await store.readOutbox({ hostId: host.hostId, fromSequence: 0, limit: 1e6 })
       expect(outbox.map(({ sequence }) => Number(sequence))).toEqual(instances.map((_, index) => index + 1))
       const addresses = instances
-        .filter((instance) => !instance.released)
+        .filter(({ holds }) => holds !== 'nothing')
         .map(({ details }) => details.nics[0]?.ipv4Address)
       expect(new Set(addresses).size).toBe(held)
     } finally {

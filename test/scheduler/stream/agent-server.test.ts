@@ -157,7 +157,7 @@ describe('commands', () => {
     fake.answers.outcome = CommandOutcome.UNSUPPORTED
     const instance = await region.createInstance('host-1')
     await becomes(region, instance, 'FAILED')
-    expect(await region.find(instance)).toMatchObject({ reason: 'COMMAND_UNSUPPORTED', released: true })
+    expect(await region.find(instance)).toMatchObject({ reason: 'COMMAND_UNSUPPORTED', holds: 'nothing' })
     expect((await region.agents.fleet.snapshot())[0]?.vcpus.used).toBe(0)
   })
 
@@ -223,7 +223,7 @@ describe('commands', () => {
       'people are told',
       async () => (await region.find(instance))?.reason === 'UNKNOWN_TO_HOST',
     )
-    expect(await region.find(instance)).toMatchObject({ status: 'RUNNING', released: false })
+    expect(await region.find(instance)).toMatchObject({ status: 'RUNNING', holds: 'everything' })
     expect(fake.accepted).toHaveLength(1)
     await region.deleteInstance(instance)
     await becomes(region, instance, undefined)

@@ -8,7 +8,7 @@ import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type HostId, hostId, instanceUid, projectId, zoneId } from '../../../proto/ids.ts'
+import { type HostId, hostId, instanceUid, operationId, projectId, zoneId } from '../../../proto/ids.ts'
 import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
@@ -66,7 +66,10 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
       return outcome.instance
     },
     deleteInstance: async (instance: InstanceRecord) => {
-      await current.store.requestDelete({
+      await current.store.changeInstance({
+        verb: 'delete',
+        operationId: operationId(systemRandom.uuid()),
+        principal: 'tester',
         project,
         idOrUid: instance.uid,
         commandId: systemRandom.uuid(),
@@ -96,6 +99,8 @@ function placementOf({ uid, id, hostId }: { uid: InstanceRecord['uid']; id: stri
     uid,
     project,
     id,
+    operationId: operationId(systemRandom.uuid()),
+    principal: 'tester',
     details: {
       ...{ labels: {}, type: 'g1-small', instanceMetadata: [], hostname: id },
       ...{ disks: [], nics: [], gpus: [] },

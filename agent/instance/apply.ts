@@ -1,0 +1,28 @@
+import { instancePaths } from '../plan/paths.ts'
+import { planInstance } from '../plan/plan-instance.ts'
+import { findGuest } from './guest.ts'
+import { publishMetadata } from './run-step.ts'
+import type { StopContext } from './stop.ts'
+
+/** Brings a guest that runs to what its newest generation asks, without a restart: its metadata, and a hard reset. */
+export async function applyChanges(context: StopContext): Promise<void> {
+  const { ports } = context
+  const { spec, generation, appliedGeneration, resetGeneration } = context.record()
+  if (!spec) throw new Error(`Instance ${context.record().uid} runs and its journal has no spec.`)
+  for (const step of planInstance(spec)) {
+    if (step.kind === 'publish-metadata') await publishMetadata(ports, spec, step)
+  }
+  if (resetGeneration > appliedGeneration) await resetGuest(context)
+  await context.change({
+    appliedGeneration: generation,
+    ...(resetGeneration > appliedGeneration
+      ? { reason: 'RESET', message: 'The guest was reset as asked.' }
+      : {}),
+  })
+}
+
+async function resetGuest({ ports, record }: StopContext): Promise<void> {
+  const guest = await findGuest(ports, record())
+  // One that has ended meanwhile is told as what it is by whoever watches it.
+  if (guest) await ports.hypervisor.reset(guest, instancePaths(ports.directories, record().uid).qmpSocket)
+}

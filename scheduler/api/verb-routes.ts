@@ -1,0 +1,98 @@
+// Verbs on one instance: POST …/instances/{id}:start and its like, and DELETE. Each is answered with 202, the instance as
+// it is from now on, and the operation that tells how it ended.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { projectId } from '../../proto/ids.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import type { Accepted } from '../operations/accepted.ts'
+import { changeInstance } from '../operations/change-instance.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { principalOf, projectAccess } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { entityTagOf, InstanceResource, renderInstance } from './instance-resource.ts'
+import { InstancePath, MutationQuery, parseIdempotencyKey, parseIfMatch } from './parameters.ts'
+import type { Server } from './server.ts'
+
+/** Verbs follow a colon, which no id has. */
+export const instancePath = '/v1/regions/:region/projects/:project/compute/instances/:id(^[^:/]+)'
+
+const config = { access: projectAccess('editor') }
+const noBody = Type.Unsafe<null>({ type: ['object', 'null'], additionalProperties: false })
+const StopBody = Type.Unsafe<{ force?: boolean } | null>({
+  type: ['object', 'null'],
+  properties: {
+    force: { type: 'boolean', description: 'End the guest at once instead of asking it to power off.' },
+  },
+  additionalProperties: false,
+})
+const schema = {
+  params: InstancePath,
+  querystring: MutationQuery,
+  response: { 202: InstanceResource, '4xx': ErrorBody, '5xx': ErrorBody },
+}
+
+export function addVerbRoutes(server: Server, ports: OperationPorts): void {
+  const { region } = ports.catalogue
+  for (const verb of ['start', 'restart', 'reset'] as const) {
+    server.post(
+      `${instancePath}::${verb}`,
+      { config, schema: { ...schema, body: noBody } },
+      async (request, reply) => {
+        const outcome = await changeInstance({ verb, ...requestOf(request, request.query) }, ports)
+        return outcome.kind === 'refused'
+          ? answerRefusal(reply, outcome)
+          : answerAccepted(reply, outcome.value, region)
+      },
+    )
+  }
+  server.post(
+    `${instancePath}::stop`,
+    { config, schema: { ...schema, body: StopBody } },
+    async (request, reply) => {
+      const isForced = request.body?.force ?? false
+      const outcome = await changeInstance(
+        { verb: 'stop', isForced, ...requestOf(request, request.query) },
+        ports,
+      )
+      return outcome.kind === 'refused'
+        ? answerRefusal(reply, outcome)
+        : answerAccepted(reply, outcome.value, region)
+    },
+  )
+  server.delete(instancePath, { config, schema }, async (request, reply) => {
+    const outcome = await changeInstance({ verb: 'delete', ...requestOf(request, request.query) }, ports)
+    return outcome.kind === 'refused'
+      ? answerRefusal(reply, outcome)
+      : answerAccepted(reply, outcome.value, region)
+  })
+}
+
+/** What every change takes from its request. */
+export function requestOf(request: FastifyRequest, query: { requestId?: string }) {
+  const { project, id } = request.params as { project: string; id: string }
+  const idempotencyKey = parseIdempotencyKey(request, query)
+  const ifRevision = parseIfMatch(request)
+  return {
+    project: projectId(project),
+    idOrUid: id,
+    body: request.body ?? null,
+    principal: principalOf(request).subject,
+    requestId: request.id,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(ifRevision === undefined ? {} : { ifRevision }),
+  }
+}
+
+export function answerAccepted(
+  reply: FastifyReply,
+  { instance, operationId }: Accepted,
+  region: string,
+): FastifyReply {
+  const paths = resourcePaths(region)
+  return reply
+    .code(202)
+    .header('location', paths.instance(instance.project, instance.id))
+    .header('operation', paths.operation(instance.project, operationId))
+    .header('etag', entityTagOf(instance))
+    .send(renderInstance(instance, region))
+}

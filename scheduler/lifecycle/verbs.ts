@@ -1,0 +1,97 @@
+// What a user's verb does to an instance's published and desired state. Pure: the store runs it in the transaction that
+// carries the verb out.
+import { DesiredState } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceStatus } from '../../proto/instance-state.ts'
+import type { InstanceVerb } from '../model/operation.ts'
+
+export type ChangeVerb = Exclude<InstanceVerb, 'create'>
+
+export type Decision =
+  | {
+      readonly kind: 'change'
+      readonly status: InstanceStatus
+      /** Both absent where the sentence stays as it is. */
+      readonly reason?: string
+      readonly message?: string
+      readonly desiredState: DesiredState
+      readonly asks: 'start' | 'reset' | 'nothing'
+    }
+  /** It is so, or is on its way there. */
+  | { readonly kind: 'already' }
+  | { readonly kind: 'refused'; readonly message: string }
+
+interface Now {
+  readonly status: InstanceStatus
+  readonly desiredState: DesiredState
+}
+
+const { RUNNING, STOPPED, ABSENT } = DesiredState
+
+export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}): Decision {
+  const { status, desiredState } = now
+  if (verb === 'delete') return status === 'DEPROVISIONING' ? already : changes.delete
+  if (status === 'DEPROVISIONING') return refused('It is being deleted.')
+  if (verb === 'update') return { kind: 'change', status, desiredState, asks: 'nothing' }
+  if (status === 'FAILED') return refused('It has FAILED: delete it and create it again.')
+  switch (verb) {
+    case 'start':
+      if (status === 'STOPPED') return changes.start
+      if (desiredState === RUNNING) return already
+      return refused(`It is ${status}: start it once it is STOPPED.`)
+    case 'stop':
+      if (status === 'STOPPED') return already
+      // Asking a second time with force ends the patience of the first.
+      return desiredState === STOPPED && !isForced ? already : changes.stop
+    case 'restart':
+      return status === 'RUNNING'
+        ? changes.restart
+        : refused(`It is ${status}: only a RUNNING one is restarted.`)
+    case 'reset':
+      return status === 'RUNNING' ? changes.reset : refused(`It is ${status}: only a RUNNING one is reset.`)
+  }
+}
+
+const already: Decision = { kind: 'already' }
+const refused = (message: string): Decision => ({ kind: 'refused', message })
+
+const changes = {
+  delete: {
+    ...{ kind: 'change', status: 'DEPROVISIONING', desiredState: ABSENT, asks: 'nothing' },
+    ...{ reason: 'DELETE_REQUESTED', message: 'Being deleted: its host takes it down.' },
+  },
+  start: {
+    ...{ kind: 'change', status: 'PROVISIONING', desiredState: RUNNING, asks: 'start' },
+    ...{ reason: 'START_REQUESTED', message: 'To be started on the host that has its disks.' },
+  },
+  stop: {
+    ...{ kind: 'change', status: 'STOPPING', desiredState: STOPPED, asks: 'nothing' },
+    ...{ reason: 'STOP_REQUESTED', message: 'To be stopped: its host asks the guest to power off.' },
+  },
+  restart: {
+    ...{ kind: 'change', status: 'STOPPING', desiredState: RUNNING, asks: 'start' },
+    ...{
+      reason: 'RESTART_REQUESTED',
+      message: 'To be restarted: its host asks the guest to power off first.',
+    },
+  },
+  reset: {
+    ...{ kind: 'change', status: 'RUNNING', desiredState: RUNNING, asks: 'reset' },
+    ...{ reason: 'RESET_REQUESTED', message: 'To be reset.' },
+  },
+} as const satisfies Partial<Record<ChangeVerb, Decision>>
+
+/** Where an operation that went well has brought its instance; undefined where any status will do. */
+export function goalOf(verb: InstanceVerb): InstanceStatus | undefined {
+  switch (verb) {
+    case 'create':
+    case 'start':
+    case 'restart':
+    case 'reset':
+      return 'RUNNING'
+    case 'stop':
+      return 'STOPPED'
+    case 'update':
+    case 'delete':
+      return undefined
+  }
+}

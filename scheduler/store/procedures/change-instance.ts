@@ -1,0 +1,162 @@
+import { clone, create, toBinary } from '@bufbuild/protobuf'
+import {
+  DesiredState,
+  EnsureInstanceSchema,
+  GpuSchema,
+  type InstanceSpec,
+  InstanceSpecSchema,
+  MetadataItemSchema,
+} from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
+import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
+import { claimCompute, claimDevices } from './claims.ts'
+import { appendEvent } from './events.ts'
+import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { startOperation } from './operations.ts'
+import { queueEnsureInstance } from './outbox.ts'
+import { findInstanceRow } from './read-instances.ts'
+import { Refused } from './refused.ts'
+import { instanceFromRow, type Tx } from './rows.ts'
+
+/** A verb on an instance, whole or not at all. @throws Refused */
+export async function changeInstance(tx: Tx, input: ChangeInstance): Promise<ChangeInstanceOutcome> {
+  if (input.idempotency) {
+    const known = await findByIdempotencyKey(tx, input.idempotency)
+    if (known.kind !== 'unused') return known
+  }
+  const row = await findInstanceRow(tx, input.project, input.idOrUid)
+  if (!row) return { kind: 'not-found' }
+  if (input.ifRevision !== undefined && input.ifRevision !== row.revision) {
+    return { kind: 'revision-mismatch', revision: row.revision }
+  }
+  const before = instanceFromRow(row)
+  const decision = decideVerb(input.verb, before, { isForced: input.isForced ?? false })
+  if (decision.kind === 'refused') return { kind: 'wrong-state', message: decision.message }
+  const { instance, isDone } =
+    decision.kind === 'already'
+      ? { instance: await noteOperation(tx, before, input), isDone: isAt(before, input) }
+      : await carryOut(tx, before, { input, decision })
+  await startOperation(tx, { ...input, instance, isDone })
+  if (input.idempotency) {
+    await rememberKey(tx, input.idempotency, { ...input, uid: instance.uid })
+  }
+  return { kind: 'accepted', instance }
+}
+
+const isAt = ({ status }: InstanceRecord, { verb }: ChangeInstance) => goalOf(verb) === status
+
+async function noteOperation(
+  tx: Tx,
+  before: InstanceRecord,
+  { operationId }: ChangeInstance,
+): Promise<InstanceRecord> {
+  const row = await tx
+    .updateTable('instances')
+    .set({ operation_id: operationId })
+    .where('uid', '=', before.uid)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return instanceFromRow(row)
+}
+
+interface Change {
+  readonly input: ChangeInstance
+  readonly decision: Extract<Decision, { kind: 'change' }>
+}
+
+async function carryOut(
+  tx: Tx,
+  before: InstanceRecord,
+  { input, decision }: Change,
+): Promise<{ instance: InstanceRecord; isDone: boolean }> {
+  const holds = await claimForStart(tx, before, { input, decision })
+  const spec = specAfter(before, input)
+  const tellsHost = isHostsBusiness(before, input)
+  const generation = before.generation + (tellsHost ? 1 : 0)
+  const message = decision.message ?? before.statusMessage
+  const reason = decision.reason ?? before.reason
+  const row = await tx
+    .updateTable('instances')
+    .set({
+      ...(decision.status === before.status ? {} : { status: decision.status, status_since_ms: input.nowMs }),
+      ...(input.details === undefined ? {} : { details: JSON.stringify(input.details) }),
+      spec: toBinary(InstanceSpecSchema, spec),
+      status_message: message,
+      reason,
+      desired_state: decision.desiredState,
+      generation,
+      start_generation: decision.asks === 'start' ? generation : before.startGeneration,
+      reset_generation: decision.asks === 'reset' ? generation : before.resetGeneration,
+      holds,
+      operation_id: input.operationId,
+      revision: before.revision + 1,
+      updated_at_ms: input.nowMs,
+    })
+    .where('uid', '=', before.uid)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  const instance = instanceFromRow(row)
+  await appendEvent(tx, {
+    instanceUid: before.uid,
+    from: before.status,
+    to: decision.status,
+    reason: decision.reason ?? 'UPDATED',
+    message: decision.message ?? 'Changed as asked.',
+    atMs: input.nowMs,
+    requestId: input.requestId,
+  })
+  if (tellsHost) await queueChange(tx, instance, input)
+  return { instance, isDone: !tellsHost }
+}
+
+/** CPU, memory and GPUs that its stop gave back are taken again. */
+async function claimForStart(
+  tx: Tx,
+  { uid, hostId, demand, holds }: InstanceRecord,
+  { input, decision }: Change,
+): Promise<Holding> {
+  if (decision.asks !== 'start' || holds !== 'storage') return holds
+  const devices = (input.gpus ?? []).map(({ address }) => address)
+  const lost =
+    (await claimCompute(tx, { hostId, demand })) ?? (await claimDevices(tx, { hostId, uid, devices }))
+  if (lost) throw new Refused(lost)
+  return 'everything'
+}
+
+function specAfter({ spec, holds }: InstanceRecord, { gpus, details, verb }: ChangeInstance): InstanceSpec {
+  const after = clone(InstanceSpecSchema, spec)
+  if (verb === 'start' && holds === 'storage') {
+    after.gpus = (gpus ?? []).map((gpu) => create(GpuSchema, gpu))
+  }
+  if (details !== undefined) {
+    after.metadata = details.instanceMetadata.map((item) => create(MetadataItemSchema, item))
+  }
+  return after
+}
+
+/** Labels and the like never leave the scheduler, and a host that holds nothing of it has nobody to show metadata to. */
+function isHostsBusiness({ details, holds }: InstanceRecord, input: ChangeInstance): boolean {
+  if (input.verb !== 'update') return true
+  const hasNewMetadata =
+    JSON.stringify(input.details?.instanceMetadata) !== JSON.stringify(details.instanceMetadata)
+  return hasNewMetadata && holds !== 'nothing'
+}
+
+async function queueChange(tx: Tx, instance: InstanceRecord, input: ChangeInstance): Promise<void> {
+  const { uid, hostId, generation, desiredState, spec, startGeneration, resetGeneration } = instance
+  await queueEnsureInstance(tx, {
+    hostId,
+    commandId: input.commandId,
+    requestId: input.requestId,
+    uid,
+    generation,
+    ensure: create(EnsureInstanceSchema, {
+      desiredState,
+      ...(desiredState === DesiredState.ABSENT ? {} : { spec }),
+      stopDeadlineMs: input.isForced ? 0 : input.stopDeadlineMs,
+      startGeneration,
+      resetGeneration,
+    }),
+  })
+}

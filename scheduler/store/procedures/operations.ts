@@ -1,0 +1,135 @@
+import type { InstanceUid, OperationId, ProjectId } from '../../../proto/ids.ts'
+import { instanceUid, operationId, projectId } from '../../../proto/ids.ts'
+import { goalOf } from '../../lifecycle/verbs.ts'
+import type { InstanceRecord } from '../../model/instance.ts'
+import type { InstanceVerb, OperationRecord } from '../../model/operation.ts'
+import type { ListOperations } from '../store.ts'
+import type { OperationRow } from '../tables.ts'
+import type { Tx } from './rows.ts'
+
+const keepMs = 30 * 24 * 3_600_000
+
+export interface StartOperation {
+  readonly operationId: OperationId
+  readonly verb: InstanceVerb
+  readonly instance: InstanceRecord
+  readonly requestId: string
+  readonly principal: string
+  readonly nowMs: number
+  /** Nothing is left to wait for. */
+  readonly isDone?: boolean
+}
+
+export async function startOperation(tx: Tx, input: StartOperation): Promise<void> {
+  const { instance, nowMs, isDone = false } = input
+  await tx
+    .deleteFrom('operations')
+    .where('ended_at_ms', '<', nowMs - keepMs)
+    .execute()
+  await tx
+    .insertInto('operations')
+    .values({
+      id: input.operationId,
+      project: instance.project,
+      verb: input.verb,
+      instance_uid: instance.uid,
+      instance_id: instance.id,
+      generation: instance.generation,
+      status: isDone ? 'DONE' : 'RUNNING',
+      error_reason: null,
+      error_message: null,
+      request_id: input.requestId,
+      principal: input.principal,
+      created_at_ms: nowMs,
+      ended_at_ms: isDone ? nowMs : null,
+    })
+    .execute()
+}
+
+/** The host has come to rest at a generation: operations up to it have ended, each well or badly. */
+export async function settleOperations(
+  tx: Tx,
+  instance: Pick<InstanceRecord, 'uid' | 'status' | 'reason' | 'statusMessage'>,
+  { generation, nowMs }: { generation: number; nowMs: number },
+): Promise<void> {
+  const ended = (await listOpen(tx, instance.uid)).filter((row) => row.generation <= generation)
+  for (const row of ended) {
+    const goal = goalOf(row.verb as InstanceVerb)
+    const isReached = goal === undefined || goal === instance.status
+    const error = isReached ? undefined : { reason: instance.reason, message: instance.statusMessage }
+    await endOperation(tx, row.id, { nowMs, ...(error === undefined ? {} : { error }) })
+  }
+}
+
+/** The instance is gone: that is what its delete wanted, and what others did not. */
+export async function endOperationsOfDeleted(tx: Tx, uid: InstanceUid, nowMs: number): Promise<void> {
+  const error = { reason: 'DELETED', message: 'The instance was deleted meanwhile.' }
+  for (const row of await listOpen(tx, uid)) {
+    await endOperation(tx, row.id, { nowMs, ...(row.verb === 'delete' ? {} : { error }) })
+  }
+}
+
+const listOpen = (tx: Tx, uid: InstanceUid): Promise<readonly OperationRow[]> =>
+  tx
+    .selectFrom('operations')
+    .selectAll()
+    .where('instance_uid', '=', uid)
+    .where('status', '=', 'RUNNING')
+    .execute()
+
+async function endOperation(
+  tx: Tx,
+  id: string,
+  { nowMs, error }: { nowMs: number; error?: { reason: string; message: string } },
+): Promise<void> {
+  await tx
+    .updateTable('operations')
+    .set({
+      status: 'DONE',
+      ended_at_ms: nowMs,
+      error_reason: error?.reason ?? null,
+      error_message: error?.message ?? null,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function findOperation(
+  tx: Tx,
+  project: ProjectId,
+  id: OperationId,
+): Promise<OperationRecord | undefined> {
+  const row = await tx
+    .selectFrom('operations')
+    .selectAll()
+    .where('project', '=', project)
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row && operationFromRow(row)
+}
+
+/** Ids are UUIDs of version 7: their order is that of time. */
+export async function listOperations(tx: Tx, input: ListOperations): Promise<readonly OperationRecord[]> {
+  let query = tx.selectFrom('operations').selectAll().where('project', '=', input.project)
+  if (input.beforeId !== undefined) query = query.where('id', '<', input.beforeId)
+  const rows = await query.orderBy('id', 'desc').limit(input.limit).execute()
+  return rows.map(operationFromRow)
+}
+
+function operationFromRow(row: OperationRow): OperationRecord {
+  const { error_reason: reason, error_message: message } = row
+  return {
+    id: operationId(row.id),
+    project: projectId(row.project),
+    verb: row.verb as InstanceVerb,
+    instanceUid: instanceUid(row.instance_uid),
+    instanceId: row.instance_id,
+    generation: row.generation,
+    status: row.status as OperationRecord['status'],
+    ...(reason === null || message === null ? {} : { error: { reason, message } }),
+    requestId: row.request_id,
+    principal: row.principal,
+    createdAtMs: row.created_at_ms,
+    ...(row.ended_at_ms === null ? {} : { endedAtMs: row.ended_at_ms }),
+  }
+}

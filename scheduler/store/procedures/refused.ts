@@ -1,0 +1,12 @@
+import type { ChangeInstanceOutcome, CommitPlacementOutcome } from '../store.ts'
+
+/** Thrown to undo what this item has done so far: the batch goes on without it, and the caller gets the outcome. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly outcome: CommitPlacementOutcome | ChangeInstanceOutcome
+
+  constructor(outcome: Refused['outcome']) {
+    super(outcome.kind)
+    this.outcome = outcome
+  }
+}
