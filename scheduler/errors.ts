@@ -43,6 +43,11 @@ const catalogue = {
     400,
     ({ name, why }) => `"${name}" is missing${why === undefined ? '' : `: ${why}`}.`,
   ),
+  IMMUTABLE_FIELD: entry<{ name: string }>(
+    400,
+    ({ name }) =>
+      `"${name}" is fixed when the instance is created; leave it out, or create another instance.`,
+  ),
   WRONG_TYPE: entry<{ name: string; expected: string }>(
     400,
     ({ name, expected }) => `"${name}" must be ${expected}.`,

@@ -2,13 +2,25 @@
 // Never prints, never decides what to do about an error.
 import type { Context } from '../context/context.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
-import type { Host, Instance, InstanceEvent, InstanceRequest, SerialOutput } from './resources.ts'
+import type { Host, Instance, InstanceEvent, InstanceRequest, Operation, SerialOutput } from './resources.ts'
+
+export interface ChangeRequest {
+  readonly id: string
+  readonly verb: 'start' | 'stop' | 'restart' | 'reset'
+  readonly body?: object
+  readonly idempotencyKey: string
+}
 
 export interface Client {
   createInstance(request: { body: InstanceRequest; idempotencyKey: string }): Promise<Instance>
   getInstance(id: string): Promise<Instance>
   listInstances(): Promise<Instance[]>
   deleteInstance(id: string): Promise<void>
+  /** A verb that brings a guest up or down; the same key twice is one request. */
+  changeInstance(request: ChangeRequest): Promise<Instance>
+  /** A merge patch: what is null goes, what is absent stays. */
+  updateInstance(request: { id: string; patch: object; idempotencyKey: string }): Promise<Instance>
+  getOperation(id: string): Promise<Operation>
   listEvents(id: string): Promise<InstanceEvent[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
   /** For operators. */
@@ -20,7 +32,8 @@ export type ClientOptions = Pick<HttpOptions, 'clock' | 'random'> & { readonly c
 export function createClient({ context, clock, random }: ClientOptions): Client {
   const http = createHttp({ server: context.server, token: context.token, clock, random })
   const region = `/v1/regions/${encodeURIComponent(context.region)}`
-  const instances = `${region}/projects/${encodeURIComponent(context.project)}/compute/instances`
+  const project = `${region}/projects/${encodeURIComponent(context.project)}`
+  const instances = `${project}/compute/instances`
   const pathOf = (id: string) => `${instances}/${encodeURIComponent(id)}`
   return {
     createInstance: ({ body, idempotencyKey }) =>
@@ -30,6 +43,22 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     deleteInstance: async (id) => {
       await http({ method: 'DELETE', path: pathOf(id) })
     },
+    changeInstance: ({ id, verb, body, idempotencyKey }) =>
+      http({
+        method: 'POST',
+        path: `${pathOf(id)}:${verb}`,
+        ...(body === undefined ? {} : { body }),
+        headers: { 'idempotency-key': idempotencyKey },
+      }),
+    updateInstance: ({ id, patch, idempotencyKey }) =>
+      http({
+        method: 'PATCH',
+        path: pathOf(id),
+        body: patch,
+        headers: { 'idempotency-key': idempotencyKey },
+      }),
+    getOperation: (id) =>
+      http({ method: 'GET', path: `${project}/compute/operations/${encodeURIComponent(id)}` }),
     listEvents: async (id) => {
       const { events } = await http<{ events: InstanceEvent[] }>({
         method: 'GET',

@@ -12,7 +12,7 @@ export interface HttpOptions {
 }
 
 export interface HttpCall {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
@@ -25,7 +25,7 @@ const attempts = 4
 
 /**
  * Calls the API. What the server could not do at this moment is repeated: every call made here is safe to repeat, a
- * create because it carries an idempotency key.
+ * change because it carries an idempotency key.
  */
 export function createHttp({ server, token, clock, random }: HttpOptions): Http {
   return async <Answer>(call: HttpCall): Promise<Answer> => {

@@ -9,12 +9,14 @@ export interface Instance {
   readonly description?: string
   readonly labels: Readonly<Record<string, string>>
   readonly type: string
+  readonly instanceMetadata: readonly { readonly key: string; readonly value: string }[]
   readonly hostname: string
   readonly lifecycle: {
     readonly status: InstanceStatus
     readonly statusMessage: string
     readonly reason: string
     readonly since: string
+    readonly operationId?: string
   }
   readonly disks: readonly {
     readonly deviceName: string
@@ -32,6 +34,14 @@ export interface Instance {
   readonly gpus: readonly { readonly type: string; readonly count: number }[]
   readonly createdAt: string
   readonly updatedAt: string
+}
+
+export interface Operation {
+  readonly id: string
+  readonly type: string
+  readonly status: 'RUNNING' | 'DONE'
+  /** Of one that ended badly. */
+  readonly error?: { readonly reason: string; readonly message: string }
 }
 
 export interface InstanceEvent {

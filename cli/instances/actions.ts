@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { systemClock } from '../../lib/clock.ts'
 import { systemRandom } from '../../lib/random.ts'
-import { createClient } from '../client/client.ts'
+import { type ChangeRequest, createClient } from '../client/client.ts'
 import type { Instance } from '../client/resources.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
@@ -13,7 +13,8 @@ import { type Progress, showProgress } from '../output/progress.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
 import { eventList, instanceList, oneInstance } from './instance-view.ts'
 import { followSerial } from './serial.ts'
-import { waitUntilGone, waitUntilStarted } from './wait.ts'
+import { makeUpdatePatch, type UpdateFlags } from './update-patch.ts'
+import { waitForOperation, waitUntilGone, waitUntilStarted } from './wait.ts'
 
 interface CommonFlags extends ContextFlags {
   readonly output: string
@@ -92,6 +93,32 @@ export async function deleteAction(ids: readonly string[], flags: CommonFlags & 
     }
     process.stdout.write(`${flags.wait ? 'Deleted' : 'Deleting'} ${id}\n`)
   }
+}
+
+export async function verbAction(
+  verb: ChangeRequest['verb'],
+  ids: readonly string[],
+  flags: CommonFlags & WaitFlags & { readonly force?: true },
+): Promise<void> {
+  parseOutputFormat(flags.output)
+  const client = clientOf(flags)
+  for (const id of ids) {
+    const body = flags.force ? { force: true } : undefined
+    const request = { id, verb, idempotencyKey: random.uuid() }
+    const changed = await client.changeInstance(body === undefined ? request : { ...request, body })
+    const last = !flags.wait
+      ? changed
+      : await showProgress(titled(`${verb} ${id}`), (progress) =>
+          waitForOperation(changed, { client, ...waiting(flags), onChange: sayState(progress) }),
+        )
+    await print(last, flags, oneInstance)
+  }
+}
+
+export async function updateAction(id: string, flags: CommonFlags & UpdateFlags): Promise<void> {
+  const client = clientOf(flags)
+  const patch = makeUpdatePatch(flags, { before: await client.getInstance(id), readFile: readTextFile })
+  await print(await client.updateInstance({ id, patch, idempotencyKey: random.uuid() }), flags, oneInstance)
 }
 
 export async function serialAction(

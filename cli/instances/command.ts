@@ -1,4 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { ChangeRequest } from '../client/client.ts'
+
+type Verb = ChangeRequest['verb']
 
 /** Loaded when a command runs, so that --help is instant. */
 const actions = () => import('./actions.ts')
@@ -7,7 +10,7 @@ export function addInstancesCommand(program: Command): void {
   const instances = program
     .command('instances')
     .alias('instance')
-    .description('create, look at and delete instances')
+    .description('create, look at, start, stop, change and delete instances')
 
   const add = (usage: string, description: string) =>
     instances
@@ -50,6 +53,29 @@ export function addInstancesCommand(program: Command): void {
     .option('--wait', 'return once their host has proved that nothing is left', false)
     .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
     .action(async (ids, flags) => (await actions()).deleteAction(ids, flags))
+
+  const addVerb = (verb: Verb, description: string) =>
+    add(`${verb} <id...>`, description)
+      .option('--no-wait', 'return as soon as the request is accepted')
+      .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+      .action(async (ids, flags) => (await actions()).verbAction(verb, ids, flags))
+
+  addVerb('start', 'start instances that are STOPPED, on the host that has their disks')
+  addVerb('stop', 'power instances off; names, addresses and disks stay').option(
+    '--force',
+    'end the guest at once, as pulling the plug does',
+  )
+  addVerb('restart', 'stop instances and start them again')
+  addVerb('reset', 'press the reset button: the guest is not asked')
+
+  add('update <id>', 'change what can be changed: metadata reaches a running guest at once')
+    .option('--metadata <key=value>', 'set instance metadata, or key=@file; may be repeated', collect)
+    .option('--remove-metadata <key>', 'remove instance metadata; may be repeated', collect)
+    .option('--label <key=value>', 'set a label; may be repeated', collect)
+    .option('--remove-label <key>', 'remove a label; may be repeated', collect)
+    .option('--display-name <text>', 'a name for people; empty removes it')
+    .option('--description <text>', 'what it is for; empty removes it')
+    .action(async (id, flags) => (await actions()).updateAction(id, flags))
 
   add('events <id>', 'show every change of state, with its reason').action(async (id, flags) =>
     (await actions()).eventsAction(id, flags),

@@ -92,11 +92,11 @@ function parseSshKey(text: string, surroundings: CreateSurroundings): string {
   return `${match?.[1] ?? surroundings.defaultUser}:${key}`
 }
 
-function readIfFile(value: string, { readFile }: CreateSurroundings): string {
+export function readIfFile(value: string, { readFile }: Pick<CreateSurroundings, 'readFile'>): string {
   return value.startsWith('@') ? readFile(value.slice(1)) : value
 }
 
-function parsePairs(flag: string, texts: readonly string[]): [string, string][] {
+export function parsePairs(flag: string, texts: readonly string[]): [string, string][] {
   return texts.map((text) => {
     const at = text.indexOf('=')
     if (at < 1) throw usageError(`${flag} ${text}: write KEY=VALUE.`)

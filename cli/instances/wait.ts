@@ -35,6 +35,28 @@ export async function waitUntilStarted(instance: Instance, options: WaitOptions)
   return last
 }
 
+/** Until the operation that a verb has begun is over; one that ended badly is an error with its own words. */
+export async function waitForOperation(
+  instance: Instance,
+  options: WaitOptions & { readonly client: Pick<Client, 'getInstance' | 'getOperation'> },
+): Promise<Instance> {
+  const { operationId } = instance.lifecycle
+  if (operationId === undefined) return instance
+  const last = await poll(
+    instance.uid,
+    options,
+    async () => (await options.client.getOperation(operationId)).status === 'DONE',
+  )
+  const { error } = await options.client.getOperation(operationId)
+  if (error !== undefined) {
+    throw new CliError(`Instance ${instance.id}: ${error.message}`, {
+      exitCode: exitCodes.instanceFailed,
+      lines: [`What happened: berth instances events ${instance.id}`],
+    })
+  }
+  return last ?? instance
+}
+
 export async function waitUntilGone(uid: string, options: WaitOptions): Promise<void> {
   await poll(uid, options, () => false)
 }
@@ -43,7 +65,7 @@ export async function waitUntilGone(uid: string, options: WaitOptions): Promise<
 async function poll(
   uid: string,
   { client, clock, random, timeoutMs, onChange }: WaitOptions,
-  isDone: (instance: Instance) => boolean,
+  isDone: (instance: Instance) => boolean | Promise<boolean>,
 ): Promise<Instance | undefined> {
   const startedMs = clock.monotonicMs()
   let shown = ''
@@ -57,7 +79,7 @@ async function poll(
       shown = state
       attempt = 0
     }
-    if (isDone(instance)) return instance
+    if (await isDone(instance)) return client.getInstance(uid)
     if (clock.monotonicMs() - startedMs > timeoutMs) {
       throw new CliError(
         `Instance ${instance.id} is still ${status} after ${Math.round(timeoutMs / 1000)} s: ${statusMessage}`,

@@ -69,6 +69,29 @@ export const InstanceRequest = Type.Object(
   closed,
 )
 
+/** A merge patch (RFC 7396): what is null goes, what is absent stays, a list is replaced as a whole. */
+export const InstancePatch = Type.Object(
+  {
+    displayName: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...lineOfText })),
+    description: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...textOfLines })),
+    labels: Type.Optional(
+      Type.Unsafe<Record<string, string | null> | null>({
+        type: ['object', 'null'],
+        additionalProperties: { type: ['string', 'null'] },
+      }),
+    ),
+    instanceMetadata: Type.Optional(
+      Type.Unsafe<{ key: string; value: string }[] | null>({
+        type: ['array', 'null'],
+        items: MetadataItem,
+        maxItems: 1024,
+      }),
+    ),
+  },
+  closed,
+)
+export type InstancePatch = Static<typeof InstancePatch>
+
 export type InstanceRequest = Static<typeof InstanceRequest>
 export type DiskRequest = Static<typeof DiskRequest>
 export type NicRequest = Static<typeof NicRequest>

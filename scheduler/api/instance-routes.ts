@@ -24,6 +24,7 @@ import {
   renderPageToken,
 } from './parameters.ts'
 import type { Server } from './server.ts'
+import { addUpdateRoute } from './update-route.ts'
 import { addVerbRoutes, instancePath } from './verb-routes.ts'
 
 const collection = '/v1/regions/:region/projects/:project/compute/instances'
@@ -47,6 +48,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
   const viewer = { access: projectAccess('viewer') }
   addCreateRoute(server, collection, ports)
+  addUpdateRoute(server, ports)
   addVerbRoutes(server, ports)
 
   server.get(

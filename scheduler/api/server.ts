@@ -77,13 +77,17 @@ function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
-    try {
-      done(null, parseJsonBody(String(text)))
-    } catch (thrown) {
-      done(thrown as Error)
-    }
-  })
+  server.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'string' },
+    (_request, text, done) => {
+      try {
+        done(null, parseJsonBody(String(text)))
+      } catch (thrown) {
+        done(thrown as Error)
+      }
+    },
+  )
   server.setErrorHandler((thrown, request, reply) => answerError(thrown, request, reply, log))
   server.setNotFoundHandler((request, reply) =>
     answerRefusal(reply, refuse('ROUTE_NOT_FOUND', { path: pathOf(request.url) })),

@@ -113,6 +113,7 @@ export function instanceIn(status: Instance['lifecycle']['status'], statusMessag
     selfLink: `${collection}/demo`,
     uid: demoUid,
     id: 'demo',
+    instanceMetadata: [],
     labels: { team: 'ml' },
     type: '/v1/regions/us-texas-1/zones/us1-a/instance-types/g1-h100-8',
     hostname: 'demo.us1-a.c.project-x9y8z7.internal',

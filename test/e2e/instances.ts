@@ -4,7 +4,12 @@ export interface InstanceBody {
   readonly id: string
   readonly uid: string
   readonly hostname: string
-  readonly lifecycle: { readonly status: string; readonly statusMessage: string; readonly reason: string }
+  readonly lifecycle: {
+    readonly status: string
+    readonly statusMessage: string
+    readonly reason: string
+    readonly operationId: string
+  }
   readonly nics: readonly { readonly ipv4Address: string; readonly macAddress: string }[]
   readonly error?: { readonly message: string; readonly details: readonly { readonly field?: string }[] }
 }
@@ -26,6 +31,28 @@ export async function waitForStatus(region: Region, id: string, status: string):
   })
   if (!last) throw new Error('never asked')
   return last
+}
+
+/** A verb through the API, until its operation is over. */
+export async function carryOutVerb(
+  region: Region,
+  id: string,
+  verb: string,
+  body: object = {},
+): Promise<InstanceBody> {
+  const { status, body: accepted } = await region.call<InstanceBody>(
+    'POST',
+    `${instancePath(id)}:${verb}`,
+    body,
+  )
+  if (status !== 202) throw new Error(`${verb} ${id} answered ${status} ${JSON.stringify(accepted)}`)
+  const path = `${instancePath().replace(/instances$/, 'operations')}/${accepted.lifecycle.operationId}`
+  await waitUntil(`the operation ${verb} of ${id} is over`, async () => {
+    const { body } = await region.call<{ status: string; error?: { message: string } }>('GET', path)
+    if (body.error) throw new Error(`${verb} ${id}: ${body.error.message}`)
+    return body.status === 'DONE'
+  })
+  return (await region.call<InstanceBody>('GET', instancePath(id))).body
 }
 
 export async function deleteInstance(region: Region, id: string): Promise<void> {

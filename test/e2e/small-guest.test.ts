@@ -8,6 +8,7 @@ import { expectCleanSlate } from './clean-slate.ts'
 import { guestNeeds } from './guest-needs.ts'
 import { findGuestPid, type HostState, readHostState, run } from './host-state.ts'
 import {
+  carryOutVerb,
   createInstance,
   deleteInstance,
   type InstanceBody,
@@ -94,6 +95,40 @@ describeNeeding(guestNeeds, 'an instance with a small guest', () => {
     scheduler = await region.startScheduler()
     expect((await waitForStatus(region, 'first', 'RUNNING')).id).toBe('first')
     await waitUntil('the agent is back', () => isAgentConnected(region))
+  })
+
+  it('is stopped, started, reset and restarted, and keeps its address and its disk', async () => {
+    const { uid, nics } = (await region.call<InstanceBody>('GET', instancePath('first'))).body
+    const boots = async () => (await readSerial(region, 'first')).split(smallGuestReady).length - 1
+    const isUpAgain = (count: number) => waitUntil(`boot ${count}`, async () => (await boots()) >= count)
+    await isUpAgain(1)
+    const first = await boots()
+    const stopped = await carryOutVerb(region, 'first', 'stop')
+    expect(stopped.lifecycle).toMatchObject({ status: 'STOPPED', reason: 'STOPPED' })
+    expect(findGuestPid(uid)).toBeUndefined()
+    const disks = readHostState(region.directory).files.filter((file) => file.includes(uid))
+    expect(disks.length).toBeGreaterThan(0)
+
+    const started = await carryOutVerb(region, 'first', 'start')
+    expect(started).toMatchObject({ lifecycle: { status: 'RUNNING' }, nics })
+    await isUpAgain(first + 1)
+    const pid = findGuestPid(uid)
+    await carryOutVerb(region, 'first', 'reset')
+    await isUpAgain(first + 2)
+    expect(findGuestPid(uid)).toBe(pid)
+    await carryOutVerb(region, 'first', 'restart')
+    await isUpAgain(first + 3)
+    expect(findGuestPid(uid)).not.toBe(pid)
+  })
+
+  it('sees new metadata at its next boot, and is stopped at once when that is asked', async () => {
+    const instanceMetadata = [{ key: 'user-data', value: '#!/bin/sh\necho changed while it ran\n' }]
+    const patched = await region.call('PATCH', instancePath('first'), { instanceMetadata })
+    expect(patched.status).toBe(202)
+    await carryOutVerb(region, 'first', 'reset')
+    await waitForSerial(region, 'first', 'echo changed while it ran')
+    const stopped = await carryOutVerb(region, 'first', 'stop', { force: true })
+    expect(stopped.lifecycle).toMatchObject({ status: 'STOPPED', reason: 'STOP_FORCED' })
   })
 
   it('goes and leaves nothing behind', async () => {

@@ -90,15 +90,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       worker.postMessage({ id: lastId, method, args } satisfies WorkerCall)
     })
 
-  const methods = Object.fromEntries(
-    (Object.keys(procedures) as StoreMethod[]).map((method) => [
-      method,
-      (...args: readonly unknown[]) => call(method, args),
-    ]),
-  ) as unknown as Omit<Store, 'close'>
-
   return {
-    ...methods,
+    ...methodsOver(call),
     stats: () => ({ ...counts }),
     failed: failed.promise,
     close: () =>
@@ -109,4 +102,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         worker.postMessage('close')
       }),
   }
+}
+
+/** Every method of the port as a call by its name. */
+export function methodsOver(
+  call: (method: StoreMethod, args: readonly unknown[]) => Promise<unknown>,
+): Omit<Store, 'close'> {
+  const names = Object.keys(procedures) as StoreMethod[]
+  const methods = names.map((method) => [method, (...args: readonly unknown[]) => call(method, args)])
+  return Object.fromEntries(methods) as unknown as Omit<Store, 'close'>
 }

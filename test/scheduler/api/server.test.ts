@@ -116,6 +116,44 @@ describe('instances', () => {
     expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'POST'])
   })
 
+  it('take merge patches: what is null goes, what is absent stays', async () => {
+    const path = `${instancesPath}/patched`
+    await region.call('POST', instancesPath, {
+      body: { type, id: 'patched', displayName: 'One', labels: { a: '1', b: '2' }, description: 'x' },
+    })
+    const patch = (body: unknown, headers = {}) => region.call('PATCH', path, { body, headers })
+    const first = await patch({ displayName: null, labels: { a: null, c: '3' } })
+    expect(first.status).toBe(202)
+    expect(first.body).not.toHaveProperty('displayName')
+    expect(first.body).toMatchObject({ labels: { b: '2', c: '3' }, description: 'x' })
+    expect((await get(first.headers.get('operation') ?? '')).body).toMatchObject({
+      ...{ type: 'instances.update', status: 'DONE' },
+    })
+    const instanceMetadata = [{ key: 'motto', value: 'onwards' }]
+    const second = await region.call('PATCH', path, {
+      text: JSON.stringify({ instanceMetadata }),
+      headers: { 'content-type': 'application/merge-patch+json' },
+    })
+    expect(second.body).toMatchObject({ instanceMetadata, labels: { b: '2', c: '3' } })
+    const etag = first.headers.get('etag') ?? ''
+    expect((await patch({ displayName: 'Two' }, { 'if-match': etag })).status).toBe(412)
+    const both = await Promise.all([patch({ labels: { d: '4' } }), patch({ labels: { e: '5' } })])
+    expect(both.map(({ status }) => status)).toEqual([202, 202])
+    expect((await get(path)).body.labels).toEqual({ b: '2', c: '3', d: '4', e: '5' })
+    const wrong = await patch({ type: 'g1-xlarge', labels: { a: 1 }, tags: [] })
+    expect(wrong.status).toBe(400)
+    const details = wrong.body.error.details as { field: string; reason: string }[]
+    expect(details.map(({ field, reason }) => [field, reason]).sort()).toEqual([
+      ['labels.a', 'WRONG_TYPE'],
+      ['tags', 'UNKNOWN_FIELD'],
+      ['type', 'IMMUTABLE_FIELD'],
+    ])
+    expect(reasonOf(await patch({ labels: { A: '1' } }))).toBe('INVALID_LABEL')
+    expect(reasonOf(await patch({ instanceMetadata: [{ key: 'ssh-keys', value: 'x' }] }))).toBe(
+      'INVALID_SSH_KEY',
+    )
+  })
+
   it('have events', async () => {
     const { uid } = await createNamed('eventful')
     const { status, body } = await get(`${instancesPath}/eventful/events`)
@@ -248,7 +286,7 @@ describe('every answer', () => {
     ['GET', '/nowhere', 404, 'ROUTE_NOT_FOUND'],
     ['GET', '/v1/regions/%zz', 400, 'MALFORMED_REQUEST'],
     ['PUT', instancesPath, 405, 'METHOD_NOT_ALLOWED'],
-    ['PATCH', `${instancesPath}/x`, 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', `${instancesPath}/x`, 405, 'METHOD_NOT_ALLOWED'],
     ['POST', '/healthz', 405, 'METHOD_NOT_ALLOWED'],
   ])('%s %s is %i in the published form', async (method, path, status, reason) => {
     const answer = await region.call(method, path)

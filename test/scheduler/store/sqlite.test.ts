@@ -1,5 +1,4 @@
-import { silentLogger } from '../../../lib/log.ts'
-import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { describeStoreContract } from '../../contract/store.ts'
+import { openInProcessStore } from './in-process.ts'
 
-describeStoreContract('sqlite', () => openSqliteStore({ path: ':memory:', log: silentLogger }))
+describeStoreContract('sqlite', openInProcessStore)

@@ -1,0 +1,43 @@
+import type { Problem } from '../errors.ts'
+import type { InstanceDetails } from '../model/instance.ts'
+import type { InstancePatch } from './instance-request.ts'
+import { checkLabels } from './labels.ts'
+import { checkMetadata } from './metadata.ts'
+
+export type PatchedDetails =
+  | { readonly kind: 'patched'; readonly details: InstanceDetails }
+  | { readonly kind: 'refused'; readonly problems: readonly [Problem, ...Problem[]] }
+
+/** The details with a merge patch in them, if the whole is as a create would take it. */
+export function patchDetails(before: InstanceDetails, patch: InstancePatch): PatchedDetails {
+  const { displayName: _name, description: _text, ...rest } = before
+  const displayName = patched(before.displayName, patch.displayName)
+  const description = patched(before.description, patch.description)
+  const labels = patchLabels(before.labels, patch.labels)
+  const instanceMetadata = patched(before.instanceMetadata, patch.instanceMetadata) ?? []
+  const [first, ...others] = [
+    ...checkLabels(labels),
+    ...(patch.instanceMetadata === undefined ? [] : checkMetadata(instanceMetadata)),
+  ]
+  if (first !== undefined) return { kind: 'refused', problems: [first, ...others] }
+  const details = {
+    ...rest,
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(description === undefined ? {} : { description }),
+    labels,
+    instanceMetadata,
+  }
+  return { kind: 'patched', details }
+}
+
+const patched = <Value>(before: Value | undefined, patch: Value | null | undefined): Value | undefined =>
+  patch === undefined ? before : (patch ?? undefined)
+
+function patchLabels(
+  before: InstanceDetails['labels'],
+  patch: InstancePatch['labels'],
+): InstanceDetails['labels'] {
+  if (patch === undefined) return before
+  const merged = Object.entries({ ...(patch === null ? {} : before), ...patch })
+  return Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== null))
+}
