@@ -110,5 +110,5 @@ export function methodsOver(
 ): Omit<Store, 'close'> {
   const names = Object.keys(procedures) as StoreMethod[]
   const methods = names.map((method) => [method, (...args: readonly unknown[]) => call(method, args)])
-  return Object.fromEntries(methods) as unknown as Omit<Store, 'close'>
+  return Object.fromEntries(methods)
 }
