@@ -10,6 +10,7 @@ import { createTurns } from '../lib/turns.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { catalogueOf, readSettings, type Settings } from './config.ts'
+import { createChangeFeed } from './operations/change-feed.ts'
 import { Holds } from './operations/holds.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
 import { startLoop } from './reconcile/loop.ts'
@@ -75,6 +76,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     clock,
     log,
   })
+  const feed = createChangeFeed({ store, clock })
   const api = await startApiServer({
     host: settings.http.host,
     port: settings.http.port,
@@ -82,6 +84,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       store,
       fleet: agents.fleet,
       holds: new Holds(),
+      feed,
       turns: createTurns(),
       dispatch: agents.dispatch,
       queries: agents.queries,
@@ -97,6 +100,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     // Requests first, so that none is half answered; the store last, since everything writes to it.
     close: async () => {
       await api.close()
+      feed.close()
       await deadlines.stop()
       await agents.close()
       await store.close()

@@ -29,12 +29,8 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
       },
     },
     async (request, reply) => {
-      const { validationError } = request
-      if (validationError !== undefined) {
-        if (validationError.validationContext !== 'body') throw validationError
-        const findings = validationError.validation ?? []
-        return answerRefusal(reply, refuseBody(findings, request, ports))
-      }
+      const misshapen = refuseMisshapen(request, ports)
+      if (misshapen !== undefined) return answerRefusal(reply, misshapen)
       const idempotencyKey = parseIdempotencyKey(request, request.query)
       const project = projectOf(request)
       const outcome = await createInstance(
@@ -52,6 +48,14 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
       return answerAccepted(reply, outcome.value, region)
     },
   )
+}
+
+/** What a body of the wrong shape is answered; undefined for a right one. @throws where another part of the request is wrong */
+export function refuseMisshapen(request: FastifyRequest, ports: OperationPorts): Refusal | undefined {
+  const { validationError } = request
+  if (validationError === undefined) return undefined
+  if (validationError.validationContext !== 'body') throw validationError
+  return refuseBody(validationError.validation ?? [], request, ports)
 }
 
 /** Problems of shape, and problems of meaning in what is left when the misshapen parts are set aside. */

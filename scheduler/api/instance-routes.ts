@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
-import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
+import { projectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { listInstanceEvents, listInstances, readInstance } from '../operations/read-instance.ts'
 import { readSerial } from '../operations/read-serial.ts'
 import { projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
+import { addBatchRoute } from './batch-route.ts'
 import { addCreateRoute } from './create-route.ts'
 import {
   EventResource,
@@ -14,18 +15,13 @@ import {
   renderEvent,
   renderInstance,
 } from './instance-resource.ts'
-import {
-  InstancePath,
-  NoQuery,
-  PageQuery,
-  ProjectPath,
-  parseInteger,
-  parsePage,
-  renderPageToken,
-} from './parameters.ts'
+import { ListQuery, parseListQuery, renderListToken } from './list-query.ts'
+import { InstancePath, NoQuery, ProjectPath, parseInteger } from './parameters.ts'
+import { addPlanRoute } from './plan-route.ts'
 import type { Server } from './server.ts'
 import { addUpdateRoute } from './update-route.ts'
 import { addVerbRoutes, instancePath } from './verb-routes.ts'
+import { addWatches, isWatch, WatchQuery } from './watch.ts'
 
 const collection = '/v1/regions/:region/projects/:project/compute/instances'
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
@@ -47,7 +43,10 @@ const SerialResource = Type.Object({
 export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
   const viewer = { access: projectAccess('viewer') }
+  const watches = addWatches(server, ports)
   addCreateRoute(server, collection, ports)
+  addPlanRoute(server, collection, ports)
+  addBatchRoute(server, collection, ports)
   addUpdateRoute(server, ports)
   addVerbRoutes(server, ports)
 
@@ -57,7 +56,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
       config: viewer,
       schema: {
         params: ProjectPath,
-        querystring: PageQuery,
+        querystring: ListQuery,
         response: {
           200: Type.Object({
             instances: Type.Array(InstanceResource),
@@ -67,16 +66,14 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
         },
       },
     },
-    async (request) => {
-      const { pageSize, after } = parsePage(request.query)
-      const where = { project: projectId(projectOf(request).id), pageSize }
-      const page = await listInstances(
-        after === undefined ? where : { ...where, afterUid: instanceUid(after) },
-        ports,
-      )
+    async (request, reply) => {
+      const { query } = request
+      const project = projectId(projectOf(request).id)
+      if (isWatch(query)) return watches.stream(request, reply, { project })
+      const { instances, next } = await listInstances({ project, ...parseListQuery(query) }, ports)
       return {
-        instances: page.instances.map((instance) => renderInstance(instance, region)),
-        ...renderNextPage(page.nextAfterUid),
+        instances: instances.map((instance) => renderInstance(instance, region)),
+        ...(next === undefined ? {} : { nextPageToken: renderListToken(next, query) }),
       }
     },
   )
@@ -85,11 +82,17 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     instancePath,
     {
       config: viewer,
-      schema: { params: InstancePath, querystring: NoQuery, response: { 200: InstanceResource, ...errors } },
+      schema: {
+        params: InstancePath,
+        querystring: WatchQuery,
+        response: { 200: InstanceResource, ...errors },
+      },
     },
     async (request, reply) => {
       const outcome = await readInstance(addressOf(request.params), ports)
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      const { project, uid } = outcome.value
+      if (isWatch(request.query)) return watches.stream(request, reply, { project, uid })
       return reply.header('etag', entityTagOf(outcome.value)).send(renderInstance(outcome.value, region))
     },
   )
@@ -139,6 +142,3 @@ const addressOf = (params: { project: string; id: string }) => ({
   project: projectId(params.project),
   idOrUid: params.id,
 })
-
-const renderNextPage = (last: InstanceUid | undefined) =>
-  last === undefined ? {} : { nextPageToken: renderPageToken(last) }

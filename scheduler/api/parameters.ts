@@ -39,9 +39,11 @@ export interface Page {
   readonly after?: string
 }
 
+export const parsePageSize = (text: string | undefined): number =>
+  Number(parseInteger(text, { name: 'pageSize', minimum: 1n, maximum: 500n, absent: 50n }))
+
 export function parsePage(query: { pageSize?: string; pageToken?: string }): Page {
-  const bounds = { name: 'pageSize', minimum: 1n, maximum: 500n, absent: 50n }
-  const pageSize = Number(parseInteger(query.pageSize, bounds))
+  const pageSize = parsePageSize(query.pageSize)
   if (query.pageToken === undefined) return { pageSize }
   const after = Buffer.from(query.pageToken, 'base64url').toString()
   if (after !== '' && renderPageToken(after) === query.pageToken) return { pageSize, after }

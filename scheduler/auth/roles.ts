@@ -7,6 +7,8 @@ export type ProjectRole = (typeof projectRoles)[number]
 export interface Principal {
   readonly subject: string
   readonly operator: boolean
+  /** When the token is no proof any more. */
+  readonly expiresAtMs: number
   /** Project id, or `*` for every project → the highest role there. */
   readonly projects: ReadonlyMap<string, ProjectRole>
 }
@@ -15,7 +17,7 @@ export interface Principal {
 export function parseRoles(
   values: readonly string[],
   mapping: Readonly<Record<string, readonly string[]>>,
-): Omit<Principal, 'subject'> {
+): Pick<Principal, 'operator' | 'projects'> {
   const roles = values.flatMap((value) => (Object.hasOwn(mapping, value) ? (mapping[value] ?? []) : [value]))
   const projects = new Map<string, ProjectRole>()
   for (const role of roles) {

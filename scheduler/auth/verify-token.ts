@@ -63,7 +63,8 @@ function principalOf(payload: JWTPayload, settings: AuthSettings): Principal {
   const claim = readClaim(payload, settings.roleClaim)
   const values = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : []
   const names = values.filter((value) => typeof value === 'string')
-  return { subject: payload.sub ?? '', ...parseRoles(names, settings.roleMapping) }
+  const expiresAtMs = (payload.exp ?? 0) * 1000
+  return { subject: payload.sub ?? '', expiresAtMs, ...parseRoles(names, settings.roleMapping) }
 }
 
 /** The claim of that very name, else the dotted path: Keycloak's realm_access.roles, others' https://… names. */

@@ -100,7 +100,7 @@ async function commitHeld(
   }
 }
 
-function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {
+export function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {
   const { idempotencyKey: key, principal, body } = request
   if (key === undefined) return undefined
   const path = `${resourcePaths(catalogue.region).project(request.project.id)}/compute/instances`
@@ -120,7 +120,7 @@ interface Decision {
   readonly idempotency: IdempotencyKey | undefined
 }
 
-function commitOf(
+export function commitOf(
   request: CreateInstance,
   { admission, verdict, idempotency }: Decision,
   { random, clock }: OperationPorts,
@@ -150,7 +150,7 @@ function commitOf(
   }
 }
 
-function answerTo(
+export function answerTo(
   outcome: CommitPlacementOutcome,
   { body, idempotencyKey }: CreateInstance,
   { id, addresses }: AdmittedInstance,

@@ -6,6 +6,7 @@ import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import type { Store } from '../store/store.ts'
+import type { ChangeFeed } from './change-feed.ts'
 import type { Holds } from './holds.ts'
 
 export { StoreUnavailable } from '../store/store.ts'
@@ -42,6 +43,7 @@ export interface OperationPorts {
   readonly store: Store
   readonly fleet: Fleet
   readonly holds: Holds
+  readonly feed: ChangeFeed
   /** One request of an idempotency key at a time. */
   readonly turns: Turns
   readonly dispatch: CommandDispatch

@@ -1,5 +1,6 @@
-import type { InstanceUid, ProjectId } from '../../proto/ids.ts'
+import type { ProjectId } from '../../proto/ids.ts'
 import { type Refusal, refuse } from '../errors.ts'
+import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
@@ -18,19 +19,43 @@ export const refuseInstance = (project: ProjectId, id: string): Refusal =>
 export interface InstancePage {
   readonly instances: readonly InstanceRecord[]
   /** Absent on the last page. */
-  readonly nextAfterUid?: InstanceUid
+  readonly next?: PageStart
+}
+
+export interface ListRequest {
+  readonly project: ProjectId
+  readonly filter?: Filter
+  readonly order?: Order
+  readonly after?: PageStart
+  readonly pageSize: number
 }
 
 export async function listInstances(
-  request: { readonly project: ProjectId; readonly afterUid?: InstanceUid; readonly pageSize: number },
+  { pageSize, ...where }: ListRequest,
   { store }: Pick<OperationPorts, 'store'>,
 ): Promise<InstancePage> {
-  const { pageSize, ...where } = request
   // One more than asked tells whether there is another page.
   const found = await store.listInstances({ ...where, limit: pageSize + 1 })
   const instances = found.slice(0, pageSize)
   const last = instances.at(-1)
-  return found.length > pageSize && last !== undefined ? { instances, nextAfterUid: last.uid } : { instances }
+  if (found.length <= pageSize || last === undefined) return { instances }
+  return { instances, next: { value: placeOf(last, where.order), uid: last.uid } }
+}
+
+/** Where an instance stands in an order. */
+function placeOf(
+  { id, createdAtMs, updatedAtMs }: InstanceRecord,
+  order: Order | undefined,
+): string | number {
+  switch (order?.field) {
+    case 'id':
+      return id
+    case 'updatedAt':
+      return updatedAtMs
+    case 'createdAt':
+    case undefined:
+      return createdAtMs
+  }
 }
 
 export async function listInstanceEvents(

@@ -1,17 +1,36 @@
 import { type Problem, problem, type Refusal, refuseAll } from '../errors.ts'
-import type { PlacementRule, PlacementVerdict } from '../model/placement.ts'
+import type { PlacementExplanation, PlacementRule, PlacementVerdict } from '../model/placement.ts'
 import { countRefusals } from '../placement/sentence.ts'
 
 /** A verdict in a tenant's words: how many hosts each rule ruled out, never which. */
 export function refusePlacement(verdict: Exclude<PlacementVerdict, { kind: 'placed' }>): Refusal {
   const { kind, message, explanation } = verdict
   const reason = kind === 'never-fits' ? 'CAN_NEVER_FIT' : 'POOL_CAPACITY_EXCEEDED'
-  const [first, ...others] = countRefusals(explanation).map(({ rule, hosts }): Problem => {
-    const { field, lack } = rules[rule]
-    const sentence = `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.`
-    return { ...problem(reason, { message: sentence }, field), rule, hosts }
-  })
+  const [first, ...others] = describeRefusals(explanation).map(
+    ({ field, message: sentence, rule, hosts }): Problem => ({
+      ...problem(reason, { message: sentence }, field),
+      rule,
+      hosts,
+    }),
+  )
   return refuseAll([first ?? problem(reason, { message }, 'type'), ...others], message)
+}
+
+export interface RuleOutcome {
+  readonly rule: PlacementRule
+  /** How many hosts it ruled out. */
+  readonly hosts: number
+  /** Of the request: what would have to change. */
+  readonly field: string
+  readonly message: string
+}
+
+/** Rule by rule, by numbers. */
+export function describeRefusals(explanation: PlacementExplanation): readonly RuleOutcome[] {
+  return countRefusals(explanation).map(({ rule, hosts }) => {
+    const { field, lack } = rules[rule]
+    return { rule, hosts, field, message: `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.` }
+  })
 }
 
 const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = {

@@ -14,6 +14,7 @@ import type {
   ZoneId,
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
+import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
@@ -35,18 +36,24 @@ export interface Store {
   // Instances
   /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
+  /** All of them or none. */
+  commitPlacements(inputs: readonly CommitPlacement[]): Promise<CommitPlacementsOutcome>
   /** What this key was used for, without changing anything. Keys are remembered for 48 hours at least. */
   findByIdempotencyKey(input: IdempotencyKey): Promise<IdempotencyOutcome>
   /** A verb on an instance: state, claims, command, event, operation and idempotency key, all or nothing. */
   changeInstance(input: ChangeInstance): Promise<ChangeInstanceOutcome>
   findInstance(project: ProjectId, idOrUid: string): Promise<InstanceRecord | undefined>
-  /** Ordered by uid, that is by time of making; stable under concurrent writes. */
+  /** In the order asked; where pages begin is stable under concurrent writes. */
   listInstances(input: ListInstances): Promise<readonly InstanceRecord[]>
   listEvents(uid: InstanceUid): Promise<readonly InstanceEvent[]>
   /** Kept for 30 days after their end. */
   findOperation(project: ProjectId, id: OperationId): Promise<OperationRecord | undefined>
   /** Newest first. */
   listOperations(input: ListOperations): Promise<readonly OperationRecord[]>
+  /** The latest state of what has changed since, in the order of the changes. */
+  readChangesAfter(input: { after: number; limit: number }): Promise<ReadChangesOutcome>
+  /** The newest change. */
+  readChangePosition(): Promise<number>
   /** Live instances whose status has lasted since before the moment: for deadlines. */
   listInStatusSince(input: {
     statuses: readonly string[]
@@ -71,6 +78,8 @@ export interface Store {
   /** Instances placed on this host that still hold something there. */
   listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
 
+  /** Called soon after something was written; never told what. The result stops it. */
+  onWrite(listener: () => void): () => void
   close(): Promise<void>
 }
 
@@ -175,6 +184,15 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
   | ClaimLost
 
+export type CommitPlacementsOutcome =
+  | { readonly kind: 'committed'; readonly instances: readonly InstanceRecord[] }
+  /** The first that could not be. */
+  | {
+      readonly kind: 'not-committed'
+      readonly index: number
+      readonly outcome: Exclude<CommitPlacementOutcome, { kind: 'committed' }>
+    }
+
 /** The snapshot was old: place again on a fresh one. */
 export interface ClaimLost {
   readonly kind: 'claim-lost'
@@ -221,9 +239,29 @@ export interface ListOperations {
 
 export interface ListInstances {
   readonly project: ProjectId
-  readonly afterUid?: InstanceUid
+  readonly filter?: Filter
+  /** By time of making where absent. */
+  readonly order?: Order
+  readonly after?: PageStart
   readonly limit: number
 }
+
+/** Numbers rise in commit order. */
+export type InstanceChange =
+  | { readonly kind: 'changed'; readonly change: number; readonly instance: InstanceRecord }
+  | {
+      readonly kind: 'deleted'
+      readonly change: number
+      readonly uid: InstanceUid
+      readonly project: ProjectId
+      readonly id: string
+    }
+
+export type ReadChangesOutcome =
+  /** `through`: where to go on from; it may be beyond the last of them. */
+  | { readonly kind: 'changes'; readonly changes: readonly InstanceChange[]; readonly through: number }
+  /** That long ago, or in no history of this store: whoever asks has to read everything anew. */
+  | { readonly kind: 'forgotten'; readonly last: number }
 
 export interface ApplyObservation {
   readonly hostId: HostId

@@ -11,6 +11,8 @@ export interface Tables {
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
   operations: OperationRow
+  attributes: { instance_uid: string; name: string; value: string }
+  deletions: { change: number; instance_uid: string; project: string; id: string; at_ms: number }
   idempotency_keys: {
     project: string
     principal: string
@@ -75,6 +77,7 @@ export interface InstanceRow {
   reset_generation: number
   holds: string
   operation_id: string
+  change: number
   revision: number
   created_at_ms: number
   updated_at_ms: number

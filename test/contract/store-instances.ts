@@ -41,7 +41,7 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       await commit(store(), placementOf(5, { project: otherProject }))
       const first = await store().listInstances({ project, limit: 3 })
       expect(first.map(({ uid }) => uid)).toEqual([1, 2, 3].map(uidOf))
-      const rest = await store().listInstances({ project, afterUid: uidOf(3), limit: 3 })
+      const rest = await store().listInstances({ project, after: { value: 2000, uid: uidOf(3) }, limit: 3 })
       expect(rest.map(({ uid }) => uid)).toEqual([uidOf(4)])
     })
 

@@ -17,6 +17,7 @@ import type { Catalogue } from '../../scheduler/model/catalogue.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import type { OperationRecord } from '../../scheduler/model/operation.ts'
 import type { Accepted } from '../../scheduler/operations/accepted.ts'
+import { createChangeFeed } from '../../scheduler/operations/change-feed.ts'
 import { type ChangeRequest, changeInstance } from '../../scheduler/operations/change-instance.ts'
 import { createInstance } from '../../scheduler/operations/create-instance.ts'
 import { Holds } from '../../scheduler/operations/holds.ts'
@@ -97,9 +98,11 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     nowMs: systemClock.nowMs,
   })
   const holds = new Holds()
+  const feed = createChangeFeed({ store, clock: systemClock })
   const ports: OperationPorts = {
     ...{ store, holds, catalogue, log },
     turns: createTurns(),
+    feed,
     ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries },
     ...{ clock: systemClock, random: systemRandom },
   }
@@ -176,6 +179,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     close: async () => {
       await agent?.close()
       await server.close()
+      feed.close()
       await store.close()
       rmSync(folder, { recursive: true })
     },

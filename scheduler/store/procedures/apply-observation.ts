@@ -3,6 +3,7 @@ import { type Releases, type Transition, transitionInstance } from '../../lifecy
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import type { ApplyObservation, ApplyObservationOutcome } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
+import { nextChange, rememberDeletion } from './changes.ts'
 import { releaseClaims, releaseCompute } from './claims.ts'
 import { appendEvent } from './events.ts'
 import { endOperationsOfDeleted, settleOperations } from './operations.ts'
@@ -70,7 +71,9 @@ async function carryOut(
       await releaseClaims(tx, before)
       await endOperationsOfDeleted(tx, before.uid, nowMs)
       await tell(null, 'DELETED', 'Deleted: its host holds nothing of it any more.')
+      await tx.deleteFrom('attributes').where('instance_uid', '=', row.uid).execute()
       await tx.deleteFrom('instances').where('uid', '=', row.uid).execute()
+      await rememberDeletion(tx, before, nowMs)
       return { kind: 'removed', uid: before.uid }
     case 'move':
     case 'update': {
@@ -83,6 +86,7 @@ async function carryOut(
           status_message: transition.message,
           reason: transition.reason,
           holds,
+          change: await nextChange(tx),
           ...(hasEndedByItself(before, transition) ? { desired_state: DesiredState.STOPPED } : {}),
           revision: row.revision + 1,
           updated_at_ms: nowMs,

@@ -1,7 +1,8 @@
 import type { Store } from '../store.ts'
 import { applyObservation } from './apply-observation.ts'
 import { changeInstance } from './change-instance.ts'
-import { commitPlacement } from './commit-placement.ts'
+import { readChangePosition, readChangesAfter } from './changes.ts'
+import { commitPlacement, commitPlacements } from './commit-placement.ts'
 import { listEvents } from './events.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
@@ -16,7 +17,7 @@ import {
 } from './read-instances.ts'
 import type { Tx } from './rows.ts'
 
-export type StoreMethod = Exclude<keyof Store, 'close'>
+export type StoreMethod = Exclude<keyof Store, 'close' | 'onWrite'>
 
 /** Every method of the port as a procedure over one transaction: the same for every database. */
 export type Procedures = {
@@ -27,6 +28,7 @@ export const procedures: Procedures = {
   registerHost,
   readHostsChangedAfter,
   commitPlacement,
+  commitPlacements,
   findByIdempotencyKey,
   changeInstance,
   findOperation,
@@ -34,6 +36,8 @@ export const procedures: Procedures = {
   findInstance,
   listInstances,
   listEvents,
+  readChangesAfter,
+  readChangePosition,
   listInStatusSince,
   setStatusMessage,
   readOutbox,
@@ -46,6 +50,7 @@ export const procedures: Procedures = {
 export const writes: ReadonlySet<StoreMethod> = new Set([
   'registerHost',
   'commitPlacement',
+  'commitPlacements',
   'changeInstance',
   'setStatusMessage',
   'acknowledgeCommands',

@@ -10,6 +10,8 @@ import {
 import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
+import { writeAttributes } from './attributes.ts'
+import { nextChange } from './changes.ts'
 import { claimCompute, claimDevices } from './claims.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
@@ -53,7 +55,7 @@ async function noteOperation(
 ): Promise<InstanceRecord> {
   const row = await tx
     .updateTable('instances')
-    .set({ operation_id: operationId })
+    .set({ operation_id: operationId, change: await nextChange(tx) })
     .where('uid', '=', before.uid)
     .returningAll()
     .executeTakeFirstOrThrow()
@@ -90,6 +92,7 @@ async function carryOut(
       reset_generation: decision.asks === 'reset' ? generation : before.resetGeneration,
       holds,
       operation_id: input.operationId,
+      change: await nextChange(tx),
       revision: before.revision + 1,
       updated_at_ms: input.nowMs,
     })
@@ -97,6 +100,7 @@ async function carryOut(
     .returningAll()
     .executeTakeFirstOrThrow()
   const instance = instanceFromRow(row)
+  if (input.details !== undefined) await writeAttributes(tx, instance.uid, input.details)
   await appendEvent(tx, {
     instanceUid: before.uid,
     from: before.status,

@@ -6,9 +6,11 @@ import {
   InstanceSpecSchema,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instanceUid } from '../../../proto/ids.ts'
-import type { Holding, InstanceDetails } from '../../model/instance.ts'
-import type { CommitPlacement, CommitPlacementOutcome } from '../store.ts'
+import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import type { CommitPlacement, CommitPlacementOutcome, CommitPlacementsOutcome } from '../store.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
+import { writeAttributes } from './attributes.ts'
+import { nextChange } from './changes.ts'
 import { claimCapacity, claimDevices } from './claims.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
@@ -57,12 +59,14 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
       reset_generation: 0,
       holds: 'everything' satisfies Holding,
       operation_id: input.operationId,
+      change: await nextChange(tx),
       revision: 1,
       created_at_ms: input.nowMs,
       updated_at_ms: input.nowMs,
     })
     .returningAll()
     .executeTakeFirstOrThrow()
+  await writeAttributes(tx, input.uid, details)
   const lostDevice = await claimDevices(tx, input)
   if (lostDevice) throw new Refused(lostDevice)
   await claimAddresses(tx, input, addresses)
@@ -89,6 +93,25 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   await startOperation(tx, { ...input, verb: 'create', instance })
   if (input.idempotency) await rememberKey(tx, input.idempotency, input)
   return { kind: 'committed', instance }
+}
+
+/** All of them or none. @throws Refused */
+export async function commitPlacements(
+  tx: Tx,
+  inputs: readonly CommitPlacement[],
+): Promise<CommitPlacementsOutcome> {
+  const instances: InstanceRecord[] = []
+  for (const [index, input] of inputs.entries()) {
+    const outcome = await commitPlacement(tx, input).catch(outcomeOfRefused)
+    if (outcome.kind !== 'committed') throw new Refused({ kind: 'not-committed', index, outcome })
+    instances.push(outcome.instance)
+  }
+  return { kind: 'committed', instances }
+}
+
+function outcomeOfRefused(thrown: unknown): CommitPlacementOutcome {
+  if (thrown instanceof Refused) return thrown.outcome as CommitPlacementOutcome
+  throw thrown
 }
 
 async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {

@@ -2,6 +2,8 @@ import type { HostId, InstanceUid, ProjectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
 import type { ListInstances } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
+import { nextChange } from './changes.ts'
+import { whereFilter } from './filter.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 /** Uids (v7) begin with a digit and names with a letter: what is given is one or the other. */
@@ -27,10 +29,29 @@ export async function findInstance(
   return row && instanceFromRow(row)
 }
 
+const orderColumns = { createdAt: 'created_at_ms', updatedAt: 'updated_at_ms', id: 'id' } as const
+
+/** From where the page before ended: what was made or changed meanwhile shifts no later page. */
 export async function listInstances(tx: Tx, input: ListInstances): Promise<readonly InstanceRecord[]> {
+  const { order = { field: 'createdAt', isDescending: false }, filter, after } = input
+  const direction = order.isDescending ? 'desc' : 'asc'
+  const beyond = order.isDescending ? '<' : '>'
+  // Uids are made in the order of time, and their index is there: the time itself needs none.
+  const column = order.field === 'createdAt' ? 'uid' : orderColumns[order.field]
   let query = tx.selectFrom('instances').selectAll().where('project', '=', input.project)
-  if (input.afterUid !== undefined) query = query.where('uid', '>', input.afterUid)
-  const rows = await query.orderBy('uid').limit(input.limit).execute()
+  if (filter !== undefined) query = query.where((where) => whereFilter(where, filter))
+  if (after !== undefined) {
+    query = query.where(({ eb, and, or }) =>
+      column === 'uid'
+        ? eb('uid', beyond, after.uid)
+        : or([
+            eb(column, beyond, after.value as never),
+            and([eb(column, '=', after.value as never), eb('uid', beyond, after.uid)]),
+          ]),
+    )
+  }
+  if (column !== 'uid') query = query.orderBy(column, direction)
+  const rows = await query.orderBy('uid', direction).limit(input.limit).execute()
   return rows.map(instanceFromRow)
 }
 
@@ -64,9 +85,11 @@ export async function setStatusMessage(
   tx: Tx,
   input: { uid: InstanceUid; revision: number; reason: string; message: string; nowMs: number },
 ): Promise<void> {
+  const change = await nextChange(tx)
   await tx
     .updateTable('instances')
     .set((row) => ({
+      change,
       status_message: input.message,
       reason: input.reason,
       revision: row('revision', '+', 1),

@@ -17,7 +17,7 @@ export type WorkerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly message: string }
   /** One transaction is on disk; these are its outcomes. */
-  | { readonly kind: 'batch'; readonly outcomes: readonly WorkerOutcome[] }
+  | { readonly kind: 'batch'; readonly hasWritten: boolean; readonly outcomes: readonly WorkerOutcome[] }
 
 export type WorkerOutcome =
   | { readonly id: number; readonly ok: true; readonly value: unknown }

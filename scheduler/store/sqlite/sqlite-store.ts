@@ -31,6 +31,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const counts = { batches: 0, calls: 0 }
   let lastId = 0
   const failed = Promise.withResolvers<StoreUnavailable>()
+  const listeners = new Set<() => void>()
   let ended: StoreUnavailable | undefined
   let isClosing = false
 
@@ -47,6 +48,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         return reject(new StoreUnavailable(`Store ${options.path} can't be opened: ${message.message}`))
       }
       counts.batches += 1
+      if (message.hasWritten) for (const listener of listeners) listener()
       counts.calls += message.outcomes.length
       for (const outcome of message.outcomes) {
         const call = waiting.get(outcome.id)
@@ -94,6 +96,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     ...methodsOver(call),
     stats: () => ({ ...counts }),
     failed: failed.promise,
+    onWrite: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     close: () =>
       new Promise<void>((resolve) => {
         isClosing = true
@@ -107,7 +113,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 /** Every method of the port as a call by its name. */
 export function methodsOver(
   call: (method: StoreMethod, args: readonly unknown[]) => Promise<unknown>,
-): Omit<Store, 'close'> {
+): Pick<Store, StoreMethod> {
   const names = Object.keys(procedures) as StoreMethod[]
   const methods = names.map((method) => [method, (...args: readonly unknown[]) => call(method, args)])
   return Object.fromEntries(methods)

@@ -1,6 +1,7 @@
 // The thread that owns the database. Calls that have come since its last turn are one batch. Outcomes leave after the
 // commit.
 import { parentPort, workerData } from 'node:worker_threads'
+import { writes } from '../procedures/catalogue.ts'
 import { openEngine, sentenceOf } from './engine.ts'
 import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
 
@@ -20,7 +21,9 @@ async function main(): Promise<void> {
     if (isBusy) return
     isBusy = true
     while (waiting.length > 0) {
-      say({ kind: 'batch', outcomes: await engine.run(waiting.splice(0, maxBatch)) })
+      const calls = waiting.splice(0, maxBatch)
+      const hasWritten = calls.some(({ method }) => writes.has(method))
+      say({ kind: 'batch', hasWritten, outcomes: await engine.run(calls) })
       // Lets calls that came meanwhile into the next batch.
       await new Promise((resolve) => setImmediate(resolve))
     }

@@ -15,6 +15,7 @@ import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
 import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
@@ -40,9 +41,11 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
   const serial: { reading: SerialReading } = {
     reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
   }
+  const feed = createChangeFeed({ store, clock: systemClock })
   const ports = {
     store,
     holds: new Holds(),
+    feed,
     turns: createTurns(),
     fleet: {
       refresh: async () => {},
@@ -94,6 +97,7 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
     call,
     close: async () => {
       await api.close()
+      feed.close()
       await store.close()
       rmSync(folder, { recursive: true })
     },

@@ -31,6 +31,7 @@ describe('createTokenVerifier', () => {
       principal: {
         subject: 'alice',
         operator: true,
+        expiresAtMs: expect.any(Number) as number,
         projects: new Map([
           ['p', 'editor'],
           ['*', 'viewer'],

@@ -6,6 +6,7 @@ import { createTurns } from '../../../lib/turns.ts'
 import { type HostId, hostId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
+import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { OperationPorts } from '../../../scheduler/operations/ports.ts'
@@ -45,6 +46,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     store: { commitPlacement } as Partial<Store> as Store,
     holds,
     turns: createTurns(),
+    feed: {} as ChangeFeed,
     fleet: {
       refresh: async () => {},
       snapshot: async () => {

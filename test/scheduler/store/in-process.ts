@@ -31,6 +31,7 @@ export async function openInProcessStore(): Promise<Store> {
         turn = turn.then(() => new Promise(setImmediate)).then(drain)
       })
     }),
+    onWrite: () => () => {},
     close: async () => {
       await turn
       await engine.close()

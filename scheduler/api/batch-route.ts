@@ -1,0 +1,59 @@
+import { Type } from 'typebox'
+import { InstanceRequest } from '../admission/instance-request.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import { createInstances, maximumBatch } from '../operations/create-instances.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { principalOf, projectAccess, projectOf } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { InstanceResource, renderInstance } from './instance-resource.ts'
+import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
+import type { Server } from './server.ts'
+
+const BatchRequest = Type.Object(
+  { instances: Type.Array(InstanceRequest, { minItems: 1, maxItems: maximumBatch }) },
+  { additionalProperties: false },
+)
+const BatchResource = Type.Object({
+  instances: Type.Array(InstanceResource),
+  operations: Type.Array(
+    Type.String({ description: "Path of the operation of each, in the instances' order." }),
+  ),
+})
+
+export function addBatchRoute(server: Server, path: string, ports: OperationPorts): void {
+  const { region } = ports.catalogue
+  server.post(
+    `${path}::batchCreate`,
+    {
+      config: { access: projectAccess('editor') },
+      schema: {
+        params: ProjectPath,
+        querystring: MutationQuery,
+        body: BatchRequest,
+        response: { 202: BatchResource, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const idempotencyKey = parseIdempotencyKey(request, request.query)
+      const outcome = await createInstances(
+        {
+          project: projectOf(request),
+          bodies: request.body.instances,
+          principal: principalOf(request).subject,
+          requestId: request.id,
+          serverHost: request.host,
+          ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        },
+        ports,
+      )
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      const paths = resourcePaths(region)
+      return reply.code(202).send({
+        instances: outcome.value.map(({ instance }) => renderInstance(instance, region)),
+        operations: outcome.value.map(({ instance, operationId }) =>
+          paths.operation(instance.project, operationId),
+        ),
+      })
+    },
+  )
+}

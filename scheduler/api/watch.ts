@@ -1,0 +1,121 @@
+// `?watch=true`: changes as server-sent events. In: a project or one instance, and where an earlier stream ended
+// (Last-Event-ID). Out: `changed` and `deleted`, `synced` once all that there was is told, `forgotten` before an end after
+// which a client begins anew. A reader that is too slow slows down its own stream and nobody else's.
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { refuse } from '../errors.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { type WatchEvent, type WatchRequest, watchInstances } from '../operations/watch-instances.ts'
+import { principalOf } from './access.ts'
+import { renderInstance } from './instance-resource.ts'
+import { RefusedError } from './json-body.ts'
+import type { Server } from './server.ts'
+
+export const WatchQuery = Type.Object(
+  { watch: Type.Optional(Type.String({ description: 'true: a stream of server-sent events.' })) },
+  { additionalProperties: false },
+)
+
+const heartbeatMs = 15_000
+/** Of setTimeout. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** Whether a stream is asked for. @throws RefusedError where other parameters make no sense with it */
+export function isWatch(query: { readonly watch?: string }): boolean {
+  if (query.watch === undefined || query.watch === 'false') return false
+  const others = Object.keys(query).filter((name) => name !== 'watch')
+  const message =
+    query.watch !== 'true'
+      ? 'watch is true or false.'
+      : others.length > 0
+        ? `A watch takes no ${others.join(', ')}: it tells everything, in the order of the changes.`
+        : undefined
+  if (message === undefined) return true
+  throw new RefusedError(refuse('INVALID_VALUE', { message }, others[0] ?? 'watch'))
+}
+
+export interface Watches {
+  stream(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    what: Omit<WatchRequest, 'after'>,
+  ): Promise<FastifyReply>
+}
+
+export function addWatches(server: Server, ports: OperationPorts): Watches {
+  const open = new Set<AbortController>()
+  server.addHook('preClose', async () => {
+    for (const one of open) one.abort()
+  })
+  return {
+    stream: async (request, reply, what) => {
+      const after = parseLastEventId(request)
+      const ending = new AbortController()
+      open.add(ending)
+      const end = () => ending.abort()
+      request.raw.socket.once('close', end)
+      const stops = [
+        // A stream outlives no token: what it may show is decided when it begins.
+        ports.clock.after(
+          Math.min(principalOf(request).expiresAtMs - ports.clock.nowMs(), longestTimerMs),
+          end,
+        ),
+        ports.clock.every(heartbeatMs, () => void reply.raw.write(': still here\n\n')),
+      ]
+      reply.hijack()
+      reply.raw.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-request-id': request.id,
+      })
+      try {
+        const asked = after === undefined ? what : { ...what, after }
+        for await (const event of watchInstances(asked, ports, ending.signal)) {
+          await send(reply.raw, renderEvent(event, ports.catalogue.region), ending.signal)
+        }
+      } catch (thrown) {
+        if (!ending.signal.aborted) ports.log.error({ requestId: request.id, err: thrown }, 'A watch failed.')
+      } finally {
+        for (const stop of stops) stop()
+        request.raw.socket.off('close', end)
+        open.delete(ending)
+        reply.raw.end()
+      }
+      return reply
+    },
+  }
+}
+
+async function send(response: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  if (!response.write(text)) await once(response, 'drain', { signal })
+}
+
+function renderEvent(event: WatchEvent, region: string): string {
+  const id = 'change' in event ? `id: ${event.change}\n` : ''
+  return `event: ${event.kind}\n${id}data: ${JSON.stringify(dataOf(event, region))}\n\n`
+}
+
+function dataOf(event: WatchEvent, region: string): object {
+  switch (event.kind) {
+    case 'changed':
+      return renderInstance(event.instance, region)
+    case 'deleted':
+      return { uid: event.uid, id: event.id }
+    case 'synced':
+      return {}
+    case 'forgotten':
+      return { message: 'It was too long ago: begin anew, without Last-Event-ID.' }
+  }
+}
+
+function parseLastEventId(request: FastifyRequest): number | undefined {
+  const header = request.headers['last-event-id']
+  if (header === undefined || header === '') return undefined
+  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) return Number(header)
+  const message = 'Last-Event-ID takes the id of the last event that was received.'
+  throw new RefusedError(refuse('INVALID_VALUE', { message }, 'Last-Event-ID'))
+}

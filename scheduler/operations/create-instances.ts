@@ -1,0 +1,148 @@
+// Several creates as one, a gang: all of them or none. Each has its claims, operation and command as if alone; what binds
+// them is one transaction. Out: the instances in the order of the request, or a refusal that names the one in the way.
+import { instanceUid } from '../../proto/ids.ts'
+import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
+import type { InstanceRequest } from '../admission/instance-request.ts'
+import { type Problem, type Refusal, refuse, refuseAll } from '../errors.ts'
+import type { HostSnapshot } from '../model/placement.ts'
+import { place } from '../placement/index.ts'
+import type { CommitPlacement } from '../store/store.ts'
+import { type Accepted, acceptedNow } from './accepted.ts'
+import { makeAdmissionContext } from './admission-context.ts'
+import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create-instance.ts'
+import { Holds } from './holds.ts'
+import { answerRepeat } from './idempotency.ts'
+import { done, type Outcome } from './outcome.ts'
+import type { OperationPorts } from './ports.ts'
+import { refusePlacement } from './refuse-placement.ts'
+
+export interface CreateInstances extends Omit<CreateInstance, 'body'> {
+  readonly bodies: readonly InstanceRequest[]
+}
+
+/** As many fit into one transaction without others waiting long for their turn. */
+export const maximumBatch = 64
+const maximumAttempts = 5
+
+export async function createInstances(
+  request: CreateInstances,
+  ports: OperationPorts,
+): Promise<Outcome<readonly Accepted[]>> {
+  const creates = request.bodies.map((body, index) => createOf(request, body, index))
+  const repeated = await findRepeated(creates, ports)
+  if (repeated !== undefined) return repeated
+  for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
+    const decided = await decide(creates, ports)
+    if (decided.kind === 'refused') return decided
+    const { commits, admissions } = decided.value
+    const releases = commits.map((commit) => ports.holds.add(commit.hostId, commit))
+    const outcome = await ports.store.commitPlacements(commits).finally(() => {
+      const release = () => {
+        for (const one of releases) one()
+      }
+      ports.fleet.refresh().then(release, release)
+    })
+    if (outcome.kind === 'committed') {
+      for (const { hostId } of commits) ports.dispatch.nudge(hostId)
+      return done(outcome.instances.map(acceptedNow))
+    }
+    const { index } = outcome
+    const [create, admission] = [creates[index], admissions[index]]
+    if (create === undefined || admission === undefined) throw new Error(`Nothing was asked at ${index}.`)
+    const answer = answerTo(outcome.outcome, create, admission)
+    if (answer !== 'again') {
+      return answer.kind === 'refused' ? within(index, answer) : inTheMiddle(request)
+    }
+  }
+  const message = 'Many creates compete for the same capacity at this moment; repeat the request in a second.'
+  return refuse('TRY_AGAIN', { message })
+}
+
+/** Each item has a key of its own, made from that of the whole. */
+function createOf(
+  { bodies, idempotencyKey, ...request }: CreateInstances,
+  body: InstanceRequest,
+  index: number,
+): CreateInstance {
+  const key =
+    idempotencyKey === undefined ? {} : { idempotencyKey: `${idempotencyKey}#${index}/${bodies.length}` }
+  return { ...request, body, ...key }
+}
+
+/** They were committed together: where the first is known, all are. */
+async function findRepeated(
+  creates: readonly CreateInstance[],
+  ports: OperationPorts,
+): Promise<Outcome<readonly Accepted[]> | undefined> {
+  const accepted: Accepted[] = []
+  for (const [index, create] of creates.entries()) {
+    const idempotency = idempotencyOf(create, ports.catalogue)
+    if (idempotency === undefined) return undefined
+    const known = await ports.store.findByIdempotencyKey(idempotency)
+    const answer = answerRepeat(idempotency.key, known)
+    if (answer === undefined) return undefined
+    if (answer.kind === 'refused') return within(index, answer)
+    accepted.push(answer.value)
+  }
+  return done(accepted)
+}
+
+interface Decided {
+  readonly commits: readonly CommitPlacement[]
+  readonly admissions: readonly AdmittedInstance[]
+}
+
+/** Each is placed around the ones before it. */
+async function decide(creates: readonly CreateInstance[], ports: OperationPorts): Promise<Outcome<Decided>> {
+  const problems: Problem[] = []
+  const admissions: AdmittedInstance[] = []
+  for (const [index, create] of creates.entries()) {
+    const uid = instanceUid(ports.random.uuid())
+    const admission = admitInstance(create.body, makeAdmissionContext(create, uid, ports))
+    if (admission.kind === 'admitted') admissions.push(admission)
+    else problems.push(...admission.problems.map((found) => prefixed(found, index)))
+  }
+  const [first, ...others] = problems
+  if (first !== undefined) return refuseAll([first, ...others])
+  const hosts = await ports.fleet.snapshot()
+  const around = placeAll(creates, admissions, ports.holds.applyTo(hosts), ports)
+  // A hold may come to nothing: where only holds are in the way, the commit decides.
+  return around.kind === 'refused' ? placeAll(creates, admissions, hosts, ports) : around
+}
+
+function placeAll(
+  creates: readonly CreateInstance[],
+  admissions: readonly AdmittedInstance[],
+  hosts: readonly HostSnapshot[],
+  ports: OperationPorts,
+): Outcome<Decided> {
+  const own = new Holds()
+  const commits: CommitPlacement[] = []
+  for (const [index, admission] of admissions.entries()) {
+    const create = creates[index]
+    if (create === undefined) throw new Error(`Nothing was asked at ${index}.`)
+    const verdict = place(admission.demand, own.applyTo(hosts), admission.spec.uid)
+    if (verdict.kind !== 'placed') return within(index, refusePlacement(verdict))
+    const idempotency = idempotencyOf(create, ports.catalogue)
+    const commit = commitOf(create, { admission, verdict, idempotency }, ports)
+    own.add(commit.hostId, commit)
+    commits.push(commit)
+  }
+  return done({ commits, admissions })
+}
+
+const prefixed = (found: Problem, index: number): Problem => ({
+  ...found,
+  field: [`instances[${index}]`, found.field].filter(Boolean).join('.'),
+})
+
+function within(index: number, { problems: [first, ...others], message }: Refusal): Refusal {
+  const sentence = `None of the instances was created, for one that can't be: ${message}`
+  return refuseAll([prefixed(first, index), ...others.map((found) => prefixed(found, index))], sentence)
+}
+
+/** A twin of this request has committed meanwhile. */
+const inTheMiddle = ({ idempotencyKey = '' }: CreateInstances): Refusal =>
+  refuse('TRY_AGAIN', {
+    message: `Another request with the idempotency key ${idempotencyKey} is under way; repeat this one in a second.`,
+  })

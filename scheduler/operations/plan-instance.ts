@@ -1,0 +1,52 @@
+// A create without the create: what it would be answered, and why, rule by rule. Nothing is held, committed or told.
+import { instanceUid } from '../../proto/ids.ts'
+import { admitInstance } from '../admission/admit.ts'
+import type { InstanceRequest } from '../admission/instance-request.ts'
+import { refuseAll } from '../errors.ts'
+import type { Project } from '../model/catalogue.ts'
+import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
+import { place } from '../placement/index.ts'
+import { makeAdmissionContext } from './admission-context.ts'
+import { done, type Outcome } from './outcome.ts'
+import type { OperationPorts } from './ports.ts'
+import { describeRefusals, type RuleOutcome } from './refuse-placement.ts'
+
+export type { Counterfactual }
+
+export interface InstancePlan {
+  readonly verdict: PlacementVerdict
+  readonly demand: Demand
+  readonly rules: readonly RuleOutcome[]
+  /** Where it does not fit: what would make it fit now. */
+  readonly counterfactuals: readonly Counterfactual[]
+}
+
+export async function planInstance(
+  request: { readonly project: Project; readonly body: InstanceRequest; readonly serverHost: string },
+  ports: OperationPorts,
+): Promise<Outcome<InstancePlan>> {
+  const uid = instanceUid(ports.random.uuid())
+  const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
+  if (admission.kind === 'refused') return refuseAll(admission.problems)
+  const { demand } = admission
+  const hosts = await ports.fleet.snapshot()
+  const verdict = place(demand, hosts, uid)
+  return done({
+    verdict,
+    demand,
+    rules: describeRefusals(verdict.explanation),
+    counterfactuals: verdict.kind === 'placed' ? [] : findLess(demand, hosts, ports),
+  })
+}
+
+function findLess(
+  demand: Demand,
+  hosts: readonly HostSnapshot[],
+  { catalogue }: OperationPorts,
+): readonly Counterfactual[] {
+  const zone = catalogue.zones.find(({ id }) => id === demand.zone)
+  // A type that brings GPUs is another wish, not a smaller one.
+  const types = zone?.instanceTypes.filter(({ gpus }) => gpus === undefined) ?? []
+  return findCounterfactuals(demand, hosts, types)
+}

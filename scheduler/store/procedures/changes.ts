@@ -1,0 +1,86 @@
+import { instanceUid, projectId } from '../../../proto/ids.ts'
+import type { InstanceChange, ReadChangesOutcome } from '../store.ts'
+import { instanceFromRow, type Tx } from './rows.ts'
+import { nextValue } from './sequences.ts'
+
+const deletionsKeptMs = 24 * 3_600_000
+const sequence = 'instance-change'
+const forgotten = 'instance-change-forgotten'
+
+/** The number of a change, in commit order: the row's lock is held until the commit. */
+export const nextChange = (tx: Tx): Promise<number> => nextValue(tx, sequence)
+
+/** An instance that is gone is remembered for a day, for those who were not watching. */
+export async function rememberDeletion(
+  tx: Tx,
+  gone: { uid: string; project: string; id: string },
+  nowMs: number,
+): Promise<void> {
+  const old = await tx
+    .deleteFrom('deletions')
+    .where('at_ms', '<', nowMs - deletionsKeptMs)
+    .returning('change')
+    .execute()
+  if (old.length > 0) {
+    const value = Math.max(...old.map(({ change }) => change))
+    await tx
+      .insertInto('sequences')
+      .values({ name: forgotten, value })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+      .execute()
+  }
+  const change = await nextChange(tx)
+  await tx
+    .insertInto('deletions')
+    .values({ change, instance_uid: gone.uid, project: gone.project, id: gone.id, at_ms: nowMs })
+    .execute()
+}
+
+/** The newest change, and the newest that is not remembered any more. */
+async function readPosition(tx: Tx): Promise<{ last: number; forgottenThrough: number }> {
+  const rows = await tx
+    .selectFrom('sequences')
+    .selectAll()
+    .where('name', 'in', [sequence, forgotten])
+    .execute()
+  const reached = (name: string) => rows.find((row) => row.name === name)?.value ?? 0
+  return { last: reached(sequence), forgottenThrough: reached(forgotten) }
+}
+
+/** The latest state of what has changed since, each once; what was deleted since. */
+export async function readChangesAfter(
+  tx: Tx,
+  { after, limit }: { after: number; limit: number },
+): Promise<ReadChangesOutcome> {
+  const { last, forgottenThrough } = await readPosition(tx)
+  if (after < forgottenThrough || after > last) return { kind: 'forgotten', last }
+  const rows = await tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('change', '>', after)
+    .orderBy('change')
+    .limit(limit)
+    .execute()
+  const deletions = await tx
+    .selectFrom('deletions')
+    .selectAll()
+    .where('change', '>', after)
+    .orderBy('change')
+    .limit(limit)
+    .execute()
+  const changes: readonly InstanceChange[] = [
+    ...rows.map((row) => ({ kind: 'changed' as const, change: row.change, instance: instanceFromRow(row) })),
+    ...deletions.map((row) => ({
+      kind: 'deleted' as const,
+      change: row.change,
+      uid: instanceUid(row.instance_uid),
+      project: projectId(row.project),
+      id: row.id,
+    })),
+  ]
+  const inOrder = changes.toSorted((a, b) => a.change - b.change).slice(0, limit)
+  const isAll = changes.length <= limit && rows.length < limit && deletions.length < limit
+  return { kind: 'changes', changes: inOrder, through: isAll ? last : (inOrder.at(-1)?.change ?? last) }
+}
+
+export const readChangePosition = async (tx: Tx): Promise<number> => (await readPosition(tx)).last

@@ -1,0 +1,153 @@
+import { create } from '@bufbuild/protobuf'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { InstanceObservationSchema, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { hostId } from '../../../proto/ids.ts'
+import { instancesPath, type Region, startRegion } from './region.ts'
+
+const type = '/v1/regions/us-texas-1/zones/us1-a/instance-types/g1-small'
+let region: Region
+beforeEach(async () => {
+  region = await startRegion()
+})
+afterEach(() => region.close())
+
+interface Event {
+  readonly event: string
+  readonly id?: string
+  readonly data: {
+    readonly id: string
+    readonly uid: string
+    readonly lifecycle?: { readonly status: string }
+  }
+}
+
+/** Server-sent events as a client reads them. */
+async function watch(path: string, options: { lastId?: string; token?: string } = {}) {
+  const { lastId, token = await region.issuer.tokenFor('project-x9y8z7:viewer') } = options
+  const stop = new AbortController()
+  const response = await fetch(`${region.url}${path}?watch=true`, {
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(lastId === undefined ? {} : { 'last-event-id': lastId }),
+    },
+    signal: stop.signal,
+  })
+  expect(response.headers.get('content-type')).toContain('text/event-stream')
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  const next = async (): Promise<Event | undefined> => {
+    for (;;) {
+      const end = text.indexOf('\n\n')
+      if (end >= 0) {
+        const fields = new Map(
+          text
+            .slice(0, end)
+            .split('\n')
+            .map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+        )
+        text = text.slice(end + 2)
+        const [event, data, id] = [fields.get('event'), fields.get('data'), fields.get('id')]
+        if (event === undefined || data === undefined) continue
+        return { event, data: JSON.parse(data) as Event['data'], ...(id === undefined ? {} : { id }) }
+      }
+      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+      if (done) return undefined
+      text += value
+    }
+  }
+  return { next, stop: () => stop.abort() }
+}
+
+const make = async (id: string) =>
+  (await region.call('POST', instancesPath, { body: { type, id } })).body as { uid: string }
+const see = (uid: string, phase: InstancePhase, generation: number, released = false) =>
+  region.store.applyObservation({
+    hostId: hostId('host-1'),
+    observation: create(InstanceObservationSchema, {
+      ...{ uid, phase, generation, epoch: 1, released, settled: true, reason: 'SEEN', message: 'Seen.' },
+    }),
+    nowMs: Date.now(),
+  })
+
+describe('a watch', () => {
+  it('tells what there is, then what changes, then what goes', async () => {
+    const { uid } = await make('first')
+    const stream = await watch(instancesPath)
+    expect(await stream.next()).toMatchObject({ event: 'changed', data: { id: 'first' } })
+    expect(await stream.next()).toMatchObject({ event: 'synced' })
+    await make('second')
+    expect(await stream.next()).toMatchObject({ event: 'changed', data: { id: 'second' } })
+    await see(uid, InstancePhase.RUNNING, 1)
+    expect(await stream.next()).toMatchObject({ data: { id: 'first', lifecycle: { status: 'RUNNING' } } })
+    await region.call('DELETE', `${instancesPath}/first`)
+    expect(await stream.next()).toMatchObject({ data: { lifecycle: { status: 'DEPROVISIONING' } } })
+    await see(uid, InstancePhase.ABSENT, 2, true)
+    expect(await stream.next()).toMatchObject({ event: 'deleted', data: { id: 'first', uid } })
+    stream.stop()
+  })
+
+  it('goes on where an earlier one ended, and misses nothing', async () => {
+    const { uid } = await make('first')
+    const stream = await watch(instancesPath)
+    await stream.next()
+    const synced = await stream.next()
+    stream.stop()
+    await make('second')
+    await region.call('DELETE', `${instancesPath}/first`)
+    await see(uid, InstancePhase.ABSENT, 2, true)
+    const again = await watch(instancesPath, { lastId: synced?.id ?? '' })
+    const events = [await again.next(), await again.next()]
+    expect(events.map((event) => [event?.event, event?.data.id])).toEqual([
+      ['changed', 'second'],
+      ['deleted', 'first'],
+    ])
+    again.stop()
+  })
+
+  it('of one instance tells of that one alone', async () => {
+    const { uid } = await make('first')
+    const stream = await watch(`${instancesPath}/first`)
+    await stream.next()
+    expect(await stream.next()).toMatchObject({ event: 'synced' })
+    await make('second')
+    await see(uid, InstancePhase.RUNNING, 1)
+    expect(await stream.next()).toMatchObject({ data: { id: 'first', lifecycle: { status: 'RUNNING' } } })
+    stream.stop()
+  })
+
+  it('shows nothing of other projects', async () => {
+    const token = await region.issuer.tokenFor('project-other:viewer')
+    const stream = await watch('/v1/regions/us-texas-1/projects/project-other/compute/instances', { token })
+    expect(await stream.next()).toMatchObject({ event: 'synced' })
+    await make('ours')
+    await region.call('POST', '/v1/regions/us-texas-1/projects/project-other/compute/instances', {
+      token: await region.issuer.tokenFor('project-other:editor'),
+      body: { type, id: 'theirs' },
+    })
+    expect(await stream.next()).toMatchObject({ data: { id: 'theirs' } })
+    stream.stop()
+  })
+
+  it('says that it can not go on from what is no history of this region', async () => {
+    const stream = await watch(instancesPath, { lastId: '999999' })
+    expect(await stream.next()).toMatchObject({ event: 'forgotten' })
+    expect(await stream.next()).toBeUndefined()
+  })
+
+  it('ends with its token', async () => {
+    const soon = Math.floor(Date.now() / 1000) + 2
+    const token = await region.issuer.sign({ berth_roles: ['project-x9y8z7:viewer'] }, { expires: soon })
+    const stream = await watch(instancesPath, { token })
+    expect(await stream.next()).toMatchObject({ event: 'synced' })
+    expect(await stream.next()).toBeUndefined()
+  })
+
+  it('reaches many', async () => {
+    const streams = await Promise.all(Array.from({ length: 40 }, () => watch(instancesPath)))
+    for (const stream of streams) expect((await stream.next())?.event).toBe('synced')
+    await make('seen-by-all')
+    const seen = await Promise.all(streams.map((stream) => stream.next()))
+    expect(seen.map((event) => event?.data.id)).toEqual(streams.map(() => 'seen-by-all'))
+    for (const stream of streams) stream.stop()
+  })
+})
