@@ -99,7 +99,7 @@ export const AuthSettings = Type.Object(
       Type.Enum(['EdDSA', 'ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']),
       { minItems: 1, default: ['EdDSA', 'ES256', 'RS256'] },
     ),
-    /** One of the two. */
+    /** Keys to verify with: at an address, or here. Without either the issuer is asked (OpenID Connect Discovery). */
     jwksUri: Type.Optional(Type.String({ pattern: '^https?://' })),
     jwks: Type.Optional(
       Type.Object({ keys: Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1 }) }),
@@ -121,7 +121,15 @@ export const Settings = Type.Object(
   {
     region: resourceId,
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
-    http: Type.Object({ host: Type.String({ default: '127.0.0.1' }), port: port }, closed),
+    http: Type.Object(
+      {
+        host: Type.String({ default: '127.0.0.1' }),
+        port: port,
+        /** Of one principal; what is beyond it is answered 429. */
+        requestsPerMinute: Type.Integer({ minimum: 1, default: 6000 }),
+      },
+      closed,
+    ),
     agents: Type.Object(
       {
         host: Type.String({ default: '127.0.0.1' }),
@@ -162,8 +170,11 @@ export function catalogueOf(settings: Settings): Catalogue {
 /** What the file says that can not work: a sentence each. */
 export function findSettingProblems({ auth, agents }: Settings): readonly string[] {
   const problems: string[] = []
-  if ((auth.jwksUri === undefined) === (auth.jwks === undefined)) {
-    problems.push('auth needs either jwksUri or jwks, to verify tokens with.')
+  if (auth.jwksUri !== undefined && auth.jwks !== undefined) {
+    problems.push('auth has both jwksUri and jwks: leave one out, or both to ask the issuer itself.')
+  }
+  if (auth.jwksUri === undefined && auth.jwks === undefined && !/^https?:\/\//.test(auth.issuer)) {
+    problems.push(`auth.issuer ${auth.issuer} is no address to ask for keys: give jwksUri or jwks.`)
   }
   if ((agents.token === undefined) === (agents.tokenFile === undefined)) {
     problems.push('agents needs either token or tokenFile, the secret that agents show.')

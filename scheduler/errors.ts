@@ -203,6 +203,12 @@ const catalogue = {
   ),
   CAN_NEVER_FIT: said(422),
 
+  TOO_MANY_REQUESTS: entry<{ limit: number; seconds: number }>(
+    429,
+    ({ limit, seconds }) =>
+      `More than ${limit} requests in a minute; go on in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`,
+  ),
+
   // Our own trouble
   INTERNAL: entry<{ requestId: string }>(
     500,

@@ -93,6 +93,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       random,
       log,
     },
+    requestsPerMinute: settings.http.requestsPerMinute,
     verifier: createTokenVerifier({ settings: settings.auth, clock }),
   })
   return {

@@ -66,7 +66,7 @@ export const InstanceRequest = Type.Object(
     nics: Type.Optional(Type.Array(NicRequest, { maxItems: 8 })),
     gpus: Type.Optional(Type.Array(GpuRequest, { maxItems: 8 })),
   },
-  closed,
+  { ...closed, title: 'InstanceRequest' },
 )
 
 /** A merge patch (RFC 7396): what is null goes, what is absent stays, a list is replaced as a whole. */
@@ -88,7 +88,7 @@ export const InstancePatch = Type.Object(
       }),
     ),
   },
-  closed,
+  { ...closed, title: 'InstancePatch' },
 )
 export type InstancePatch = Static<typeof InstancePatch>
 

@@ -8,21 +8,24 @@ import { renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
 
 export const bodyLimitBytes = 4 * 1024 * 1024
 
-export const ErrorBody = Type.Object({
-  error: Type.Object({
-    code: Type.Integer({ description: 'The HTTP status.' }),
-    message: Type.String({ description: 'For a person.' }),
-    details: Type.Array(
-      Type.Object({
-        reason: Type.Enum([...reasons]),
-        field: Type.Optional(Type.String()),
-        message: Type.String(),
-        rule: Type.Optional(Type.String()),
-        hosts: Type.Optional(Type.Integer()),
-      }),
-    ),
-  }),
-})
+export const ErrorBody = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.Integer({ description: 'The HTTP status.' }),
+      message: Type.String({ description: 'For a person.' }),
+      details: Type.Array(
+        Type.Object({
+          reason: Type.Enum([...reasons]),
+          field: Type.Optional(Type.String()),
+          message: Type.String(),
+          rule: Type.Optional(Type.String()),
+          hosts: Type.Optional(Type.Integer()),
+        }),
+      ),
+    }),
+  },
+  { title: 'Error' },
+)
 
 /** The only way a refusal becomes an answer. Of several problems the first decides the status. */
 export function answerRefusal(reply: FastifyReply, { message, problems }: Refusal): FastifyReply {

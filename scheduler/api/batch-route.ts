@@ -3,10 +3,11 @@ import { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { createInstances, maximumBatch } from '../operations/create-instances.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { about } from './about.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { InstanceResource, renderInstance } from './instance-resource.ts'
-import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
+import { KeyHeader, MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
 
 const BatchRequest = Type.Object(
@@ -27,8 +28,10 @@ export function addBatchRoute(server: Server, path: string, ports: OperationPort
     {
       config: { access: projectAccess('editor') },
       schema: {
+        ...about('Instances', 'batchCreateInstances', 'Creates several instances, all or none'),
         params: ProjectPath,
         querystring: MutationQuery,
+        headers: KeyHeader,
         body: BatchRequest,
         response: { 202: BatchResource, '4xx': ErrorBody, '5xx': ErrorBody },
       },

@@ -12,48 +12,72 @@ import type {
 
 const named = { selfLink: Type.String(), id: Type.String(), description: Type.Optional(Type.String()) }
 
-export const RegionResource = Type.Object({
-  ...named,
-  status: Type.String(),
-  zones: Type.Array(Type.String()),
-})
-export const ZoneResource = Type.Object({ ...named, status: Type.String(), region: Type.String() })
-export const InstanceTypeResource = Type.Object({
-  ...named,
-  vcpus: Type.Integer(),
-  memoryMib: Type.Integer(),
-  gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
-  defaultImage: Type.Optional(Type.String()),
-})
-export const AcceleratorTypeResource = Type.Object({
-  ...named,
-  memoryGb: Type.Optional(Type.Integer()),
-  maximumPerInstance: Type.Integer(),
-})
-export const ImageResource = Type.Object({
-  ...named,
-  family: Type.Optional(Type.String()),
-  status: Type.String(),
-  sizeGb: Type.Integer(),
-  architecture: Type.String(),
-  format: Type.String(),
-  sha256: Type.String(),
-  metadataFlavour: Type.String(),
-})
-export const ProjectResource = Type.Object({ ...named, displayName: Type.Optional(Type.String()) })
-export const NetworkResource = Type.Object({
-  ...named,
-  uid: Type.String(),
-  vlan: Type.Optional(Type.Integer()),
-  mtu: Type.Integer(),
-  subnets: Type.Array(Type.String()),
-})
-export const SubnetResource = Type.Object({
-  ...named,
-  network: Type.String(),
-  ipv4Cidr: Type.String(),
-  gatewayAddress: Type.String(),
-})
+export const RegionResource = Type.Object(
+  {
+    ...named,
+    status: Type.String(),
+    zones: Type.Array(Type.String()),
+  },
+  { title: 'Region' },
+)
+export const ZoneResource = Type.Object(
+  { ...named, status: Type.String(), region: Type.String() },
+  { title: 'Zone' },
+)
+export const InstanceTypeResource = Type.Object(
+  {
+    ...named,
+    vcpus: Type.Integer(),
+    memoryMib: Type.Integer(),
+    gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    defaultImage: Type.Optional(Type.String()),
+  },
+  { title: 'InstanceType' },
+)
+export const AcceleratorTypeResource = Type.Object(
+  {
+    ...named,
+    memoryGb: Type.Optional(Type.Integer()),
+    maximumPerInstance: Type.Integer(),
+  },
+  { title: 'AcceleratorType' },
+)
+export const ImageResource = Type.Object(
+  {
+    ...named,
+    family: Type.Optional(Type.String()),
+    status: Type.String(),
+    sizeGb: Type.Integer(),
+    architecture: Type.String(),
+    format: Type.String(),
+    sha256: Type.String(),
+    metadataFlavour: Type.String(),
+  },
+  { title: 'Image' },
+)
+export const ProjectResource = Type.Object(
+  { ...named, displayName: Type.Optional(Type.String()) },
+  { title: 'Project' },
+)
+export const NetworkResource = Type.Object(
+  {
+    ...named,
+    uid: Type.String(),
+    vlan: Type.Optional(Type.Integer()),
+    mtu: Type.Integer(),
+    subnets: Type.Array(Type.String()),
+  },
+  { title: 'Network' },
+)
+export const SubnetResource = Type.Object(
+  {
+    ...named,
+    network: Type.String(),
+    ipv4Cidr: Type.String(),
+    gatewayAddress: Type.String(),
+  },
+  { title: 'Subnet' },
+)
 
 const optional = <Key extends string, Value>(key: Key, value: Value | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [K in Key]?: Value }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { refuse } from '../errors.ts'
+import { about } from './about.ts'
 import type { Access } from './access.ts'
 import { ErrorBody } from './answer.ts'
 import { RefusedError } from './json-body.ts'
@@ -25,6 +26,8 @@ const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
 
 export function addCollection<Schema extends TObject>(server: Server, collection: Collection<Schema>): void {
   const { path, plural, noun } = collection
+  const tag = path.includes('/hosts') ? 'Hosts' : 'Catalogue'
+  const singular = noun.toLowerCase().replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase())
   // The framework's types can't follow a schema that is a type parameter; `list` is held to it above.
   const schema: TSchema = collection.schema
   const config = { access: collection.access }
@@ -36,7 +39,15 @@ export function addCollection<Schema extends TObject>(server: Server, collection
 
   server.get(
     path,
-    { config, schema: { querystring: PageQuery, response: { 200: page, ...errors } } },
+    {
+      config,
+      schema: {
+        ...about(tag, `list${upper(plural)}`, `Lists ${wordsOf(plural)}`),
+        ...params(path),
+        querystring: PageQuery,
+        response: { 200: page, ...errors },
+      },
+    },
     async (request) => {
       const { pageSize, after } = parsePage(request.query)
       const items = await collection.list(request)
@@ -54,18 +65,28 @@ export function addCollection<Schema extends TObject>(server: Server, collection
     {
       config,
       schema: {
-        params: Type.Object({ id: Type.String() }),
+        ...about(tag, `get${upper(singular)}`, `Reads one of ${wordsOf(plural)}`),
+        ...params(`${path}/:id`),
         querystring: NoQuery,
         response: { 200: schema, ...errors },
       },
     },
     async (request) => {
-      const { id } = request.params
+      const { id = '' } = request.params as { id?: string }
       const found = (await collection.list(request)).find((item) => idOf(item) === id)
       if (found === undefined) throw notFound(noun, id, request)
       return found
     },
   )
+}
+
+const upper = (word: string) => word.charAt(0).toUpperCase() + word.slice(1)
+const wordsOf = (plural: string) => plural.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+
+/** Every part of the path that is open is a name. */
+function params(path: string): { params: TSchema } {
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
+  return { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
 }
 
 export function notFound(what: string, id: string, request: FastifyRequest): RefusedError {

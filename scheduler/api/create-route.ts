@@ -4,10 +4,11 @@ import { type Refusal, refuseAll } from '../errors.ts'
 import { findMeaningProblems } from '../operations/admission-context.ts'
 import { createInstance } from '../operations/create-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { about } from './about.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { InstanceResource } from './instance-resource.ts'
-import { MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
+import { KeyHeader, MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
 import { setAside } from './set-aside.ts'
 import { misshapenPaths, renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
@@ -22,8 +23,10 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
       attachValidation: true,
       config: { access: projectAccess('editor') },
       schema: {
+        ...about('Instances', 'createInstance', 'Creates an instance'),
         params: ProjectPath,
         querystring: MutationQuery,
+        headers: KeyHeader,
         body: InstanceRequest,
         response: { 202: InstanceResource, '4xx': ErrorBody, '5xx': ErrorBody },
       },

@@ -10,35 +10,38 @@ import type { Server } from './server.ts'
 
 const Counter = Type.Object({ capacity: Type.Number(), used: Type.Number() })
 
-const HostResource = Type.Object({
-  selfLink: Type.String(),
-  id: Type.String(),
-  zone: Type.String(),
-  state: Type.String(),
-  connected: Type.Boolean(),
-  agentVersion: Type.String(),
-  architecture: Type.String(),
-  kernel: Type.String(),
-  vcpus: Counter,
-  memoryMib: Counter,
-  diskGb: Counter,
-  devices: Type.Array(
-    Type.Object({
-      address: Type.String(),
-      acceleratorType: Type.Optional(Type.String()),
-      numaNode: Type.Integer(),
-      present: Type.Boolean(),
-      claimedBy: Type.Optional(Type.String()),
+const HostResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    id: Type.String(),
+    zone: Type.String(),
+    state: Type.String(),
+    connected: Type.Boolean(),
+    agentVersion: Type.String(),
+    architecture: Type.String(),
+    kernel: Type.String(),
+    vcpus: Counter,
+    memoryMib: Counter,
+    diskGb: Counter,
+    devices: Type.Array(
+      Type.Object({
+        address: Type.String(),
+        acceleratorType: Type.Optional(Type.String()),
+        numaNode: Type.Integer(),
+        present: Type.Boolean(),
+        claimedBy: Type.Optional(Type.String()),
+      }),
+    ),
+    virtualization: Type.Object({
+      accelerator: Type.String(),
+      reason: Type.String(),
+      qemuVersion: Type.String(),
     }),
-  ),
-  virtualization: Type.Object({
-    accelerator: Type.String(),
-    reason: Type.String(),
-    qemuVersion: Type.String(),
-  }),
-  warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() })),
-  updatedAt: Type.String({ format: 'date-time' }),
-})
+    warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() })),
+    updatedAt: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Host' },
+)
 
 const acceleratorNames = new Map<Accelerator, string>([
   [Accelerator.KVM, 'kvm'],

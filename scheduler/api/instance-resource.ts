@@ -6,49 +6,52 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import type { InstanceEvent, InstanceRecord } from '../model/instance.ts'
 
 /** The published instance; what is absent in it is left out, never null. */
-export const InstanceResource = Type.Object({
-  selfLink: Type.String(),
-  uid: Type.String({ format: 'uuid' }),
-  id: Type.String(),
-  displayName: Type.Optional(Type.String()),
-  description: Type.Optional(Type.String()),
-  labels: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
-  type: Type.String(),
-  instanceMetadata: Type.Array(MetadataItem),
-  hostname: Type.String(),
-  lifecycle: Type.Object({
-    status: Type.Enum([...instanceStatuses]),
-    statusMessage: Type.String(),
-    reason: Type.String(),
-    since: Type.String({ format: 'date-time' }),
-    operationId: Type.Optional(Type.String({ description: 'The newest operation on it.' })),
-  }),
-  disks: Type.Array(
-    Type.Object({
-      deviceName: Type.String(),
-      sizeGb: Type.Integer(),
-      interface: Type.String(),
-      source: Type.Optional(Type.String()),
-      boot: Type.Boolean(),
-      type: Type.String(),
-      mode: Type.String(),
-      autoDelete: Type.Boolean(),
+export const InstanceResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    uid: Type.String({ format: 'uuid' }),
+    id: Type.String(),
+    displayName: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+    labels: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
+    type: Type.String(),
+    instanceMetadata: Type.Array(MetadataItem),
+    hostname: Type.String(),
+    lifecycle: Type.Object({
+      status: Type.Enum([...instanceStatuses]),
+      statusMessage: Type.String(),
+      reason: Type.String(),
+      since: Type.String({ format: 'date-time' }),
+      operationId: Type.Optional(Type.String({ description: 'The newest operation on it.' })),
     }),
-  ),
-  nics: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      network: Type.String(),
-      subnet: Type.String(),
-      ipv4Address: Type.Optional(Type.String()),
-      vlan: Type.Optional(Type.Integer()),
-      macAddress: Type.String(),
-    }),
-  ),
-  gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
-  createdAt: Type.String({ format: 'date-time' }),
-  updatedAt: Type.String({ format: 'date-time' }),
-})
+    disks: Type.Array(
+      Type.Object({
+        deviceName: Type.String(),
+        sizeGb: Type.Integer(),
+        interface: Type.String(),
+        source: Type.Optional(Type.String()),
+        boot: Type.Boolean(),
+        type: Type.String(),
+        mode: Type.String(),
+        autoDelete: Type.Boolean(),
+      }),
+    ),
+    nics: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        network: Type.String(),
+        subnet: Type.String(),
+        ipv4Address: Type.Optional(Type.String()),
+        vlan: Type.Optional(Type.Integer()),
+        macAddress: Type.String(),
+      }),
+    ),
+    gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    createdAt: Type.String({ format: 'date-time' }),
+    updatedAt: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Instance' },
+)
 
 export type InstanceResource = Static<typeof InstanceResource>
 
@@ -79,15 +82,18 @@ export function renderInstance(instance: InstanceRecord, region: string): Instan
   }
 }
 
-export const EventResource = Type.Object({
-  sequence: Type.Integer(),
-  from: Type.Optional(Type.String()),
-  to: Type.Optional(Type.String()),
-  reason: Type.String(),
-  message: Type.String(),
-  at: Type.String({ format: 'date-time' }),
-  requestId: Type.Optional(Type.String()),
-})
+export const EventResource = Type.Object(
+  {
+    sequence: Type.Integer(),
+    from: Type.Optional(Type.String()),
+    to: Type.Optional(Type.String()),
+    reason: Type.String(),
+    message: Type.String(),
+    at: Type.String({ format: 'date-time' }),
+    requestId: Type.Optional(Type.String()),
+  },
+  { title: 'InstanceEvent' },
+)
 
 export function renderEvent(event: InstanceEvent): Static<typeof EventResource> {
   return {

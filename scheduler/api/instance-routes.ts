@@ -4,6 +4,7 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { listInstanceEvents, listInstances, readInstance } from '../operations/read-instance.ts'
 import { readSerial } from '../operations/read-serial.ts'
+import { about } from './about.ts'
 import { projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { addBatchRoute } from './batch-route.ts'
@@ -31,14 +32,17 @@ const SerialQuery = Type.Object(
   { port: Type.Optional(Type.String()), start: Type.Optional(Type.String()) },
   { additionalProperties: false },
 )
-const SerialResource = Type.Object({
-  selfLink: Type.String(),
-  contents: Type.String(),
-  start: Type.String({
-    description: 'Offset of the first byte; later than asked where the beginning is gone.',
-  }),
-  next: Type.String({ description: 'What to ask for as start next time.' }),
-})
+const SerialResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    contents: Type.String(),
+    start: Type.String({
+      description: 'Offset of the first byte; later than asked where the beginning is gone.',
+    }),
+    next: Type.String({ description: 'What to ask for as start next time.' }),
+  },
+  { title: 'SerialOutput' },
+)
 
 export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
@@ -55,6 +59,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     {
       config: viewer,
       schema: {
+        ...about('Instances', 'listInstances', 'Lists instances, or streams their changes'),
         params: ProjectPath,
         querystring: ListQuery,
         response: {
@@ -83,6 +88,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     {
       config: viewer,
       schema: {
+        ...about('Instances', 'getInstance', 'Reads an instance, or streams its changes'),
         params: InstancePath,
         querystring: WatchQuery,
         response: { 200: InstanceResource, ...errors },
@@ -102,6 +108,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     {
       config: viewer,
       schema: {
+        ...about('Instances', 'listInstanceEvents', 'Lists what happened to an instance'),
         params: InstancePath,
         querystring: NoQuery,
         response: { 200: Type.Object({ events: Type.Array(EventResource) }), ...errors },
@@ -119,6 +126,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     {
       config: viewer,
       schema: {
+        ...about('Instances', 'readSerialPort', 'Reads what the guest wrote to its serial port'),
         params: InstancePath,
         querystring: SerialQuery,
         response: { 200: SerialResource, ...errors },

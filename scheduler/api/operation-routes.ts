@@ -5,6 +5,7 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import { instanceVerbs, type OperationRecord } from '../model/operation.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { listOperations, readOperation } from '../operations/read-operation.ts'
+import { about } from './about.ts'
 import { projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { InstancePath, NoQuery, PageQuery, ProjectPath, parsePage, renderPageToken } from './parameters.ts'
@@ -12,24 +13,27 @@ import type { Server } from './server.ts'
 
 const verbs = instanceVerbs.map((verb) => `instances.${verb}`)
 
-const OperationResource = Type.Object({
-  selfLink: Type.String(),
-  id: Type.String({ format: 'uuid' }),
-  type: Type.Enum(verbs),
-  target: Type.String({ description: 'Path of the resource.' }),
-  targetUid: Type.String(),
-  status: Type.Enum(['RUNNING', 'DONE']),
-  error: Type.Optional(
-    Type.Object(
-      { reason: Type.String(), message: Type.String() },
-      { description: 'Of one that ended badly.' },
+export const OperationResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    id: Type.String({ format: 'uuid' }),
+    type: Type.Enum(verbs),
+    target: Type.String({ description: 'Path of the resource.' }),
+    targetUid: Type.String(),
+    status: Type.Enum(['RUNNING', 'DONE']),
+    error: Type.Optional(
+      Type.Object(
+        { reason: Type.String(), message: Type.String() },
+        { description: 'Of one that ended badly.' },
+      ),
     ),
-  ),
-  principal: Type.String({ description: 'Who asked.' }),
-  requestId: Type.String(),
-  createdAt: Type.String({ format: 'date-time' }),
-  endedAt: Type.Optional(Type.String({ format: 'date-time' })),
-})
+    principal: Type.String({ description: 'Who asked.' }),
+    requestId: Type.String(),
+    createdAt: Type.String({ format: 'date-time' }),
+    endedAt: Type.Optional(Type.String({ format: 'date-time' })),
+  },
+  { title: 'Operation' },
+)
 
 const collection = '/v1/regions/:region/projects/:project/compute/operations'
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
@@ -42,6 +46,7 @@ export function addOperationRoutes(server: Server, ports: OperationPorts): void 
     {
       config,
       schema: {
+        ...about('Operations', 'listOperations', 'Lists operations, newest first'),
         params: ProjectPath,
         querystring: PageQuery,
         response: {
@@ -66,7 +71,12 @@ export function addOperationRoutes(server: Server, ports: OperationPorts): void 
     `${collection}/:id`,
     {
       config,
-      schema: { params: InstancePath, querystring: NoQuery, response: { 200: OperationResource, ...errors } },
+      schema: {
+        ...about('Operations', 'getOperation', 'Reads an operation'),
+        params: InstancePath,
+        querystring: NoQuery,
+        response: { 200: OperationResource, ...errors },
+      },
     },
     async (request, reply) => {
       const project = projectId(projectOf(request).id)

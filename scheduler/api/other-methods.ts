@@ -20,6 +20,7 @@ export function collectRoutes(server: Server): () => void {
         url,
         method: methods.filter((method) => !known.has(method)),
         config: { access: publicAccess },
+        schema: { hide: true },
         handler: (request, reply) =>
           answerRefusal(
             reply.header('allow', list),

@@ -9,7 +9,18 @@ const closed = { additionalProperties: false } as const
 export const ProjectPath = Type.Object({ region: Type.String(), project: Type.String() })
 export const InstancePath = Type.Object({ region: Type.String(), project: Type.String(), id: Type.String() })
 export const NoQuery = Type.Object({}, closed)
-export const MutationQuery = Type.Object({ requestId: Type.Optional(Type.String()) }, closed)
+export const MutationQuery = Type.Object(
+  { requestId: Type.Optional(Type.String({ description: 'The same as the header Idempotency-Key.' })) },
+  closed,
+)
+const key = Type.Optional(
+  Type.String({ description: 'The same key twice is one request; 1 to 128 visible ASCII characters.' }),
+)
+export const KeyHeader = Type.Object({ 'idempotency-key': key })
+export const ChangeHeaders = Type.Object({
+  'idempotency-key': key,
+  'if-match': Type.Optional(Type.String({ description: 'ETag of the state that is meant.' })),
+})
 export const PageQuery = Type.Object(
   {
     pageSize: Type.Optional(Type.String({ description: '1 to 500; 50 where absent.' })),

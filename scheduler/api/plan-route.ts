@@ -3,6 +3,7 @@ import { InstanceRequest } from '../admission/instance-request.ts'
 import { placementRules } from '../model/placement.ts'
 import { type Counterfactual, type InstancePlan, planInstance } from '../operations/plan-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { about } from './about.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { refuseMisshapen } from './create-route.ts'
@@ -11,45 +12,48 @@ import type { Server } from './server.ts'
 
 const rule = Type.Enum([...placementRules])
 
-const PlanResource = Type.Object({
-  verdict: Type.Enum(['FITS', 'NOT_NOW', 'NEVER'], {
-    description: 'NOT_NOW: a host could take it once others are gone. NEVER: no host of the zone can.',
-  }),
-  message: Type.String(),
-  demand: Type.Object({
-    zone: Type.String(),
-    vcpus: Type.Integer(),
-    memoryMib: Type.Integer(),
-    diskGb: Type.Integer(),
-    architecture: Type.String(),
-    gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
-  }),
-  hostsConsidered: Type.Integer(),
-  rules: Type.Array(
-    Type.Object({ rule, hostsRefused: Type.Integer(), field: Type.String(), message: Type.String() }),
-    { description: 'Rules that ruled hosts out, in the order in which they are asked.' },
-  ),
-  counterfactuals: Type.Array(
-    Type.Object({
-      field: Type.String({ description: 'Of the request.' }),
-      value: Type.Union([Type.Integer(), Type.String()]),
-      message: Type.String(),
+export const PlanResource = Type.Object(
+  {
+    verdict: Type.Enum(['FITS', 'NOT_NOW', 'NEVER'], {
+      description: 'NOT_NOW: a host could take it once others are gone. NEVER: no host of the zone can.',
     }),
-    { description: 'Each by itself would make it fit now.' },
-  ),
-  placement: Type.Optional(
-    Type.Object(
-      {
-        host: Type.Optional(Type.String()),
-        scores: Type.Record(Type.String(), Type.Number()),
-        refusals: Type.Array(
-          Type.Object({ host: Type.String(), rule, message: Type.String(), couldEverFit: Type.Boolean() }),
-        ),
-      },
-      { description: 'Host by host: for operators alone.' },
+    message: Type.String(),
+    demand: Type.Object({
+      zone: Type.String(),
+      vcpus: Type.Integer(),
+      memoryMib: Type.Integer(),
+      diskGb: Type.Integer(),
+      architecture: Type.String(),
+      gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    }),
+    hostsConsidered: Type.Integer(),
+    rules: Type.Array(
+      Type.Object({ rule, hostsRefused: Type.Integer(), field: Type.String(), message: Type.String() }),
+      { description: 'Rules that ruled hosts out, in the order in which they are asked.' },
     ),
-  ),
-})
+    counterfactuals: Type.Array(
+      Type.Object({
+        field: Type.String({ description: 'Of the request.' }),
+        value: Type.Union([Type.Integer(), Type.String()]),
+        message: Type.String(),
+      }),
+      { description: 'Each by itself would make it fit now.' },
+    ),
+    placement: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(Type.String()),
+          scores: Type.Record(Type.String(), Type.Number()),
+          refusals: Type.Array(
+            Type.Object({ host: Type.String(), rule, message: Type.String(), couldEverFit: Type.Boolean() }),
+          ),
+        },
+        { description: 'Host by host: for operators alone.' },
+      ),
+    ),
+  },
+  { title: 'InstancePlan' },
+)
 
 export function addPlanRoute(server: Server, path: string, ports: OperationPorts): void {
   server.post(
@@ -58,6 +62,7 @@ export function addPlanRoute(server: Server, path: string, ports: OperationPorts
       attachValidation: true,
       config: { access: projectAccess('viewer') },
       schema: {
+        ...about('Instances', 'planInstance', 'Says whether a create would fit, and why'),
         params: ProjectPath,
         querystring: NoQuery,
         body: InstanceRequest,

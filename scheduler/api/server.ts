@@ -9,18 +9,22 @@ import fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify'
+import { Type } from 'typebox'
 import type { TokenVerifier } from '../auth/verify-token.ts'
 import { refuse } from '../errors.ts'
 import { checkReadiness } from '../operations/list-hosts.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { about } from './about.ts'
 import { guardRoutes, publicAccess } from './access.ts'
-import { answerError, answerRefusal, bodyLimitBytes } from './answer.ts'
+import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
+import { addOpenapi, addOpenapiRoute } from './openapi.ts'
 import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
+import { addRateLimit } from './rate-limit.ts'
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -42,13 +46,19 @@ export async function startApiServer(options: {
   readonly port: number
   readonly ports: OperationPorts
   readonly verifier: TokenVerifier
+  readonly requestsPerMinute: number
 }): Promise<ApiServer> {
-  const server = buildServer(options.ports, options.verifier)
+  const server = await buildServer(options)
   const url = await server.listen({ host: options.host, port: options.port })
   return { url, close: () => server.close() }
 }
 
-function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
+/** Everything but the listening. */
+export async function buildServer({
+  ports,
+  verifier,
+  requestsPerMinute,
+}: Omit<Parameters<typeof startApiServer>[0], 'host' | 'port'>): Promise<Server> {
   const { random, log } = ports
   const server: Server = fastify({
     logger: false,
@@ -106,6 +116,8 @@ function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
     }
     log.info(fields, 'Answered.')
   })
+  await addOpenapi(server)
+  await addRateLimit(server, requestsPerMinute)
   guardRoutes(server, { verifier, catalogue: ports.catalogue })
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
@@ -113,6 +125,7 @@ function buildServer(ports: OperationPorts, verifier: TokenVerifier): Server {
   addInstanceRoutes(server, ports)
   addOperationRoutes(server, ports)
   addHostRoutes(server, ports)
+  addOpenapiRoute(server)
   refuseOtherMethods()
   return server
 }
@@ -137,8 +150,13 @@ const pathOf = (url: string) => url.split('?', 1)[0] ?? ''
 
 function addHealthRoutes(server: Server, ports: OperationPorts): void {
   const config = { access: publicAccess }
-  server.get('/healthz', { config }, async () => ({ status: 'ok' }))
-  server.get('/readyz', { config }, async (_request, reply) =>
+  const response = { 200: Type.Object({ status: Type.String() }), '4xx': ErrorBody, '5xx': ErrorBody }
+  const live = about('Health', 'getHealth', 'Says that the process runs')
+  server.get('/healthz', { config, schema: { ...live, security: [], response } }, async () => ({
+    status: 'ok',
+  }))
+  const ready = about('Health', 'getReadiness', 'Says whether creates would work')
+  server.get('/readyz', { config, schema: { ...ready, security: [], response } }, async (_request, reply) =>
     (await checkReadiness(ports))
       ? { status: 'ready' }
       : answerRefusal(reply, refuse('TRY_AGAIN', { message: 'The store does not answer.' })),

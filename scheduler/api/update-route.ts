@@ -2,10 +2,11 @@ import { InstancePatch, InstanceRequest } from '../admission/instance-request.ts
 import { type Problem, problem, refuseAll } from '../errors.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { updateInstance } from '../operations/update-instance.ts'
+import { about } from './about.ts'
 import { projectAccess } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { InstanceResource } from './instance-resource.ts'
-import { InstancePath, MutationQuery } from './parameters.ts'
+import { ChangeHeaders, InstancePath, MutationQuery } from './parameters.ts'
 import type { Server } from './server.ts'
 import { renderShapeProblems } from './shape-problems.ts'
 import { answerAccepted, instancePath, requestOf } from './verb-routes.ts'
@@ -17,8 +18,10 @@ export function addUpdateRoute(server: Server, ports: OperationPorts): void {
       attachValidation: true,
       config: { access: projectAccess('editor') },
       schema: {
+        ...about('Instances', 'updateInstance', 'Changes an instance by a merge patch'),
         params: InstancePath,
         querystring: MutationQuery,
+        headers: ChangeHeaders,
         body: InstancePatch,
         response: { 202: InstanceResource, '4xx': ErrorBody, '5xx': ErrorBody },
       },

@@ -7,16 +7,24 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import type { Accepted } from '../operations/accepted.ts'
 import { changeInstance } from '../operations/change-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { about } from './about.ts'
 import { principalOf, projectAccess } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { entityTagOf, InstanceResource, renderInstance } from './instance-resource.ts'
-import { InstancePath, MutationQuery, parseIdempotencyKey, parseIfMatch } from './parameters.ts'
+import {
+  ChangeHeaders,
+  InstancePath,
+  MutationQuery,
+  parseIdempotencyKey,
+  parseIfMatch,
+} from './parameters.ts'
 import type { Server } from './server.ts'
 
 /** Verbs follow a colon, which no id has. */
 export const instancePath = '/v1/regions/:region/projects/:project/compute/instances/:id(^[^:/]+)'
 
 const config = { access: projectAccess('editor') }
+/** Nothing, or nothing in it. */
 const noBody = Type.Unsafe<null>({ type: ['object', 'null'], additionalProperties: false })
 const StopBody = Type.Unsafe<{ force?: boolean } | null>({
   type: ['object', 'null'],
@@ -28,15 +36,27 @@ const StopBody = Type.Unsafe<{ force?: boolean } | null>({
 const schema = {
   params: InstancePath,
   querystring: MutationQuery,
+  headers: ChangeHeaders,
   response: { 202: InstanceResource, '4xx': ErrorBody, '5xx': ErrorBody },
 }
+
+const summaries = {
+  start: 'Starts a stopped instance',
+  stop: 'Stops an instance; its disks and addresses stay',
+  restart: 'Stops an instance and starts it again',
+  reset: 'Resets the guest, which is not asked',
+  delete: 'Deletes an instance with its disks',
+} as const
 
 export function addVerbRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
   for (const verb of ['start', 'restart', 'reset'] as const) {
     server.post(
       `${instancePath}::${verb}`,
-      { config, schema: { ...schema, body: noBody } },
+      {
+        config,
+        schema: { ...about('Instances', `${verb}Instance`, summaries[verb]), ...schema, body: noBody },
+      },
       async (request, reply) => {
         const outcome = await changeInstance({ verb, ...requestOf(request, request.query) }, ports)
         return outcome.kind === 'refused'
@@ -47,7 +67,7 @@ export function addVerbRoutes(server: Server, ports: OperationPorts): void {
   }
   server.post(
     `${instancePath}::stop`,
-    { config, schema: { ...schema, body: StopBody } },
+    { config, schema: { ...about('Instances', 'stopInstance', summaries.stop), ...schema, body: StopBody } },
     async (request, reply) => {
       const isForced = request.body?.force ?? false
       const outcome = await changeInstance(
@@ -59,7 +79,8 @@ export function addVerbRoutes(server: Server, ports: OperationPorts): void {
         : answerAccepted(reply, outcome.value, region)
     },
   )
-  server.delete(instancePath, { config, schema }, async (request, reply) => {
+  const deletion = { ...about('Instances', 'deleteInstance', summaries.delete), ...schema }
+  server.delete(instancePath, { config, schema: deletion }, async (request, reply) => {
     const outcome = await changeInstance({ verb: 'delete', ...requestOf(request, request.query) }, ports)
     return outcome.kind === 'refused'
       ? answerRefusal(reply, outcome)

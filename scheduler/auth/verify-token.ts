@@ -1,10 +1,11 @@
 // Bearer tokens: a signed JWT in, a principal or a refusal out. Issuer, audience and algorithms are pinned by the
 // settings; the token's own header decides nothing. Never logs or echoes a token.
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import { errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../../lib/clock.ts'
 import type { AuthSettings } from '../config.ts'
 import { type Refusal, refuse } from '../errors.ts'
 import { type Principal, parseRoles } from './roles.ts'
+import { createSigningKeys } from './signing-keys.ts'
 
 export type Verification = { readonly kind: 'verified'; readonly principal: Principal } | Refusal
 
@@ -20,10 +21,7 @@ export function createTokenVerifier({
   settings: AuthSettings
   clock: Clock
 }): TokenVerifier {
-  const keys =
-    settings.jwksUri === undefined
-      ? createLocalJWKSet(settings.jwks ?? { keys: [] })
-      : createRemoteJWKSet(new URL(settings.jwksUri))
+  const keys = createSigningKeys(settings)
   return {
     verify: async (authorization) => {
       const token = parseBearer(authorization)

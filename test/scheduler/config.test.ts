@@ -36,7 +36,12 @@ describe('settings', () => {
     ['000000000002', '000000000001', /network uid .* is declared more than once/],
     ['url: file:///var', 'url: ftp://var', /write file:/],
     ['10de:2331', '10de:2330', /PCI id 10de:2330 is declared more than once/],
-    [/ {2}jwksUri.*\n/, '', /either jwksUri or jwks/],
+    [/ {2}jwksUri.*\n/, '  jwksUri: http://a/\n  jwks: { keys: [{ kty: OKP }] }\n', /both jwksUri and jwks/],
+    [
+      /issuer: .*\n {2}audience: berth\n {2}jwksUri.*\n/,
+      'issuer: me\n  audience: berth\n',
+      /no address to ask/,
+    ],
     [/ {2}token: .*\n/, '', /either token or tokenFile/],
     [/agents:\n {2}host: 127.0.0.1/, 'agents:\n  host: 0.0.0.0', /not a loopback address/],
   ])('says what is wrong with %s → %s', (written, instead, sentence) => {

@@ -19,6 +19,7 @@ import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
 import { createIssuer } from '../auth/issuer.ts'
 
@@ -32,7 +33,9 @@ export interface Answer {
   readonly body: any
 }
 
-export async function startRegion(options: { hosts?: number; log?: Logger } = {}) {
+export async function startRegion(
+  options: { hosts?: number; log?: Logger; requestsPerMinute?: number } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
   const log = options.log ?? silentLogger
   const issuer = await createIssuer()
@@ -63,7 +66,14 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
   }
   for (let index = 1; index <= (options.hosts ?? 1); index += 1) await store.registerHost(exampleHost(index))
   const verifier = createTokenVerifier({ settings: issuer.settings, clock: systemClock })
-  const api = await startApiServer({ host: '127.0.0.1', port: 0, ports, verifier })
+  const api = await startApiServer({
+    host: '127.0.0.1',
+    port: 0,
+    ports,
+    verifier,
+    requestsPerMinute: options.requestsPerMinute ?? 1e9,
+  })
+  let checker: ReturnType<typeof createAnswerChecker> | undefined
   const editor = await issuer.tokenFor('project-x9y8z7:editor')
 
   /** JSON in, JSON out, as an editor of the example project unless a token is given. */
@@ -80,7 +90,14 @@ export async function startRegion(options: { hosts?: number; log?: Logger } = {}
       ...(content === undefined ? {} : { body: content }),
     })
     const answered = await response.text()
-    const json = response.headers.get('content-type')?.startsWith('application/json') === true
+    const contentType = response.headers.get('content-type') ?? ''
+    const json = contentType.startsWith('application/json')
+    // What is documented and what is answered are the same, in every test.
+    checker ??= createAnswerChecker(
+      (await (await fetch(`${api.url}/openapi.json`)).json()) as OpenapiDocument,
+    )
+    const parsed = json ? (JSON.parse(answered) as unknown) : answered
+    checker({ method, path, status: response.status, contentType, body: parsed })
     return {
       status: response.status,
       headers: response.headers,
