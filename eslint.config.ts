@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint'
 
 // Only the rules that need types: biome has the rest and is faster at it.
 export default tseslint.config(
-  { ignores: ['node_modules', 'proto/gen', 'dist'] },
+  { ignores: ['node_modules', 'proto/gen', 'cli/client/gen', 'dist'] },
   {
     files: ['**/*.ts'],
     languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },

@@ -3,9 +3,11 @@
 // In: arguments, environment, saved contexts. Out: results on standard output, everything else on standard error, an
 // exit code that says what kind of trouble there was. Never imports a daemon: it starts them as programs.
 import { Command, CommanderError } from 'commander'
+import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
 import { CliError, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { addInstancesCommand } from './instances/command.ts'
+import { addResourceCommands } from './resources/command.ts'
 
 const program = new Command('berth')
   .description('Asks a Berth region for instances.')
@@ -14,6 +16,8 @@ const program = new Command('berth')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
 addInstancesCommand(program)
+addResourceCommands(program)
+addCompletionCommand(program)
 addDevCommand(program)
 
 // A reader that has seen enough (head, less) is no trouble.

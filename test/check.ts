@@ -1,7 +1,7 @@
 // `npm run check`: what every commit passes. As many run at once as there are CPUs, the longest first; everything runs, and
 // what failed is told with its output.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compareProtoWithHistory } from './support/proto-history.ts'
@@ -56,12 +56,37 @@ async function generatedCodeIsCurrent(): Promise<CheckResult> {
     const generated = await program('buf', ['generate', '--output', fresh])
     if (!generated.ok) return generated
     const difference = await program('diff', ['-r', 'proto/gen', join(fresh, 'proto/gen')])
-    return difference.ok
-      ? difference
-      : { ok: false, output: `proto/gen is not what buf generates: npm run generate\n${difference.output}` }
+    if (!difference.ok) {
+      return {
+        ok: false,
+        output: `proto/gen is not what buf generates: npm run generate\n${difference.output}`,
+      }
+    }
+    return await apiIsCurrent(fresh)
   } finally {
     rmSync(fresh, { recursive: true })
   }
+}
+
+/** The document is what the scheduler serves, and the client's types are the document's. */
+async function apiIsCurrent(fresh: string): Promise<CheckResult> {
+  const document = join(fresh, 'openapi.json')
+  const types = join(fresh, 'api.ts')
+  const printed = await program(process.execPath, ['scheduler/api/print-openapi.ts'])
+  if (!printed.ok) return printed
+  writeFileSync(document, printed.output)
+  const generated = await program('openapi-typescript', [document, '--immutable', '--output', types])
+  if (!generated.ok) return generated
+  for (const [made, kept] of [
+    [document, 'docs/openapi.json'],
+    [types, 'cli/client/gen/api.ts'],
+  ] as const) {
+    const difference = await program('diff', [kept, made])
+    if (!difference.ok) {
+      return { ok: false, output: `${kept} is not current: npm run generate:api\n${difference.output}` }
+    }
+  }
+  return { ok: true, output: '' }
 }
 
 const seconds = (sinceMs: number) => ((performance.now() - sinceMs) / 1000).toFixed(1)

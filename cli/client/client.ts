@@ -2,7 +2,27 @@
 // Never prints, never decides what to do about an error.
 import type { Context } from '../context/context.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
-import type { Host, Instance, InstanceEvent, InstanceRequest, Operation, SerialOutput } from './resources.ts'
+import type {
+  Host,
+  Instance,
+  InstanceEvent,
+  InstancePatch,
+  InstancePlan,
+  InstanceRequest,
+  Operation,
+  SerialOutput,
+} from './resources.ts'
+import { type WatchOptions, watchStream } from './watch.ts'
+
+export interface ListWish {
+  readonly filter?: string
+  readonly orderBy?: string
+}
+
+/** What every resource has. */
+export interface Resource {
+  readonly id: string
+}
 
 export interface ChangeRequest {
   readonly id: string
@@ -14,13 +34,20 @@ export interface ChangeRequest {
 export interface Client {
   createInstance(request: { body: InstanceRequest; idempotencyKey: string }): Promise<Instance>
   getInstance(id: string): Promise<Instance>
-  listInstances(): Promise<Instance[]>
+  listInstances(wish?: ListWish): Promise<Instance[]>
+  /** Follows changes until the signal comes; what there is comes first. Goes on where a cut stream ended. */
+  watchInstances(options: WatchOptions): Promise<void>
+  /** A create without the create. */
+  planInstance(body: InstanceRequest): Promise<InstancePlan>
   deleteInstance(id: string): Promise<void>
   /** A verb that brings a guest up or down; the same key twice is one request. */
   changeInstance(request: ChangeRequest): Promise<Instance>
   /** A merge patch: what is null goes, what is absent stays. */
-  updateInstance(request: { id: string; patch: object; idempotencyKey: string }): Promise<Instance>
+  updateInstance(request: { id: string; patch: InstancePatch; idempotencyKey: string }): Promise<Instance>
   getOperation(id: string): Promise<Operation>
+  listOperations(): Promise<Operation[]>
+  /** Any collection of the region or the project, as the API has it. */
+  listCollection(path: string, plural: string): Promise<Resource[]>
   listEvents(id: string): Promise<InstanceEvent[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
   /** For operators. */
@@ -39,7 +66,10 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     createInstance: ({ body, idempotencyKey }) =>
       http({ method: 'POST', path: instances, body, headers: { 'idempotency-key': idempotencyKey } }),
     getInstance: (id) => http({ method: 'GET', path: pathOf(id) }),
-    listInstances: () => readPages<'instances', Instance>(http, instances, 'instances'),
+    listInstances: (wish) => readPages<'instances', Instance>(http, instances, 'instances', wish),
+    watchInstances: (options) =>
+      watchStream({ url: `${context.server}${instances}`, token: context.token, clock, random, ...options }),
+    planInstance: (body) => http({ method: 'POST', path: `${instances}:plan`, body }),
     deleteInstance: async (id) => {
       await http({ method: 'DELETE', path: pathOf(id) })
     },
@@ -59,6 +89,14 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       }),
     getOperation: (id) =>
       http({ method: 'GET', path: `${project}/compute/operations/${encodeURIComponent(id)}` }),
+    listOperations: () =>
+      readPages<'operations', Operation>(http, `${project}/compute/operations`, 'operations'),
+    listCollection: (path, plural) =>
+      readPages<string, Resource>(
+        http,
+        `${path.startsWith('project/') ? `${project}/${path.slice(8)}` : `${region}/${path}`}`,
+        plural,
+      ),
     listEvents: async (id) => {
       const { events } = await http<{ events: InstanceEvent[] }>({
         method: 'GET',
@@ -79,10 +117,15 @@ async function readPages<Plural extends string, Item>(
   http: Http,
   path: string,
   plural: Plural,
+  wish: ListWish = {},
 ): Promise<Item[]> {
   const all: Item[] = []
   for (let pageToken: string | undefined = ''; pageToken !== undefined; ) {
-    const query = new URLSearchParams({ pageSize: '500', ...(pageToken === '' ? {} : { pageToken }) })
+    const query = new URLSearchParams({
+      ...wish,
+      pageSize: '500',
+      ...(pageToken === '' ? {} : { pageToken }),
+    })
     const page: Record<Plural, Item[]> & { nextPageToken?: string } = await http({
       method: 'GET',
       path: `${path}?${query}`,

@@ -17,7 +17,8 @@ export function makeSchedulerSettings(
 ): object {
   return {
     region: regionId,
-    http: { host: '127.0.0.1', port: httpPort },
+    // A region of one's own, for load tests too.
+    http: { host: '127.0.0.1', port: httpPort, requestsPerMinute: 1_000_000 },
     agents: { host: '127.0.0.1', port: identity.agentsPort, token: identity.agentToken },
     store: { path: directory.file('scheduler.sqlite') },
     auth: {

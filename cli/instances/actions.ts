@@ -5,16 +5,18 @@ import { homedir, userInfo } from 'node:os'
 import { systemClock } from '../../lib/clock.ts'
 import { systemRandom } from '../../lib/random.ts'
 import { type ChangeRequest, createClient } from '../client/client.ts'
-import type { Instance } from '../client/resources.ts'
+import type { Instance, InstanceRequest } from '../client/resources.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
-import { usageError } from '../exit-codes.ts'
+import { exitCodes, usageError } from '../exit-codes.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
 import { eventList, instanceList, oneInstance } from './instance-view.ts'
+import { planView } from './plan-view.ts'
 import { followSerial } from './serial.ts'
 import { makeUpdatePatch, type UpdateFlags } from './update-patch.ts'
 import { waitForOperation, waitUntilGone, waitUntilStarted } from './wait.ts'
+import { watchInstances } from './watch.ts'
 
 interface CommonFlags extends ContextFlags {
   readonly output: string
@@ -50,11 +52,7 @@ export async function createAction(
 ): Promise<void> {
   parseOutputFormat(flags.output)
   const context = resolveContext(flags)
-  const body = makeCreateRequest(flags, {
-    region: context.region,
-    defaultUser: userInfo().username === 'root' ? 'admin' : userInfo().username,
-    readFile: readTextFile,
-  })
+  const body = bodyOf(flags, context.region)
   const client = createClient({ context, clock, random })
   const created = await client.createInstance({
     body,
@@ -68,9 +66,41 @@ export async function createAction(
   await print(last, flags, oneInstance)
 }
 
-export async function listAction(flags: CommonFlags): Promise<void> {
-  await print(await clientOf(flags).listInstances(), flags, instanceList(clock.nowMs()))
+export async function listAction(
+  flags: CommonFlags & { readonly filter?: string; readonly orderBy?: string; readonly watch?: true },
+): Promise<void> {
+  const { filter, orderBy } = flags
+  const client = clientOf(flags)
+  if (flags.watch) {
+    if (filter !== undefined || orderBy !== undefined) {
+      throw usageError(
+        '--watch shows every instance, in the order of the changes: leave --filter and --order-by out.',
+      )
+    }
+    await watchInstances(client, { format: parseOutputFormat(flags.output), clock })
+    return
+  }
+  const instances = await client.listInstances({
+    ...(filter === undefined ? {} : { filter }),
+    ...(orderBy === undefined ? {} : { orderBy }),
+  })
+  await print(instances, flags, instanceList(clock.nowMs()))
 }
+
+export async function planAction(flags: CommonFlags & CreateFlags): Promise<void> {
+  parseOutputFormat(flags.output)
+  const context = resolveContext(flags)
+  const plan = await createClient({ context, clock, random }).planInstance(bodyOf(flags, context.region))
+  await print(plan, flags, planView)
+  if (plan.verdict !== 'FITS') process.exitCode = exitCodes.conflict
+}
+
+const bodyOf = (flags: CreateFlags, region: string): InstanceRequest =>
+  makeCreateRequest(flags, {
+    region,
+    defaultUser: userInfo().username === 'root' ? 'admin' : userInfo().username,
+    readFile: readTextFile,
+  })
 
 export async function getAction(id: string, flags: CommonFlags): Promise<void> {
   await print(await clientOf(flags).getInstance(id), flags, oneInstance)

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ChangeRequest } from '../client/client.ts'
+import { addWithContext } from '../context/flags.ts'
 
 type Verb = ChangeRequest['verb']
 
@@ -12,39 +13,40 @@ export function addInstancesCommand(program: Command): void {
     .alias('instance')
     .description('create, look at, start, stop, change and delete instances')
 
-  const add = (usage: string, description: string) =>
-    instances
-      .command(usage)
-      .description(description)
-      .option('--project <id>', 'project')
-      .option('--region <id>', 'region')
-      .option('--server <url>', 'URL of the API')
-      .option('--token <token>', 'bearer token (better: BERTH_TOKEN, which other users do not see)')
-      .option('--context <name>', 'a saved context instead of the current one')
-      .option('-o, --output <format>', 'table, json, yaml or name', 'table')
+  const add = (usage: string, description: string) => addWithContext(instances, usage, description)
 
-  add('create', 'create an instance, and wait until it runs')
-    .requiredOption('--type <type>', 'instance type: id or path')
-    .option('--id <id>', 'name of the instance; made up where absent')
-    .option('--zone <zone>', 'zone of the type, where the region has several')
-    .option('--image <image>', "image of the boot disk; the type's default where absent")
-    .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
-    .option('--network <network>', 'network of the NIC; "default" where absent')
-    .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
-    .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
-    .option('--user-data <@file>', 'what cloud-init does in the guest')
-    .option('--metadata <key=value>', 'instance metadata, or key=@file; may be repeated', collect)
-    .option('--label <key=value>', 'label; may be repeated', collect)
-    .option('--hostname <name>', 'hostname; made from the names where absent')
-    .option('--display-name <text>', 'a name for people')
-    .option('--description <text>', 'what it is for')
+  const addWithSpec = (usage: string, description: string) =>
+    add(usage, description)
+      .requiredOption('--type <type>', 'instance type: id or path')
+      .option('--id <id>', 'name of the instance; made up where absent')
+      .option('--zone <zone>', 'zone of the type, where the region has several')
+      .option('--image <image>', "image of the boot disk; the type's default where absent")
+      .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
+      .option('--network <network>', 'network of the NIC; "default" where absent')
+      .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
+      .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
+      .option('--user-data <@file>', 'what cloud-init does in the guest')
+      .option('--metadata <key=value>', 'instance metadata, or key=@file; may be repeated', collect)
+      .option('--label <key=value>', 'label; may be repeated', collect)
+      .option('--hostname <name>', 'hostname; made from the names where absent')
+      .option('--display-name <text>', 'a name for people')
+      .option('--description <text>', 'what it is for')
+
+  addWithSpec('create', 'create an instance, and wait until it runs')
     .option('--idempotency-key <key>', 'the same key twice creates one instance')
     .option('--no-wait', 'return as soon as the create is accepted')
     .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
     .action(async (flags) => (await actions()).createAction(flags))
 
+  addWithSpec('plan', 'say whether a create would fit, and why, without creating anything').action(
+    async (flags) => (await actions()).planAction(flags),
+  )
+
   add('list', 'list the instances of the project')
     .alias('ls')
+    .option('--filter <expression>', 'such as: lifecycle.status=RUNNING AND labels.team:ml')
+    .option('--order-by <field>', 'createdAt, updatedAt or id, each with or without desc')
+    .option('-w, --watch', 'go on showing what changes, a line for each')
     .action(async (flags) => (await actions()).listAction(flags))
 
   add('get <id>', 'show one instance').action(async (id, flags) => (await actions()).getAction(id, flags))

@@ -125,11 +125,15 @@ export function instanceIn(status: Instance['lifecycle']['status'], statusMessag
         interface: 'VIRTIO',
         source: '/v1/regions/us-texas-1/compute/images/debian-12',
         boot: true,
+        type: 'PERSISTENT',
+        mode: 'READ_WRITE',
+        autoDelete: true,
       },
     ],
     nics: [
       {
         name: 'nic0',
+        subnet: '/v1/regions/r/projects/p/compute/subnets/default',
         network: '/v1/regions/us-texas-1/projects/project-x9y8z7/compute/networks/default',
         ipv4Address: '10.80.0.5',
         macAddress: '02:00:00:00:00:01',

@@ -1,0 +1,89 @@
+import { systemClock } from '../../lib/clock.ts'
+import { systemRandom } from '../../lib/random.ts'
+import { type Client, createClient, type Resource } from '../client/client.ts'
+import { shortName } from '../client/resources.ts'
+import { type ContextFlags, resolveContext } from '../context/context.ts'
+import { CliError, exitCodes } from '../exit-codes.ts'
+import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
+import type { Kind } from './kinds.ts'
+
+type Flags = ContextFlags & { readonly output: string }
+
+const clientOf = (flags: Flags) =>
+  createClient({ context: resolveContext(flags), clock: systemClock, random: systemRandom })
+
+export async function listAction(kind: Kind, flags: Flags): Promise<void> {
+  await print(await readAll(clientOf(flags), kind), flags, tableOf(kind))
+}
+
+export async function getAction(kind: Kind, id: string, flags: Flags): Promise<void> {
+  const found = (await readAll(clientOf(flags), kind)).filter((one) => one.id === id)
+  if (found.length === 0) {
+    throw new CliError(`There is no ${id} among the ${kind.words}.`, { exitCode: exitCodes.notFound })
+  }
+  await print(found, flags, tableOf(kind))
+}
+
+/** What belongs to a zone is asked of each. */
+async function readAll(client: Client, { path, plural }: Kind): Promise<readonly Resource[]> {
+  if (!path.includes('ZONE')) return client.listCollection(path, plural)
+  const zones = await client.listCollection('zones', 'zones')
+  const lists = await Promise.all(
+    zones.map(async ({ id }) => {
+      const items = await client.listCollection(path.replace('ZONE', encodeURIComponent(id)), plural)
+      return items.map((item) => ({ ...item, zone: id }))
+    }),
+  )
+  return lists.flat()
+}
+
+async function print<Value>(value: Value, flags: Flags, rendering: Rendering<Value>): Promise<void> {
+  const text = await renderOutput(value, parseOutputFormat(flags.output), rendering)
+  if (text !== '') process.stdout.write(`${text}\n`)
+}
+
+const tableOf = ({ columns, words }: Kind): Rendering<readonly Resource[]> => ({
+  table: async (resources) => {
+    if (resources.length === 0) return `No ${words}.`
+    const { renderTable } = await import('../output/table.ts')
+    return renderTable(
+      columns.map(([heading]) => heading),
+      resources.map((resource) => columns.map(([, path]) => renderValue(valueAt(resource, path)))),
+    )
+  },
+  names: (resources) => resources.map(({ id }) => id),
+})
+
+const valueAt = (value: unknown, path: string): unknown =>
+  path
+    .split('.')
+    .reduce<unknown>(
+      (inside, key) =>
+        typeof inside === 'object' && inside !== null ? (inside as Record<string, unknown>)[key] : undefined,
+      value,
+    )
+
+/** Short enough for a cell: references by their last part, counters as used/capacity, devices by how many are taken. */
+function renderValue(value: unknown): string {
+  if (value === undefined || value === null) return '-'
+  if (typeof value === 'string') return value.startsWith('/v1/') ? shortName(value) : value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return renderList(value as readonly unknown[])
+  const { used, capacity, type, count } = value as Record<string, unknown>
+  if (typeof used === 'number' && typeof capacity === 'number') return `${used}/${capacity}`
+  if (typeof type === 'string') return `${String(count)}x${shortName(type)}`
+  return JSON.stringify(value)
+}
+
+function renderList(values: readonly unknown[]): string {
+  const gpus = values.filter(
+    (value): value is { claimedBy?: string } =>
+      typeof value === 'object' && value !== null && 'acceleratorType' in value,
+  )
+  if (gpus.length > 0)
+    return `${gpus.filter(({ claimedBy }) => claimedBy !== undefined).length}/${gpus.length}`
+  const isDevices = values.every(
+    (value) => typeof value === 'object' && value !== null && 'numaNode' in value,
+  )
+  return isDevices ? '-' : values.map(renderValue).join(' ') || '-'
+}
