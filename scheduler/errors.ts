@@ -70,6 +70,12 @@ const catalogue = {
       `This needs the role ${role} ${where}, which your token does not have. Ask an administrator for it.`,
   ),
 
+  QUOTA_EXCEEDED: entry<{ metric: string; limit: number; used: number; asked: number }>(
+    403,
+    ({ metric, limit, used, asked }) =>
+      `The project's quota of ${metric} is ${limit}: ${used} are used and ${asked} more were asked for. Delete or stop instances, or ask an operator for more.`,
+  ),
+
   // What is not there
   ROUTE_NOT_FOUND: entry<{ path: string }>(404, ({ path }) => `There is nothing at ${path}.`),
   NOT_FOUND: entry<Named & { where: string }>(

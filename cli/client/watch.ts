@@ -35,9 +35,8 @@ export async function watchStream(options: StreamOptions): Promise<void> {
           options.onDeleted(JSON.parse(event.data) as { id: string; uid: string })
       }
     }
-    if (!signal.aborted) {
-      await clock.sleep(backoffMs({ attempt, minMs: 200, maxMs: 5000, random }), signal).catch(() => {})
-    }
+    // An interruption ends the sleep, and with it the loop.
+    await clock.sleep(backoffMs({ attempt, minMs: 200, maxMs: 5000, random }), signal).catch(() => {})
   }
 }
 

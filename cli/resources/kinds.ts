@@ -66,6 +66,15 @@ export const kinds: readonly Kind[] = [
     ],
   },
   {
+    ...{ command: 'quotas', description: 'what the project uses and may use', words: 'quotas' },
+    ...{ path: 'project/quotas', plural: 'quotas' },
+    columns: [
+      ['QUOTA', 'id'],
+      ['USED', 'used'],
+      ['LIMIT', 'limit'],
+    ],
+  },
+  {
     ...{ command: 'zones', description: 'zones of the region', words: 'zones' },
     ...{ path: 'zones', plural: 'zones' },
     columns: [

@@ -10,11 +10,14 @@ export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'signed-in' }
   | { readonly kind: 'operator' }
+  /** The operator, in a project that he need have no role in. */
+  | { readonly kind: 'operator-in-project' }
   | { readonly kind: 'project'; readonly role: ProjectRole }
 
 export const publicAccess: Access = { kind: 'public' }
 export const signedIn: Access = { kind: 'signed-in' }
 export const operatorOnly: Access = { kind: 'operator' }
+export const operatorInProject: Access = { kind: 'operator-in-project' }
 export const projectAccess = (role: ProjectRole): Access => ({ kind: 'project', role })
 
 declare module 'fastify' {
@@ -59,10 +62,14 @@ function checkRegion(request: FastifyRequest, { region }: Catalogue): Refusal | 
 
 function checkRole(request: FastifyRequest, access: Access, { projects }: Catalogue): Refusal | undefined {
   const principal = principalOf(request)
-  if (access.kind === 'operator') {
-    return principal.operator
-      ? undefined
-      : refuse('ROLE_MISSING', { role: 'operator', where: 'in this region' })
+  const mustOperate = access.kind === 'operator' || access.kind === 'operator-in-project'
+  if (mustOperate && !principal.operator) {
+    return refuse('ROLE_MISSING', { role: 'operator', where: 'in this region' })
+  }
+  if (access.kind === 'operator-in-project') {
+    request.project = projects.find((candidate) => candidate.id === parameter(request, 'project'))
+    const id = parameter(request, 'project') ?? ''
+    return request.project === undefined ? refuse('PROJECT_NOT_FOUND', { id }) : undefined
   }
   if (access.kind !== 'project') return undefined
 

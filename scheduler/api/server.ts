@@ -24,6 +24,7 @@ import { parseJsonBody } from './json-body.ts'
 import { addOpenapi, addOpenapiRoute } from './openapi.ts'
 import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
+import { addQuotaRoutes } from './quota-routes.ts'
 import { addRateLimit } from './rate-limit.ts'
 
 export type Server = FastifyInstance<
@@ -124,6 +125,7 @@ export async function buildServer({
   addCatalogueRoutes(server, ports.catalogue)
   addInstanceRoutes(server, ports)
   addOperationRoutes(server, ports)
+  addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)
   addOpenapiRoute(server)
   refuseOtherMethods()

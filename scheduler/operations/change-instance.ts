@@ -10,6 +10,7 @@ import { type Accepted, acceptedNow } from './accepted.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
+import { refuseQuota } from './quotas.ts'
 import { refuseInstance } from './read-instance.ts'
 import { findGpusForStart } from './start-claims.ts'
 
@@ -114,6 +115,8 @@ function answerTo(
       return refuse('REVISION_MISMATCH', { revision: outcome.revision })
     case 'wrong-state':
       return refuse('WRONG_STATE', { message: outcome.message })
+    case 'quota-exceeded':
+      return refuseQuota(outcome)
     case 'claim-lost':
       return 'again'
   }

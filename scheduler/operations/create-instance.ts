@@ -18,6 +18,7 @@ import type { Holds } from './holds.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
+import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
 export interface CreateInstance {
@@ -170,6 +171,8 @@ export function answerTo(
       const subnet = addresses[outcome.nic]?.ipv4Cidr ?? ''
       return refuse('ADDRESSES_EXHAUSTED', { subnet }, `nics[${outcome.nic}].subnet`)
     }
+    case 'quota-exceeded':
+      return refuseQuota(outcome)
     case 'claim-lost':
       return 'again'
   }

@@ -18,6 +18,7 @@ import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
+import type { Quota } from '../model/quota.ts'
 
 /** More than all of a host's instances can have waiting. */
 export const outboxLimit = 10_000
@@ -46,6 +47,10 @@ export interface Store {
   /** In the order asked; where pages begin is stable under concurrent writes. */
   listInstances(input: ListInstances): Promise<readonly InstanceRecord[]>
   listEvents(uid: InstanceUid): Promise<readonly InstanceEvent[]>
+  // Quotas
+  listQuotas(project: ProjectId): Promise<readonly Quota[]>
+  setQuotas(input: SetQuotas): Promise<readonly Quota[]>
+
   /** Kept for 30 days after their end. */
   findOperation(project: ProjectId, id: OperationId): Promise<OperationRecord | undefined>
   /** Newest first. */
@@ -182,6 +187,7 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  | QuotaExceeded
   | ClaimLost
 
 export type CommitPlacementsOutcome =
@@ -198,6 +204,21 @@ export interface ClaimLost {
   readonly kind: 'claim-lost'
   readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
   readonly message: string
+}
+
+export interface QuotaExceeded {
+  readonly kind: 'quota-exceeded'
+  readonly metric: string
+  readonly limit: number
+  readonly used: number
+  /** More than there is. */
+  readonly asked: number
+}
+
+export interface SetQuotas {
+  readonly project: ProjectId
+  /** Metric → the most; null for as much as there is. What is not named stays. */
+  readonly limits: Readonly<Record<string, number | null>>
 }
 
 export interface ChangeInstance {
@@ -228,6 +249,7 @@ export type ChangeInstanceOutcome =
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
   /** Not in this state, with a sentence. */
   | { readonly kind: 'wrong-state'; readonly message: string }
+  | QuotaExceeded
   | ClaimLost
 
 export interface ListOperations {

@@ -11,6 +11,7 @@ export interface Tables {
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
   operations: OperationRow
+  quotas: { project: string; metric: string; used: number; maximum: number | null }
   attributes: { instance_uid: string; name: string; value: string }
   deletions: { change: number; instance_uid: string; project: string; id: string; at_ms: number }
   idempotency_keys: {

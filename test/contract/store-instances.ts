@@ -224,6 +224,23 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       expect(await store().findInstance(project, second)).toMatchObject({ status: 'RUNNING' })
     })
 
+    it('nothing goes beyond the quota, and what is given back counts no longer', async () => {
+      await store().setQuotas({ project, limits: { vcpus: 1, instances: 2 } })
+      const uid = await bringUp(1)
+      const exceeded = { kind: 'quota-exceeded', metric: 'vcpus', limit: 1, used: 1, asked: 1 }
+      const before = await readHost(store())
+      expect(await store().commitPlacement(placementOf(2))).toEqual(exceeded)
+      expect(await readHost(store())).toEqual(before)
+      await bringDown(uid)
+      await commit(store(), placementOf(2))
+      expect(await store().changeInstance(changeOf('start', uid, { gpus: [] }))).toEqual(exceeded)
+      await store().setQuotas({ project, limits: { vcpus: null } })
+      expect(await store().commitPlacement(placementOf(3))).toMatchObject({
+        ...{ kind: 'quota-exceeded', metric: 'instances', limit: 2 },
+      })
+      expect(await store().listQuotas(project)).toContainEqual({ metric: 'instances', used: 2, limit: 2 })
+    })
+
     it('an end that was not asked for is one: a later change does not start it again', async () => {
       const uid = await bringUp(1)
       await see(uid, { phase: InstancePhase.CRASHED, released: true })

@@ -201,6 +201,15 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
   )
   expect(claimed).toEqual(owned.toSorted())
 
+  const quotas = new Map((await store.listQuotas(project)).map(({ metric, used }) => [metric, used]))
+  expect(Object.fromEntries(quotas)).toEqual({
+    instances: instances.length,
+    vcpus: host.vcpus.used,
+    memoryMib: host.memoryMib.used,
+    disksGb: host.diskGb.used,
+    addresses: holders.reduce((sum, { details }) => sum + details.nics.length, 0),
+  })
+
   const addresses = holders.flatMap(({ details }) => details.nics.map((nic) => nic.ipv4Address))
   expect(new Set(addresses).size).toBe(addresses.length)
   // A guest that may run holds what it was given.

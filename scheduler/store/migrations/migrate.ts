@@ -4,6 +4,7 @@ import { instancesMigration } from './0001-instances.ts'
 import { reportedCapacityMigration } from './0002-reported-capacity.ts'
 import { operationsMigration } from './0003-operations.ts'
 import { listsMigration } from './0004-lists.ts'
+import { quotasMigration } from './0005-quotas.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -16,6 +17,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0002-reported-capacity': reportedCapacityMigration,
         '0003-operations': operationsMigration,
         '0004-lists': listsMigration,
+        '0005-quotas': quotasMigration,
       }),
     },
   })

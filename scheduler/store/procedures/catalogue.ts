@@ -8,6 +8,7 @@ import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
 import { findOperation, listOperations } from './operations.ts'
 import { acknowledgeCommands, readOutbox } from './outbox.ts'
+import { listQuotas, setQuotas } from './quotas.ts'
 import {
   findInstance,
   listInStatusSince,
@@ -31,6 +32,8 @@ export const procedures: Procedures = {
   commitPlacements,
   findByIdempotencyKey,
   changeInstance,
+  listQuotas,
+  setQuotas,
   findOperation,
   listOperations,
   findInstance,
@@ -52,6 +55,7 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'commitPlacement',
   'commitPlacements',
   'changeInstance',
+  'setQuotas',
   'setStatusMessage',
   'acknowledgeCommands',
   'applyObservation',

@@ -9,6 +9,7 @@ import {
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
 import { writeAttributes } from './attributes.ts'
 import { nextChange } from './changes.ts'
@@ -17,6 +18,7 @@ import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
+import { takeQuota } from './quotas.ts'
 import { findInstanceRow } from './read-instances.ts'
 import { Refused } from './refused.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
@@ -117,10 +119,11 @@ async function carryOut(
 /** CPU, memory and GPUs that its stop gave back are taken again. */
 async function claimForStart(
   tx: Tx,
-  { uid, hostId, demand, holds }: InstanceRecord,
+  { uid, project, hostId, demand, holds }: InstanceRecord,
   { input, decision }: Change,
 ): Promise<Holding> {
   if (decision.asks !== 'start' || holds !== 'storage') return holds
+  await takeQuota(tx, project, computeAmounts(demand))
   const devices = (input.gpus ?? []).map(({ address }) => address)
   const lost =
     (await claimCompute(tx, { hostId, demand })) ?? (await claimDevices(tx, { hostId, uid, devices }))

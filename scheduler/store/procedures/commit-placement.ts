@@ -7,6 +7,7 @@ import {
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instanceUid } from '../../../proto/ids.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import type { CommitPlacement, CommitPlacementOutcome, CommitPlacementsOutcome } from '../store.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
 import { writeAttributes } from './attributes.ts'
@@ -16,6 +17,7 @@ import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
+import { takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
@@ -33,6 +35,11 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     .executeTakeFirst()
   if (namesake) return { kind: 'name-taken', uid: instanceUid(namesake.uid) }
 
+  await takeQuota(tx, input.project, {
+    instances: 1,
+    ...computeAmounts(input.demand),
+    ...storageAmounts(input.demand, input.addresses.length),
+  })
   const lost = await claimCapacity(tx, input)
   if (lost) throw new Refused(lost)
   const addresses = await pickAddresses(tx, input)

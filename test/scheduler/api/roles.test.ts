@@ -33,6 +33,7 @@ const ranks: Partial<Record<Caller, number>> = { viewer: 1, 'viewer everywhere':
 /** The status of who is not let in; undefined for who is. */
 function expected(method: string, template: string, caller: Caller): number | undefined {
   if (template.includes('/hosts')) return caller === 'operator' ? undefined : 403
+  if (template.endsWith('/quotas') && method === 'put') return caller === 'operator' ? undefined : 403
   if (!template.includes('{project}')) return undefined
   const rank = ranks[caller] ?? 0
   if (rank === 0) return 404

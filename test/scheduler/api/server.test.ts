@@ -154,6 +154,24 @@ describe('instances', () => {
     )
   })
 
+  it('stay within the quota of their project, which an operator sets', async () => {
+    const operator = await region.issuer.tokenFor('operator')
+    const path = `${projectPath}/quotas`
+    const set = (limits: object, token = operator) => region.call('PUT', path, { body: { limits }, token })
+    const used = (await get(path)).body.quotas.find(({ id }: { id: string }) => id === 'instances')
+      .used as number
+    expect((await set({ instances: used + 1 })).status).toBe(200)
+    expect((await region.call('POST', instancesPath, { body: { type } })).status).toBe(202)
+    const refused = await region.call('POST', instancesPath, { body: { type } })
+    expect([refused.status, reasonOf(refused)]).toEqual([403, 'QUOTA_EXCEEDED'])
+    expect(refused.body.error.message).toContain(`instances is ${used + 1}: ${used + 1} are used and 1 more`)
+    const wrong = await set({ goats: 1, vcpus: -1 })
+    expect(wrong.status).toBe(400)
+    expect(reasonOf(await set({ goats: 1 }))).toBe('REFERENCE_NOT_FOUND')
+    expect((await set({ instances: null })).body.quotas).toContainEqual({ id: 'instances', used: used + 1 })
+    expect((await region.call('POST', instancesPath, { body: { type } })).status).toBe(202)
+  })
+
   it('have events', async () => {
     const { uid } = await createNamed('eventful')
     const { status, body } = await get(`${instancesPath}/eventful/events`)

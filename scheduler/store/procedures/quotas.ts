@@ -1,0 +1,78 @@
+import { sql } from 'kysely'
+import type { ProjectId } from '../../../proto/ids.ts'
+import { type Amounts, fixedMetrics, type Quota } from '../../model/quota.ts'
+import type { QuotaExceeded, SetQuotas } from '../store.ts'
+import { Refused } from './refused.ts'
+import type { Tx } from './rows.ts'
+
+/** Counts amounts against the project's limits, all of them or none. @throws Refused with the first that is exceeded */
+export async function takeQuota(tx: Tx, project: string, amounts: Amounts): Promise<void> {
+  for (const [metric, amount] of Object.entries(amounts)) {
+    if (amount === 0) continue
+    const taken = await tx
+      .updateTable('quotas')
+      .set((row) => ({ used: row('used', '+', amount) }))
+      .where('project', '=', project)
+      .where('metric', '=', metric)
+      .where(sql<boolean>`(maximum IS NULL OR used + ${amount} <= maximum)`)
+      .executeTakeFirst()
+    if (taken.numUpdatedRows === 1n) continue
+    const exceeded = await findExceeded(tx, { project, metric, amount })
+    if (exceeded) throw new Refused(exceeded)
+    await tx.insertInto('quotas').values({ project, metric, used: amount, maximum: null }).execute()
+  }
+}
+
+async function findExceeded(
+  tx: Tx,
+  { project, metric, amount }: { project: string; metric: string; amount: number },
+): Promise<QuotaExceeded | undefined> {
+  const row = await tx
+    .selectFrom('quotas')
+    .selectAll()
+    .where('project', '=', project)
+    .where('metric', '=', metric)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  return { kind: 'quota-exceeded', metric, limit: row.maximum ?? 0, used: row.used, asked: amount }
+}
+
+export async function giveQuotaBack(tx: Tx, project: string, amounts: Amounts): Promise<void> {
+  for (const [metric, amount] of Object.entries(amounts)) {
+    if (amount === 0) continue
+    await tx
+      .updateTable('quotas')
+      .set((row) => ({ used: row('used', '-', amount) }))
+      .where('project', '=', project)
+      .where('metric', '=', metric)
+      .execute()
+  }
+}
+
+/** Every metric that has a limit or is used, and those that every project has. */
+export async function listQuotas(tx: Tx, project: ProjectId): Promise<readonly Quota[]> {
+  const rows = await tx
+    .selectFrom('quotas')
+    .selectAll()
+    .where('project', '=', project)
+    .orderBy('metric')
+    .execute()
+  const known = new Map(rows.map((row) => [row.metric, row]))
+  return [...new Set([...fixedMetrics, ...known.keys()])].map((metric) => {
+    const row = known.get(metric)
+    const limit = row?.maximum ?? undefined
+    return { metric, used: row?.used ?? 0, ...(limit === undefined ? {} : { limit }) }
+  })
+}
+
+/** Limits below what is used take nothing away: nothing new fits until enough is given back. */
+export async function setQuotas(tx: Tx, { project, limits }: SetQuotas): Promise<readonly Quota[]> {
+  for (const [metric, maximum] of Object.entries(limits)) {
+    await tx
+      .insertInto('quotas')
+      .values({ project, metric, used: 0, maximum })
+      .onConflict((conflict) => conflict.columns(['project', 'metric']).doUpdateSet({ maximum }))
+      .execute()
+  }
+  return listQuotas(tx, project)
+}
