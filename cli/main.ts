@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
 import { CliError, exitCodes, exitCodesHelp } from './exit-codes.ts'
+import { addHostVerbs } from './hosts/command.ts'
 import { addInstancesCommand } from './instances/command.ts'
 import { addResourceCommands } from './resources/command.ts'
 
@@ -17,6 +18,7 @@ const program = new Command('berth')
   .exitOverride()
 addInstancesCommand(program)
 addResourceCommands(program)
+addHostVerbs(program)
 addCompletionCommand(program)
 addDevCommand(program)
 

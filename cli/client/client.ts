@@ -51,6 +51,7 @@ export interface Client {
   listEvents(id: string): Promise<InstanceEvent[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
   /** For operators. */
+  changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
   listHosts(): Promise<Host[]>
 }
 
@@ -109,6 +110,8 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       const output = await http<SerialOutput>({ method: 'GET', path: `${pathOf(id)}/serialPort?${query}` })
       return { contents: output.contents, start: String(output.start), next: String(output.next) }
     },
+    changeHost: ({ id, verb, ...body }) =>
+      http({ method: 'POST', path: `${region}/hosts/${encodeURIComponent(id)}:${verb}`, ...body }),
     listHosts: () => readPages<'hosts', Host>(http, `${region}/hosts`, 'hosts'),
   }
 }

@@ -1,11 +1,16 @@
 import { type Static, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
 import { Accelerator } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import { hostId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
+import { changeHost, type HostVerb, hostVerbs } from '../operations/change-host.ts'
 import { type HostView, listHosts } from '../operations/list-hosts.ts'
 import type { OperationPorts } from '../operations/ports.ts'
-import { operatorOnly } from './access.ts'
+import { about } from './about.ts'
+import { operatorOnly, principalOf } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
 import { addCollection } from './collection-routes.ts'
+import { NoQuery, noBody } from './parameters.ts'
 import type { Server } from './server.ts'
 
 const Counter = Type.Object({ capacity: Type.Number(), used: Type.Number() })
@@ -15,7 +20,7 @@ const HostResource = Type.Object(
     selfLink: Type.String(),
     id: Type.String(),
     zone: Type.String(),
-    state: Type.String(),
+    state: Type.Enum(['ready', 'cordoned', 'fenced']),
     connected: Type.Boolean(),
     agentVersion: Type.String(),
     architecture: Type.String(),
@@ -61,6 +66,49 @@ export function addHostRoutes(server: Server, ports: OperationPorts): void {
       return hosts.map((host) => renderHost(host, ports.catalogue.region))
     },
   })
+  addHostVerbs(server, ports)
+}
+
+const FenceBody = Type.Object(
+  { confirm: Type.String({ description: "The host's id, from whoever has made sure that it is off." }) },
+  { additionalProperties: false, title: 'FenceHost' },
+)
+const summaries: Readonly<Record<HostVerb, string>> = {
+  cordon: 'Keeps new instances away from a host',
+  uncordon: 'Lets a host take instances again',
+  drain: 'Cordons a host and stops its instances',
+  fence: 'Gives up a host that is gone for good, with its instances',
+}
+
+function addHostVerbs(server: Server, ports: OperationPorts): void {
+  for (const verb of hostVerbs) {
+    server.post(
+      `/v1/regions/:region/hosts/:id(^[^:/]+)::${verb}`,
+      {
+        config: { access: operatorOnly },
+        schema: {
+          ...about('Hosts', `${verb}Host`, summaries[verb]),
+          params: Type.Object({ region: Type.String(), id: Type.String() }),
+          querystring: NoQuery,
+          body: verb === 'fence' ? FenceBody : noBody,
+          response: { 200: HostResource, '4xx': ErrorBody, '5xx': ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const confirm = (request.body as { confirm?: string } | null)?.confirm
+        const outcome = await changeHost(
+          {
+            ...{ verb, hostId: hostId(request.params.id), requestId: request.id },
+            principal: principalOf(request).subject,
+            ...(confirm === undefined ? {} : { confirm }),
+          },
+          ports,
+        )
+        if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+        return renderHost(outcome.value, ports.catalogue.region)
+      },
+    )
+  }
 }
 
 function renderHost(host: HostView, region: string): Static<typeof HostResource> {

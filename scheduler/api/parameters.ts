@@ -8,6 +8,8 @@ const closed = { additionalProperties: false } as const
 
 export const ProjectPath = Type.Object({ region: Type.String(), project: Type.String() })
 export const InstancePath = Type.Object({ region: Type.String(), project: Type.String(), id: Type.String() })
+/** Nothing, or nothing in it. */
+export const noBody = Type.Unsafe<null>({ type: ['object', 'null'], additionalProperties: false })
 export const NoQuery = Type.Object({}, closed)
 export const MutationQuery = Type.Object(
   { requestId: Type.Optional(Type.String({ description: 'The same as the header Idempotency-Key.' })) },

@@ -15,6 +15,7 @@ import {
   ChangeHeaders,
   InstancePath,
   MutationQuery,
+  noBody,
   parseIdempotencyKey,
   parseIfMatch,
 } from './parameters.ts'
@@ -24,8 +25,6 @@ import type { Server } from './server.ts'
 export const instancePath = '/v1/regions/:region/projects/:project/compute/instances/:id(^[^:/]+)'
 
 const config = { access: projectAccess('editor') }
-/** Nothing, or nothing in it. */
-const noBody = Type.Unsafe<null>({ type: ['object', 'null'], additionalProperties: false })
 const StopBody = Type.Unsafe<{ force?: boolean } | null>({
   type: ['object', 'null'],
   properties: {

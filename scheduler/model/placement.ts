@@ -28,7 +28,8 @@ export interface HostDevice {
   readonly claimedBy?: string
 }
 
-export type HostState = 'ready' | 'cordoned'
+/** Fenced: an operator has declared it gone, and nothing that it says counts until it comes back empty. */
+export type HostState = 'ready' | 'cordoned' | 'fenced'
 
 /** One host as placement sees it. */
 export interface HostSnapshot {

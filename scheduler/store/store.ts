@@ -17,7 +17,7 @@ import type { ChangeVerb } from '../lifecycle/verbs.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
-import type { Demand, HostSnapshot, PlacementExplanation } from '../model/placement.ts'
+import type { Demand, HostSnapshot, HostState, PlacementExplanation } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
 
 /** More than all of a host's instances can have waiting. */
@@ -31,6 +31,13 @@ export class StoreUnavailable extends Error {
 export interface Store {
   // Hosts
   registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
+  /** Ready or cordoned; a fenced host becomes neither by this. */
+  setHostState(input: SetHostState): Promise<SetHostStateOutcome>
+  /**
+   * Gives up what is placed on a host that an operator has declared gone: everything it held is free, its instances have
+   * FAILED, and those that were being deleted are gone.
+   */
+  fenceHost(input: FenceHost): Promise<FenceHostOutcome>
   /** Hosts changed after that revision, and the revision to ask from next. 0 gives all. */
   readHostsChangedAfter(revision: number): Promise<{ revision: number; hosts: readonly StoredHost[] }>
 
@@ -119,9 +126,30 @@ export type RegisterHostOutcome =
     }
   | {
       readonly kind: 'refused'
-      readonly reason: 'JOURNAL_CHANGED' | 'ZONE_CHANGED'
+      readonly reason: 'JOURNAL_CHANGED' | 'ZONE_CHANGED' | 'HOST_FENCED'
       readonly message: string
     }
+
+export interface SetHostState {
+  readonly hostId: HostId
+  readonly state: Exclude<HostState, 'fenced'>
+  readonly nowMs: number
+}
+
+export type SetHostStateOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'fenced' }
+
+export interface FenceHost {
+  readonly hostId: HostId
+  readonly requestId: string
+  readonly nowMs: number
+}
+
+export type FenceHostOutcome =
+  | { readonly kind: 'fenced'; readonly instances: number }
+  | { readonly kind: 'not-found' }
 
 /** Without `connected`, which only the sessions know. */
 export interface StoredHost extends Omit<HostSnapshot, 'connected'> {

@@ -85,6 +85,13 @@ describe('berth', () => {
     expect((await berth('images', 'get', 'nothing')).exitCode).toBe(4)
   })
 
+  it('cordons hosts, and gives none up by mistake', async () => {
+    expect((await berth('hosts', 'cordon', 'host-2')).stdout).toBe('host-2 is cordoned\n')
+    expect((await berth('hosts', 'uncordon', 'host-2')).stdout).toBe('host-2 is ready\n')
+    const fence = await berth('hosts', 'fence', 'host-2', '--confirm', 'host-1')
+    expect([fence.exitCode, fence.stderr]).toEqual([2, expect.stringContaining('make sure that it is off')])
+  })
+
   it('completes commands and flags in bash', async () => {
     const { stdout } = await berth('completion', 'bash')
     const complete = (...words: string[]) => {

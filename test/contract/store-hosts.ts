@@ -111,6 +111,41 @@ export function describeHostContract(name: string, open: OpenStore): void {
       expect(command?.sequence).toBe(42n)
     })
 
+    it('that is fenced gives up all it held, and is welcome again only empty', async () => {
+      const [running, leaving] = [
+        await commit(store(), placementOf(1, { devices: [gpu(1)], addresses: [addressOf(1)] })),
+        await commit(store(), placementOf(2)),
+      ]
+      await store().changeInstance(deleteOf(leaving.uid))
+      const fence = { hostId: host, requestId: 'fence', nowMs: 9000 }
+      expect(await store().fenceHost(fence)).toEqual({ kind: 'fenced', instances: 2 })
+      expect(await store().findInstance(running.project, running.uid)).toMatchObject({
+        ...{ status: 'FAILED', reason: 'HOST_FENCED', holds: 'nothing' },
+      })
+      expect(await store().findInstance(leaving.project, leaving.uid)).toBeUndefined()
+      const after = await readHost(store())
+      expect([after.state, after.vcpus.used, after.diskGb.used]).toEqual(['fenced', 0, 0])
+      expect(after.devices[0]).not.toHaveProperty('claimedBy')
+      expect(await readOutbox(store())).toEqual([])
+      expect(await store().commitPlacement(placementOf(3))).toMatchObject({
+        kind: 'claim-lost',
+        what: 'host',
+      })
+      // Its old word counts no longer, whoever brings it.
+      expect(await store().registerHost(hostOf())).toMatchObject({ kind: 'refused', reason: 'HOST_FENCED' })
+      await store().applyObservation(observationOf(running.uid, { phase: InstancePhase.RUNNING }))
+      expect(await store().findInstance(running.project, running.uid)).toMatchObject({ status: 'FAILED' })
+      expect(await store().setHostState({ hostId: host, state: 'ready', nowMs: 1 })).toEqual({
+        kind: 'fenced',
+      })
+      const empty = hostOf({ journalUuid: 'journal-2' })
+      expect(await store().registerHost(empty)).toMatchObject({ kind: 'registered', epoch: 2 })
+      expect(await readHost(store())).toMatchObject({ state: 'cordoned' })
+      await store().setHostState({ hostId: host, state: 'ready', nowMs: 1 })
+      await commit(store(), placementOf(4, { devices: [gpu(1)] }))
+      expect(await store().fenceHost({ ...fence, hostId: hostId('none') })).toEqual({ kind: 'not-found' })
+    })
+
     it('adds new devices, and hands out none that has vanished', async () => {
       const devices = [gpu(1), gpu(9)].map((address) => ({ address, numaNode: 1 }))
       await store().registerHost(hostOf({ devices }))

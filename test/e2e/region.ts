@@ -39,6 +39,8 @@ export interface Region {
   ): Promise<Answer<Body>>
   startScheduler(): Promise<Daemon>
   startAgent(): Promise<Daemon>
+  /** Simulated hosts instead of this one. */
+  startFleet(hosts: number): Promise<Daemon>
   /** Ends everything that was started and removes the directory. `BERTH_KEEP=1` keeps guests and directory to look at. */
   close(beforeRemoval?: () => void): Promise<void>
 }
@@ -58,7 +60,7 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
   const issuer = 'https://issuer.test.invalid'
   const schedulerSettings = {
     region: regionId,
-    http: { host: '127.0.0.1', port: httpPort },
+    http: { host: '127.0.0.1', port: httpPort, requestsPerMinute: 1_000_000 },
     agents: { host: '127.0.0.1', port: agentPort, token: agentToken },
     store: { path: join(directory, 'scheduler.sqlite') },
     auth: {
@@ -103,11 +105,15 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
   const url = `http://127.0.0.1:${httpPort}`
   const daemons = new Set<Daemon>()
 
-  async function start(program: 'scheduler' | 'agent', isReady: () => Promise<boolean>): Promise<Daemon> {
+  async function start(
+    program: 'scheduler' | 'agent' | 'fleet',
+    isReady: () => Promise<boolean>,
+  ): Promise<Daemon> {
+    const script = program === 'fleet' ? 'agent/fleet.ts' : `${program}/main.ts`
     const log = openSync(join(directory, `${program}.log`), 'a')
     const child = spawn(
       process.execPath,
-      [join(repositoryRoot, program, 'main.ts'), '--config', join(directory, `${program}.yaml`)],
+      [join(repositoryRoot, script), '--config', join(directory, `${program}.yaml`)],
       { stdio: ['ignore', log, log] },
     )
     closeSync(log)
@@ -158,6 +164,12 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
           return false
         }
       }),
+    startFleet: (hosts) => {
+      const { zone, scheduler } = agentSettings
+      const directories = { state: join(directory, 'fleet') }
+      writeFileSync(join(directory, 'fleet.yaml'), stringify({ hosts, zone, scheduler, directories }))
+      return start('fleet', () => isAgentConnected(region))
+    },
     startAgent: () => start('agent', () => isAgentConnected(region)),
     close: async (beforeRemoval) => {
       for (const daemon of [...daemons]) await daemon.kill('SIGTERM')

@@ -4,8 +4,8 @@ import { fits, type Rule } from '../rule.ts'
 export const hostReady: Rule = {
   name: 'host-ready',
   check: (_demand, host) => {
-    if (host.state === 'cordoned') {
-      return { kind: 'refused', message: 'it is cordoned', couldEverFit: true, shortfall: 1 }
+    if (host.state !== 'ready') {
+      return { kind: 'refused', message: `it is ${host.state}`, couldEverFit: true, shortfall: 1 }
     }
     return host.connected
       ? fits

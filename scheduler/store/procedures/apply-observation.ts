@@ -1,14 +1,12 @@
 import { DesiredState } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type Releases, type Transition, transitionInstance } from '../../lifecycle/transition.ts'
-import type { Holding, InstanceRecord } from '../../model/instance.ts'
-import { computeAmounts, storageAmounts } from '../../model/quota.ts'
+import { type Transition, transitionInstance } from '../../lifecycle/transition.ts'
+import type { InstanceRecord } from '../../model/instance.ts'
 import type { ApplyObservation, ApplyObservationOutcome } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
-import { nextChange, rememberDeletion } from './changes.ts'
-import { releaseClaims, releaseCompute } from './claims.ts'
+import { nextChange } from './changes.ts'
 import { appendEvent } from './events.ts'
-import { endOperationsOfDeleted, settleOperations } from './operations.ts'
-import { giveQuotaBack } from './quotas.ts'
+import { settleOperations } from './operations.ts'
+import { releaseFrom, removeInstance } from './release.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 /** One report of a host about one instance, through the lifecycle table. */
@@ -70,17 +68,11 @@ async function carryOut(
     case 'denied':
       return { kind: 'stale', message: transition.message }
     case 'removed':
-      await release(tx, before, 'everything')
-      await giveQuotaBack(tx, before.project, { instances: 1 })
-      await endOperationsOfDeleted(tx, before.uid, nowMs)
-      await tell(null, 'DELETED', 'Deleted: its host holds nothing of it any more.')
-      await tx.deleteFrom('attributes').where('instance_uid', '=', row.uid).execute()
-      await tx.deleteFrom('instances').where('uid', '=', row.uid).execute()
-      await rememberDeletion(tx, before, nowMs)
+      await removeInstance(tx, before, { requestId: observation.requestId, nowMs })
       return { kind: 'removed', uid: before.uid }
     case 'move':
     case 'update': {
-      const holds = await release(tx, before, transition.releases)
+      const holds = await releaseFrom(tx, before, transition.releases)
       if (transition.kind === 'move') await tell(transition.to, transition.reason, transition.message)
       const updated = await tx
         .updateTable('instances')
@@ -99,24 +91,6 @@ async function carryOut(
         .executeTakeFirstOrThrow()
       return { kind: 'applied', instance: instanceFromRow(updated) }
     }
-  }
-}
-
-async function release(tx: Tx, before: InstanceRecord, releases: Releases): Promise<Holding> {
-  const { project, demand, details, holds } = before
-  const compute = holds === 'everything' ? computeAmounts(demand) : {}
-  switch (releases) {
-    case 'nothing':
-      return holds
-    case 'compute':
-      await releaseCompute(tx, before)
-      await giveQuotaBack(tx, project, compute)
-      return 'storage'
-    case 'everything':
-      if (holds === 'nothing') return holds
-      await releaseClaims(tx, before)
-      await giveQuotaBack(tx, project, { ...compute, ...storageAmounts(demand, details.nics.length) })
-      return 'nothing'
   }
 }
 

@@ -4,6 +4,7 @@ import { changeInstance } from './change-instance.ts'
 import { readChangePosition, readChangesAfter } from './changes.ts'
 import { commitPlacement, commitPlacements } from './commit-placement.ts'
 import { listEvents } from './events.ts'
+import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
 import { findOperation, listOperations } from './operations.ts'
@@ -28,6 +29,8 @@ export type Procedures = {
 export const procedures: Procedures = {
   registerHost,
   readHostsChangedAfter,
+  setHostState,
+  fenceHost,
   commitPlacement,
   commitPlacements,
   findByIdempotencyKey,
@@ -52,6 +55,8 @@ export const procedures: Procedures = {
 /** Those that write run in a savepoint of their own. */
 export const writes: ReadonlySet<StoreMethod> = new Set([
   'registerHost',
+  'setHostState',
+  'fenceHost',
   'commitPlacement',
   'commitPlacements',
   'changeInstance',

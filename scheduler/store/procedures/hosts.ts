@@ -10,7 +10,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     .selectAll()
     .where('host_id', '=', input.hostId)
     .executeTakeFirst()
-  const refusal = known && (await refuseIfAnother(tx, known, input))
+  const refusal = known && (refuseIfFenced(known, input) ?? (await refuseIfAnother(tx, known, input)))
   if (refusal) return refusal
   const epoch = known ? known.epoch + (known.journal_uuid === input.journalUuid ? 0 : 1) : 1
   const values = {
@@ -43,11 +43,25 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
       acknowledged_sequence: input.lastCommandSequence,
       ...values,
     })
-    .onConflict((conflict) => conflict.column('host_id').doUpdateSet(values))
+    // A fenced host that comes back empty waits for an operator's word.
+    .onConflict((conflict) =>
+      conflict
+        .column('host_id')
+        .doUpdateSet({ ...values, ...(known?.state === 'fenced' ? { state: 'cordoned' } : {}) }),
+    )
     .returning(['next_command_sequence', 'acknowledged_sequence'])
     .executeTakeFirstOrThrow()
   await registerDevices(tx, input)
   return { kind: 'registered', epoch, nextCommandSequence: row.acknowledged_sequence + 1 }
+}
+
+function refuseIfFenced(known: HostRow, input: RegisterHost): RegisterHostOutcome | undefined {
+  if (known.state !== 'fenced' || known.journal_uuid !== input.journalUuid) return undefined
+  return {
+    kind: 'refused',
+    reason: 'HOST_FENCED',
+    message: `Host ${input.hostId} was fenced while it was away: what it held was given up and may run elsewhere. End the guests that are left there, remove its state directory, start its agent again, and uncordon it.`,
+  }
 }
 
 async function refuseIfAnother(

@@ -34,7 +34,7 @@ export interface Answer {
 }
 
 export async function startRegion(
-  options: { hosts?: number; log?: Logger; requestsPerMinute?: number } = {},
+  options: { hosts?: number; log?: Logger; requestsPerMinute?: number; connected?: () => boolean } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
   const log = options.log ?? silentLogger
@@ -54,7 +54,8 @@ export async function startRegion(
       refresh: async () => {},
       snapshot: async () => {
         const { hosts } = await store.readHostsChangedAfter(0)
-        return hosts.map((host) => ({ ...host, connected: true }))
+        const connected = options.connected?.() ?? true
+        return hosts.map((host) => ({ ...host, connected }))
       },
     },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },

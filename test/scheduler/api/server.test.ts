@@ -210,6 +210,44 @@ describe('instances', () => {
   })
 })
 
+describe('hosts', () => {
+  it('are cordoned, drained and given up by operators', async () => {
+    const other = await startRegion({ connected: () => isConnected })
+    let isConnected = true
+    const token = await other.issuer.tokenFor('operator')
+    const verb = (name: string, body?: object) =>
+      other.call('POST', `/v1/regions/us-texas-1/hosts/host-1:${name}`, {
+        ...{ token },
+        ...(body === undefined ? {} : { body }),
+      })
+    const post = () => other.call('POST', instancesPath, { body: { type } })
+    const { uid } = (await post()).body as { uid: string }
+    expect((await verb('cordon')).body.state).toBe('cordoned')
+    const full = await post()
+    expect([full.status, full.body.error.details[0].rule]).toEqual([409, 'host-ready'])
+    expect((await verb('uncordon')).body.state).toBe('ready')
+    expect((await post()).status).toBe(202)
+    const drained = await verb('drain')
+    expect(drained.body).toMatchObject({ state: 'cordoned' })
+    expect((await other.call('GET', `${instancesPath}/${uid}`)).body.lifecycle.status).toBe('STOPPING')
+
+    expect((await verb('fence')).status).toBe(400)
+    expect(reasonOf(await verb('fence', { confirm: 'host-2' }))).toBe('INVALID_VALUE')
+    expect(reasonOf(await verb('fence', { confirm: 'host-1' }))).toBe('WRONG_STATE')
+    isConnected = false
+    expect((await verb('fence', { confirm: 'host-1' })).body).toMatchObject({
+      ...{ state: 'fenced', vcpus: { used: 0 }, diskGb: { used: 0 } },
+    })
+    const lost = (await other.call('GET', `${instancesPath}/${uid}`)).body
+    expect(lost.lifecycle).toMatchObject({ status: 'FAILED', reason: 'HOST_FENCED' })
+    const operation = `${projectPath}/compute/operations/${lost.lifecycle.operationId}`
+    expect((await other.call('GET', operation)).body.error.reason).toBe('HOST_FENCED')
+    expect(reasonOf(await verb('uncordon'))).toBe('WRONG_STATE')
+    expect((await other.call('POST', '/v1/regions/us-texas-1/hosts/none:cordon', { token })).status).toBe(404)
+    await other.close()
+  })
+})
+
 describe('a store that does not answer', () => {
   it('is trouble that passes: every answer says to repeat the request', async () => {
     const other = await startRegion()

@@ -1,0 +1,47 @@
+import type { Releases } from '../../lifecycle/transition.ts'
+import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import { computeAmounts, storageAmounts } from '../../model/quota.ts'
+import { rememberDeletion } from './changes.ts'
+import { releaseClaims, releaseCompute } from './claims.ts'
+import { appendEvent } from './events.ts'
+import { endOperationsOfDeleted } from './operations.ts'
+import { giveQuotaBack } from './quotas.ts'
+import type { Tx } from './rows.ts'
+
+/** Gives claims and quota back. Only proof leads here: of tear-down, or of an operator who fenced the host. */
+export async function releaseFrom(tx: Tx, before: InstanceRecord, releases: Releases): Promise<Holding> {
+  const { project, demand, details, holds } = before
+  const compute = holds === 'everything' ? computeAmounts(demand) : {}
+  switch (releases) {
+    case 'nothing':
+      return holds
+    case 'compute':
+      await releaseCompute(tx, before)
+      await giveQuotaBack(tx, project, compute)
+      return 'storage'
+    case 'everything':
+      if (holds === 'nothing') return holds
+      await releaseClaims(tx, before)
+      await giveQuotaBack(tx, project, { ...compute, ...storageAmounts(demand, details.nics.length) })
+      return 'nothing'
+  }
+}
+
+/** Nothing of it is left anywhere: the row goes, its events and operations stay. */
+export async function removeInstance(
+  tx: Tx,
+  before: InstanceRecord,
+  { requestId, nowMs }: { requestId: string; nowMs: number },
+): Promise<void> {
+  const { uid, project, status } = before
+  await releaseFrom(tx, before, 'everything')
+  await giveQuotaBack(tx, project, { instances: 1 })
+  await endOperationsOfDeleted(tx, uid, nowMs)
+  await appendEvent(tx, {
+    ...{ instanceUid: uid, from: status, to: null, reason: 'DELETED', atMs: nowMs, requestId },
+    message: 'Deleted: its host holds nothing of it any more.',
+  })
+  await tx.deleteFrom('attributes').where('instance_uid', '=', uid).execute()
+  await tx.deleteFrom('instances').where('uid', '=', uid).execute()
+  await rememberDeletion(tx, before, nowMs)
+}
