@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// unit: no root, no programs beyond Node, seconds. system: one capability on the real kernel or under real QEMU.
+// unit: no root, no programs beyond Node, seconds. system: one capability on the real kernel, under real QEMU, or over
+// processes that are killed.
 // e2e: the whole of Berth with a real guest. The last two take the machine for themselves, one file at a time.
 export default defineConfig({
   test: {

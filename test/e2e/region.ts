@@ -31,6 +31,8 @@ export interface Region {
   readonly directory: string
   readonly networkUid: string
   readonly url: string
+  /** Of an operator and editor. */
+  readonly token: string
   call<Body>(
     method: string,
     path: string,
@@ -134,6 +136,7 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
     directory,
     networkUid,
     url,
+    token,
     call: async <Body>(
       method: string,
       path: string,

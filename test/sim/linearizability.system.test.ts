@@ -1,9 +1,9 @@
 // Sixteen clients at once on a few names, against a scheduler that is killed in between: whatever each of them was told,
 // there is an order in which it all happened one after the other.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { simulatedSha256 } from '../../agent/host/fake/fake-host.ts'
 import { type Daemon, instancePath, openRegion, type Region, waitUntil } from '../e2e/region.ts'
 import { findAnomaly, type Model, type Operation } from '../support/linearizability.ts'
+import { simulatedImages } from './simulated-images.ts'
 
 interface Input {
   readonly verb: 'create' | 'get' | 'delete' | 'start' | 'stop'
@@ -60,12 +60,7 @@ describe('what clients are told', () => {
   let region: Region
   let scheduler: Daemon
   beforeAll(async () => {
-    region = await openRegion([
-      {
-        ...{ id: 'simulated', url: 'file:///simulated/disk.raw', sha256: simulatedSha256 },
-        ...{ format: 'raw', sizeGb: 1 },
-      },
-    ])
+    region = await openRegion(simulatedImages)
     scheduler = await region.startScheduler()
     await region.startFleet(3)
   }, 60_000)
