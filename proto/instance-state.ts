@@ -49,7 +49,8 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
   },
   STOPPING: {
     meaning: 'The guest was asked to power off, for good or to be started again.',
-    next: ['STAGING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
+    // RUNNING where a restart was so quick that nothing was heard of it in between.
+    next: ['STAGING', 'RUNNING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 10 * minuteMs,
   },
   STOPPED: {

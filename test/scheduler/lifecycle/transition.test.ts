@@ -104,6 +104,12 @@ describe('transitionInstance', () => {
     )
   })
 
+  it('believes a host that has restarted a guest before it could tell of it', () => {
+    const restarting = published('STOPPING')
+    const running = observed(InstancePhase.RUNNING, { settled: true })
+    expect(transitionInstance(restarting, running)).toMatchObject({ kind: 'move', to: 'RUNNING' })
+  })
+
   it.each([InstancePhase.STAGING, InstancePhase.RUNNING, InstancePhase.STOPPING])(
     'denies phase %i to an instance that holds nothing any more',
     (phase) => {
