@@ -4,10 +4,17 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import PQueue from 'p-queue'
 import { Type } from 'typebox'
 import { refuse } from '../errors.ts'
 import type { OperationPorts } from '../operations/ports.ts'
-import { type WatchEvent, type WatchRequest, watchInstances } from '../operations/watch-instances.ts'
+import {
+  concerns,
+  type InstanceChange,
+  type WatchBatch,
+  type WatchRequest,
+  watchInstances,
+} from '../operations/watch-instances.ts'
 import { principalOf } from './access.ts'
 import { renderInstance } from './instance-resource.ts'
 import { RefusedError } from './json-body.ts'
@@ -46,6 +53,8 @@ export interface Watches {
 
 export function addWatches(server: Server, ports: OperationPorts): Watches {
   const open = new Set<AbortController>()
+  const listing = new PQueue({ concurrency: 4 })
+  const render = createRenderer(ports.catalogue.region)
   server.addHook('preClose', async () => {
     for (const one of open) one.abort()
   })
@@ -73,8 +82,9 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
       })
       try {
         const asked = after === undefined ? what : { ...what, after }
-        for await (const event of watchInstances(asked, ports, ending.signal)) {
-          await send(reply.raw, renderEvent(event, ports.catalogue.region), ending.signal)
+        for await (const batch of watchInstances(asked, { ...ports, listing }, ending.signal)) {
+          const text = render(batch, what)
+          if (text !== '') await send(reply.raw, text, ending.signal)
         }
       } catch (thrown) {
         if (!ending.signal.aborted) ports.log.error({ requestId: request.id, err: thrown }, 'A watch failed.')
@@ -94,23 +104,44 @@ async function send(response: ServerResponse, text: string, signal: AbortSignal)
   if (!response.write(text)) await once(response, 'drain', { signal })
 }
 
-function renderEvent(event: WatchEvent, region: string): string {
-  const id = 'change' in event ? `id: ${event.change}\n` : ''
-  return `event: ${event.kind}\n${id}data: ${JSON.stringify(dataOf(event, region))}\n\n`
-}
+type What = Omit<WatchRequest, 'after'>
 
-function dataOf(event: WatchEvent, region: string): object {
-  switch (event.kind) {
-    case 'changed':
-      return renderInstance(event.instance, region)
-    case 'deleted':
-      return { uid: event.uid, id: event.id }
-    case 'synced':
-      return {}
-    case 'forgotten':
-      return { message: 'It was too long ago: begin anew, without Last-Event-ID.' }
+/** Batches as text. Many watch the same changes, each from where it is: the text of a change is made once. */
+function createRenderer(region: string): (batch: WatchBatch, what: What) => string {
+  const texts = new WeakMap<InstanceChange, string>()
+  const textOf = (change: InstanceChange): string => {
+    const known = texts.get(change)
+    if (known !== undefined) return known
+    const text =
+      change.kind === 'changed'
+        ? renderEvent('changed', renderInstance(change.instance, region), change.change)
+        : renderEvent('deleted', { uid: change.uid, id: change.id }, change.change)
+    texts.set(change, text)
+    return text
+  }
+  return (batch, what) => {
+    switch (batch.kind) {
+      case 'existing':
+        return batch.instances
+          .map((instance) => renderEvent('changed', renderInstance(instance, region)))
+          .join('')
+      case 'synced':
+        return renderEvent('synced', {}, batch.change)
+      case 'forgotten':
+        return renderEvent('forgotten', {
+          message: 'It was too long ago: begin anew, without Last-Event-ID.',
+        })
+      case 'changes':
+        return batch.changes
+          .filter((change) => concerns(change, what))
+          .map(textOf)
+          .join('')
+    }
   }
 }
+
+const renderEvent = (event: string, data: object, id?: number): string =>
+  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
 
 function parseLastEventId(request: FastifyRequest): number | undefined {
   const header = request.headers['last-event-id']

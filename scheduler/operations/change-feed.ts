@@ -12,6 +12,9 @@ export interface ChangeFeed {
 
 const windowSize = 5000
 const readLimit = 500
+/** Between two reads, for each who waits: where many watch, what comes meanwhile is told together. */
+const gatherMsPerWatcher = 0.1
+const longestGatherMs = 100
 /** Behind nudges: another process may write too. */
 const pollIntervalMs = 1000
 
@@ -28,16 +31,27 @@ export function createChangeFeed({
   let isStale = true
   let reading: Promise<void> | undefined
   const waiting = new Set<() => void>()
+  /** As many as waited when they were last woken. */
+  let watchers = 0
+  /** Everybody at one position gets the same outcome, so that it is rendered once. */
+  let shared = new Map<number, ReadChangesOutcome>()
+  let lastReadMs = Number.NEGATIVE_INFINITY
 
   const markStale = () => {
     isStale = true
+    watchers = waiting.size
     for (const wake of waiting) wake()
     waiting.clear()
   }
   const stops = [store.onWrite(markStale), clock.every(pollIntervalMs, markStale)]
 
   async function read(): Promise<void> {
+    const gatherMs = Math.min(watchers * gatherMsPerWatcher, longestGatherMs)
+    const sinceLastMs = clock.monotonicMs() - lastReadMs
+    if (sinceLastMs < gatherMs) await clock.sleep(gatherMs - sinceLastMs)
+    lastReadMs = clock.monotonicMs()
     isStale = false
+    shared = new Map()
     const { from, through } = span ?? (await beginning())
     const outcome = await store.readChangesAfter({ after: through, limit: readLimit })
     if (outcome.kind === 'forgotten') {
@@ -73,7 +87,15 @@ export function createChangeFeed({
         const { from, through } = span
         if (after < from || after > through) return store.readChangesAfter({ after, limit: readLimit })
         if (after < through) {
-          return { kind: 'changes', changes: changes.slice(firstAfter(changes, after)), through }
+          const known = shared.get(after)
+          if (known !== undefined) return known
+          const outcome = {
+            kind: 'changes',
+            changes: changes.slice(firstAfter(changes, after)),
+            through,
+          } as const
+          shared.set(after, outcome)
+          return outcome
         }
         if (!isStale) await untilWoken(waiting, signal)
       }
@@ -87,10 +109,13 @@ export function createChangeFeed({
 
 async function untilWoken(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
   const woken = Promise.withResolvers<void>()
-  waiting.add(woken.resolve)
-  signal.addEventListener('abort', () => woken.resolve(), { once: true })
+  const wake = () => woken.resolve()
+  waiting.add(wake)
+  signal.addEventListener('abort', wake)
   await woken.promise
-  waiting.delete(woken.resolve)
+  // A watch lasts for hours and waits thousands of times on one signal.
+  signal.removeEventListener('abort', wake)
+  waiting.delete(wake)
 }
 
 /** The window is in order: found by halving. */

@@ -1,7 +1,10 @@
+import type PQueue from 'p-queue'
 import type { InstanceUid, ProjectId } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../model/instance.ts'
 import type { InstanceChange } from '../store/store.ts'
 import type { OperationPorts } from './ports.ts'
+
+export type { InstanceChange }
 
 export interface WatchRequest {
   readonly project: ProjectId
@@ -11,37 +14,36 @@ export interface WatchRequest {
   readonly after?: number
 }
 
-export type WatchEvent =
-  /** `change` is absent while what there is is told: nothing can go on from the middle of that. */
-  | { readonly kind: 'changed'; readonly change?: number; readonly instance: InstanceRecord }
-  | { readonly kind: 'deleted'; readonly change: number; readonly uid: InstanceUid; readonly id: string }
+export type WatchBatch =
+  /** What there is; nothing can go on from the middle of that. */
+  | { readonly kind: 'existing'; readonly instances: readonly InstanceRecord[] }
   /** All that there was has been told. */
   | { readonly kind: 'synced'; readonly change: number }
+  /** Of every project: the same object for all who are at the same place, so that it is rendered once. */
+  | { readonly kind: 'changes'; readonly changes: readonly InstanceChange[] }
   /** It was too long ago: the watcher has to begin anew. */
   | { readonly kind: 'forgotten' }
 
-const pageSize = 500
+const pageSize = 50
 
 /** Never ends by itself. The latest state of each instance arrives; states in between may be left out. */
 export async function* watchInstances(
   request: WatchRequest,
-  { store, feed }: Pick<OperationPorts, 'store' | 'feed'>,
+  { store, feed, listing }: Pick<OperationPorts, 'store' | 'feed'> & { readonly listing: PQueue },
   signal: AbortSignal,
-): AsyncGenerator<WatchEvent> {
+): AsyncGenerator<WatchBatch> {
   let position = request.after ?? (await store.readChangePosition())
   if (request.after === undefined) {
-    for await (const instance of listAll(request, store)) yield { kind: 'changed', instance }
+    for await (const instances of listAll(request, store, listing)) yield { kind: 'existing', instances }
     yield { kind: 'synced', change: position }
   }
   for (;;) {
     const outcome = await feed.next(position, signal)
     if (outcome.kind === 'forgotten') {
-      yield { kind: 'forgotten' }
+      yield outcome
       return
     }
-    for (const change of outcome.changes) {
-      if (concerns(change, request)) yield eventOf(change)
-    }
+    if (outcome.changes.length > 0) yield outcome
     position = outcome.through
   }
 }
@@ -49,29 +51,26 @@ export async function* watchInstances(
 async function* listAll(
   { project, uid }: WatchRequest,
   store: OperationPorts['store'],
-): AsyncGenerator<InstanceRecord> {
+  listing: PQueue,
+): AsyncGenerator<readonly InstanceRecord[]> {
   if (uid !== undefined) {
     const one = await store.findInstance(project, uid)
-    if (one !== undefined) yield one
+    if (one !== undefined) yield [one]
     return
   }
   for (let after: { value: number; uid: InstanceUid } | undefined, isLast = false; !isLast; ) {
     const from = after === undefined ? {} : { after }
-    const page = await store.listInstances({ project, limit: pageSize, ...from })
-    yield* page
+    // In a queue: a thousand clients that come back at once must not fill the memory.
+    const page = await listing.add(() => store.listInstances({ project, limit: pageSize, ...from }))
+    if (page.length > 0) yield page
     const last = page.at(-1)
     isLast = page.length < pageSize || last === undefined
     if (last !== undefined) after = { value: last.createdAtMs, uid: last.uid }
   }
 }
 
-function concerns(change: InstanceChange, { project, uid }: WatchRequest): boolean {
+/** Whether a change is one that was asked for. */
+export function concerns(change: InstanceChange, { project, uid }: WatchRequest): boolean {
   const subject = change.kind === 'changed' ? change.instance : change
   return subject.project === project && (uid === undefined || subject.uid === uid)
-}
-
-function eventOf(change: InstanceChange): WatchEvent {
-  if (change.kind === 'changed') return change
-  const { uid, id } = change
-  return { kind: 'deleted', change: change.change, uid, id }
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { HostId, InstanceUid, ProjectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
 import type { ListInstances } from '../store.ts'
@@ -36,18 +37,17 @@ export async function listInstances(tx: Tx, input: ListInstances): Promise<reado
   const { order = { field: 'createdAt', isDescending: false }, filter, after } = input
   const direction = order.isDescending ? 'desc' : 'asc'
   const beyond = order.isDescending ? '<' : '>'
-  // Uids are made in the order of time, and their index is there: the time itself needs none.
+  // Uids are made in the order of time, and their index is there: the time itself needs none. Names are unique.
   const column = order.field === 'createdAt' ? 'uid' : orderColumns[order.field]
   let query = tx.selectFrom('instances').selectAll().where('project', '=', input.project)
   if (filter !== undefined) query = query.where((where) => whereFilter(where, filter))
   if (after !== undefined) {
-    query = query.where(({ eb, and, or }) =>
-      column === 'uid'
-        ? eb('uid', beyond, after.uid)
-        : or([
-            eb(column, beyond, after.value as never),
-            and([eb(column, '=', after.value as never), eb('uid', beyond, after.uid)]),
-          ]),
+    const sign = sql.raw(beyond)
+    query = query.where(
+      column === 'updated_at_ms'
+        ? // As a pair, so that the index is entered where the page begins.
+          sql<boolean>`(updated_at_ms, uid) ${sign} (${after.value}, ${after.uid})`
+        : sql<boolean>`${sql.ref(column)} ${sign} ${column === 'uid' ? after.uid : after.value}`,
     )
   }
   if (column !== 'uid') query = query.orderBy(column, direction)

@@ -15,6 +15,7 @@ import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
 import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import type { Catalogue, CatalogueNetwork } from '../../../scheduler/model/catalogue.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
@@ -34,7 +35,13 @@ export interface Answer {
 }
 
 export async function startRegion(
-  options: { hosts?: number; log?: Logger; requestsPerMinute?: number; connected?: () => boolean } = {},
+  options: {
+    hosts?: number
+    log?: Logger
+    requestsPerMinute?: number
+    connected?: () => boolean
+    ipv4Cidr?: string
+  } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
   const log = options.log ?? silentLogger
@@ -60,7 +67,7 @@ export async function startRegion(
     },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
     queries: { readSerial: async () => serial.reading },
-    catalogue: catalogueOf(readSettings(settingsFile)),
+    catalogue: exampleCatalogue(options.ipv4Cidr),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -120,6 +127,16 @@ export async function startRegion(
       rmSync(folder, { recursive: true })
     },
   }
+}
+
+/** The example's, with another range of addresses where many are needed. */
+function exampleCatalogue(ipv4Cidr: string | undefined): Catalogue {
+  const catalogue = catalogueOf(readSettings(settingsFile))
+  if (ipv4Cidr === undefined) return catalogue
+  const wide = (network: CatalogueNetwork) =>
+    network.vlan === 0 ? { ...network, subnet: { ...network.subnet, ipv4Cidr } } : network
+  const projects = catalogue.projects.map((project) => ({ ...project, networks: project.networks.map(wide) }))
+  return { ...catalogue, projects }
 }
 
 interface Call {
