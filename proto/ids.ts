@@ -9,9 +9,11 @@ export type HostId = Branded<'HostId'>
 export type ProjectId = Branded<'ProjectId'>
 export type ZoneId = Branded<'ZoneId'>
 export type NetworkUid = Branded<'NetworkUid'>
-/** domain:bus:device.function, e.g. 0000:3b:00.0 */
+/** Of a network, a subnet, an image …: server-made, never reused. */
+export type ResourceUid = Branded<'ResourceUid'>
 /** A user's request: the UUID (v7) under which its end is told. */
 export type OperationId = Branded<'OperationId'>
+/** domain:bus:device.function, e.g. 0000:3b:00.0 */
 export type PciAddress = Branded<'PciAddress'>
 
 export const instanceUid = (value: string): InstanceUid => value as InstanceUid
@@ -19,6 +21,7 @@ export const hostId = (value: string): HostId => value as HostId
 export const projectId = (value: string): ProjectId => value as ProjectId
 export const zoneId = (value: string): ZoneId => value as ZoneId
 export const networkUid = (value: string): NetworkUid => value as NetworkUid
+export const resourceUid = (value: string): ResourceUid => value as ResourceUid
 export const operationId = (value: string): OperationId => value as OperationId
 export const pciAddress = (value: string): PciAddress => value as PciAddress
 

@@ -5,7 +5,6 @@ import { ConfigError, readConfigFile } from '../lib/config.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
-import type { Catalogue } from './model/catalogue.ts'
 
 const closed = { additionalProperties: false } as const
 const resourceId = Type.String({ maxLength: 63, pattern: resourceIdPattern })
@@ -14,6 +13,7 @@ const port = Type.Integer({ minimum: 0, maximum: 65_535 })
 const path = Type.String({ minLength: 1 })
 const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const blob = Type.Object({ url: path, sha256 }, closed)
+const vlan = Type.Integer({ minimum: 1, maximum: 4094 })
 const uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
 
 const acceleratorType = Type.Object(
@@ -73,6 +73,7 @@ const image = Type.Object(
 const network = Type.Object(
   {
     id: resourceId,
+    description: Type.Optional(Type.String()),
     uid: uuid,
     subnet: Type.Object({ id: resourceId, ipv4Cidr: Type.String() }, closed),
     vlan: Type.Integer({ minimum: 0, maximum: 4094, default: 0 }),
@@ -85,6 +86,7 @@ const project = Type.Object(
   {
     id: resourceId,
     displayName: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
     networks: Type.Array(network, { minItems: 1 }),
   },
   closed,
@@ -145,8 +147,10 @@ export const Settings = Type.Object(
     auth: AuthSettings,
     hostnameTemplate: Type.String({ default: '[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal' }),
     zones: Type.Array(zone, { minItems: 1 }),
+    /** VLANs that networks made by request get, each its own. Without it they are local to each host. */
+    vlanPool: Type.Optional(Type.Object({ first: vlan, last: vlan }, closed)),
     images: Type.Array(image, { default: [] }),
-    projects: Type.Array(project, { minItems: 1 }),
+    projects: Type.Array(project, { default: [] }),
   },
   closed,
 )
@@ -157,19 +161,17 @@ export type AuthSettings = Static<typeof AuthSettings>
 /** Reads and checks the whole file; throws a ConfigError that names every mistake of a kind at once. */
 export function readSettings(file: string): Settings {
   const settings = readConfigFile(Settings, file)
-  const problems = [...findSettingProblems(settings), ...findCatalogueProblems(catalogueOf(settings))]
+  const problems = [...findSettingProblems(settings), ...findCatalogueProblems(settings)]
   if (problems.length > 0) throw new ConfigError(`Settings file ${file}: ${problems.join(' ')}`)
   return settings
 }
 
-export function catalogueOf(settings: Settings): Catalogue {
-  const { region, zones, images, projects, hostnameTemplate } = settings
-  return { region, zones, images, projects, hostnameTemplate }
-}
-
 /** What the file says that can not work: a sentence each. */
-export function findSettingProblems({ auth, agents }: Settings): readonly string[] {
+export function findSettingProblems({ auth, agents, vlanPool }: Settings): readonly string[] {
   const problems: string[] = []
+  if (vlanPool !== undefined && vlanPool.first > vlanPool.last) {
+    problems.push(`vlanPool goes from ${vlanPool.first} to ${vlanPool.last}: write the lower one first.`)
+  }
   if (auth.jwksUri !== undefined && auth.jwks !== undefined) {
     problems.push('auth has both jwksUri and jwks: leave one out, or both to ask the issuer itself.')
   }

@@ -92,9 +92,42 @@ const catalogue = {
   ),
 
   // State
-  NAME_TAKEN: entry<{ id: string }>(
+  NAME_TAKEN: entry<{ noun?: string; id: string }>(
     409,
-    ({ id }) => `The project has an instance named ${id} already; choose another id, or leave it out.`,
+    ({ noun = 'instance', id }) =>
+      `There is ${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun} named ${id} already; choose another id.`,
+  ),
+  RESOURCE_IN_USE: entry<{ noun: string; id: string; by: readonly { noun: string; id: string }[] }>(
+    409,
+    ({ noun, id, by }) =>
+      `The ${noun} ${id} is in use by ${by.map((user) => `${user.noun} ${user.id}`).join(', ')}; delete that first.`,
+  ),
+  RESOURCE_DECLARED: entry<{ noun: string; id: string }>(
+    409,
+    ({ noun, id }) =>
+      `The ${noun} ${id} is declared in the scheduler's settings file: change it there, and start the scheduler again.`,
+  ),
+  NETWORK_HAS_SUBNET: entry<{ subnet: string }>(
+    409,
+    ({ subnet }) =>
+      `The network has the subnet ${subnet}, and can have one; make another network for another range.`,
+  ),
+  SUBNET_OVERLAPS: entry<{ ipv4Cidr: string; subnet: string }>(
+    409,
+    ({ ipv4Cidr, subnet }) =>
+      `${ipv4Cidr} overlaps the project's subnet ${subnet}; choose another range, or leave ipv4Cidr out.`,
+  ),
+  SUBNETS_EXHAUSTED: entry<{ pool: string }>(
+    409,
+    ({ pool }) => `The project has no free range left in ${pool}; give an ipv4Cidr of another.`,
+  ),
+  VLAN_IN_USE: entry<{ vlan: number }>(
+    409,
+    ({ vlan }) => `VLAN ${vlan} belongs to another network; choose another, or leave vlan out.`,
+  ),
+  VLANS_EXHAUSTED: entry<object>(
+    409,
+    () => 'All VLANs of this region are taken; delete a network, or ask an operator for more.',
   ),
   ADDRESS_IN_USE: entry<{ address: string }>(
     409,
@@ -112,7 +145,7 @@ const catalogue = {
   IDEMPOTENCY_KEY_SPENT: entry<{ key: string; uid: string }>(
     409,
     ({ key, uid }) =>
-      `The idempotency key ${key} was used for instance ${uid}, which has been deleted since; use a new key for a new request.`,
+      `The idempotency key ${key} was used for ${uid}, which has been deleted since; use a new key for a new request.`,
   ),
   SERIAL_NOT_KEPT: entry<{ id: string }>(
     409,
@@ -123,7 +156,7 @@ const catalogue = {
   REVISION_MISMATCH: entry<{ revision: number }>(
     412,
     ({ revision }) =>
-      `The instance has changed: its ETag is "${revision}" by now. Read it again, then repeat the request.`,
+      `It has changed: its ETag is "${revision}" by now. Read it again, then repeat the request.`,
   ),
   BODY_TOO_LARGE: entry<{ limitBytes: number }>(
     413,
@@ -176,6 +209,11 @@ const catalogue = {
     422,
     ({ count }) => `${count} disks are marked as boot disk; mark one.`,
   ),
+  IMAGE_OBSOLETE: entry<{ image: string; instead: string }>(
+    422,
+    ({ image, instead }) => `The image ${image} is obsolete and makes no new disks${instead}.`,
+  ),
+  INVALID_RANGE: said(422),
   NO_DEFAULT_IMAGE: entry<{ type: string }>(
     422,
     ({ type }) => `The instance type ${type} has no default image; give a boot disk with a source.`,
@@ -187,6 +225,10 @@ const catalogue = {
   ADDRESS_RESERVED: entry<{ address: string; why: string }>(
     422,
     ({ address, why }) => `The address ${address} is the subnet's ${why}; choose another.`,
+  ),
+  NO_SUBNET: entry<{ network: string }>(
+    422,
+    ({ network }) => `The network ${network} has no subnet yet; make one in it first.`,
   ),
   NO_IPV6: entry<{ subnet: string }>(
     422,

@@ -9,7 +9,8 @@ import { systemRandom } from '../lib/random.ts'
 import { createTurns } from '../lib/turns.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
-import { catalogueOf, readSettings, type Settings } from './config.ts'
+import { openCatalogue } from './catalogue/live-catalogue.ts'
+import { readSettings, type Settings } from './config.ts'
 import { createChangeFeed } from './operations/change-feed.ts'
 import { Holds } from './operations/holds.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
@@ -51,13 +52,13 @@ async function main(): Promise<void> {
 async function startScheduler(settings: Settings, log: Logger) {
   const clock = systemClock
   const random = systemRandom
-  const catalogue = catalogueOf(settings)
   const store = await openSqliteStore({ path: settings.store.path, log })
   void store.failed.then((err) => {
     // Nothing can be promised any more; the service manager starts it anew.
     log.error({ err }, 'The store has ended: closing.')
     process.exit(1)
   })
+  const catalogue = await openCatalogue({ store, settings, clock })
   const agents = await startAgentServer({
     host: settings.agents.host,
     port: settings.agents.port,

@@ -3,7 +3,7 @@
 // demand (placement's words), address claims (the store's words).
 // Never: chooses a host, looks at capacity, makes up an id, reads a clock.
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type NetworkUid, networkUid, zoneId } from '../../proto/ids.ts'
+import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { Demand } from '../model/placement.ts'
@@ -37,6 +37,8 @@ export interface AdmittedInstance {
   readonly spec: InstanceSpec
   readonly demand: Demand
   readonly addresses: readonly AddressDemand[]
+  /** Resources that can't go before it. */
+  readonly uses: readonly ResourceUid[]
 }
 
 export type Admission =
@@ -88,7 +90,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
     kind: 'admitted',
     id,
     details,
-    spec: renderSpec({ id, zone, type, details, disks, nics }, context),
+    spec: renderSpec({ ...parts, id, details }, context),
     demand: {
       zone: zoneId(zone.id),
       vcpus: type.vcpus,
@@ -98,13 +100,18 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
     },
     addresses: nics.map(claimAddress),
+    uses: [
+      context.project.meta.uid,
+      ...nics.flatMap(({ network, subnet }) => [network.meta.uid, subnet.meta.uid]),
+      ...disks.flatMap(({ image }) => image?.meta.uid ?? []),
+    ],
   }
 }
 
 function renderDetails(
   request: InstanceRequest,
   id: string,
-  { zone, type, disks, nics, gpus }: Parts,
+  { zone, path, disks, nics, gpus }: Parts,
   { catalogue, project }: AdmissionContext,
 ): InstanceDetails {
   const paths = resourcePaths(catalogue.region)
@@ -114,7 +121,7 @@ function renderDetails(
     ...(request.displayName === undefined ? {} : { displayName: request.displayName }),
     ...(request.description === undefined ? {} : { description: request.description }),
     labels: request.labels ?? {},
-    type: paths.instanceType(zone.id, type.id),
+    type: path,
     instanceMetadata: request.instanceMetadata ?? [],
     hostname: request.hostname ?? renderHostname(catalogue.hostnameTemplate, names),
     disks: disks.map((disk) => disk.details),
@@ -124,11 +131,11 @@ function renderDetails(
   }
 }
 
-function claimAddress({ details, network }: ResolvedNic): AddressDemand {
-  const { gateway, service } = subnetAddresses(network.subnet)
+function claimAddress({ details, network, subnet }: ResolvedNic): AddressDemand {
+  const { gateway, service } = subnetAddresses(subnet)
   return {
-    networkUid: networkUid(network.uid),
-    ipv4Cidr: network.subnet.ipv4Cidr,
+    networkUid: networkUid(network.meta.uid),
+    ipv4Cidr: subnet.ipv4Cidr,
     reservedIpv4: [gateway, service],
     ...(details.ipv4Address === undefined ? {} : { requestedIpv4: details.ipv4Address }),
     macAddress: details.macAddress,

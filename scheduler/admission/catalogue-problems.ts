@@ -1,6 +1,12 @@
-import ipaddr from 'ipaddr.js'
-import type { Catalogue, CatalogueImage, CatalogueNetwork, Project, Zone } from '../model/catalogue.ts'
+import type { Settings } from '../config.ts'
 import { checkHostname, renderHostname } from './hostname.ts'
+import { findCidrTrouble } from './subnet.ts'
+
+type Catalogue = Pick<Settings, 'zones' | 'images' | 'projects' | 'hostnameTemplate'>
+type Zone = Settings['zones'][number]
+type Image = Settings['images'][number]
+type Project = Settings['projects'][number]
+type Network = Project['networks'][number]
 
 /** What is wrong with a catalogue beyond its shape: a sentence each, for the operator who wrote it. */
 export function findCatalogueProblems(catalogue: Catalogue): readonly string[] {
@@ -23,7 +29,7 @@ function repeated(what: string, list: readonly { readonly id: string }[], where 
   return [...twice].map((id) => `The ${what} ${id} is declared more than once${where}; keep one.`)
 }
 
-function repeatedUids(networks: readonly CatalogueNetwork[]): readonly string[] {
+function repeatedUids(networks: readonly Network[]): readonly string[] {
   return repeated(
     'network uid',
     networks.map(({ uid }) => ({ id: uid })),
@@ -66,27 +72,24 @@ function projectProblems({ id, networks }: Project): readonly string[] {
   ]
 }
 
-function cidrProblems({ id, subnet }: CatalogueNetwork, where: string): readonly string[] {
-  const { ipv4Cidr } = subnet
-  const subject = `The subnet ${subnet.id} of network ${id}${where}`
-  if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(ipv4Cidr)) {
-    return [`${subject} has "${ipv4Cidr}" as ipv4Cidr; write it as in 10.0.0.0/24.`]
-  }
-  const [, prefix] = ipaddr.IPv4.parseCIDR(ipv4Cidr)
-  if (prefix < 8 || prefix > 29) return [`${subject} is /${prefix}; /8 to /29 are possible.`]
-  const network = `${ipaddr.IPv4.networkAddressFromCIDR(ipv4Cidr).toString()}/${prefix}`
-  return network === ipv4Cidr ? [] : [`${subject} has host bits set in ${ipv4Cidr}; write ${network}.`]
+function cidrProblems({ id, subnet }: Network, where: string): readonly string[] {
+  const trouble = findCidrTrouble(subnet.ipv4Cidr)
+  return trouble === undefined ? [] : [`The subnet ${subnet.id} of network ${id}${where} ${trouble}`]
 }
 
-function imageProblems({ id, url, directKernel }: CatalogueImage): readonly string[] {
+function imageProblems({ id, url, directKernel }: Image): readonly string[] {
   const urls = [
     url,
     ...(directKernel === undefined ? [] : [directKernel.kernel.url, directKernel.initrd.url]),
   ]
   return urls
-    .filter((candidate) => !/^(file:\/\/\/|https?:\/\/)/.test(candidate) || !URL.canParse(candidate))
+    .filter((candidate) => !isImageUrl(candidate))
     .map((candidate) => `The image ${id} has the url ${candidate}; write file:///…, http://… or https://….`)
 }
+
+/** Where hosts can fetch an image from. */
+export const isImageUrl = (url: string): boolean =>
+  /^(file:\/\/\/|https?:\/\/)/.test(url) && URL.canParse(url)
 
 function templateProblems(template: string): readonly string[] {
   const example = renderHostname(template, { instance: 'instance-a', zone: 'zone-a', project: 'project-a' })

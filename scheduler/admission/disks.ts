@@ -1,15 +1,9 @@
 import { type Problem, problem } from '../errors.ts'
 import type { CatalogueImage, InstanceType } from '../model/catalogue.ts'
 import type { InstanceDisk } from '../model/instance.ts'
+import { insteadOf, resolveImage } from './image.ts'
 import type { DiskRequest } from './instance-request.ts'
-import {
-  type AdmissionContext,
-  allResolved,
-  type Resolution,
-  refusedWith,
-  resolved,
-  resolveReference,
-} from './resolution.ts'
+import { type AdmissionContext, allResolved, type Resolution, refusedWith, resolved } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
 
 export interface ResolvedDisk {
@@ -84,22 +78,18 @@ function resolveDisk(
   return resolved({ details, ...(image === undefined ? {} : { image: image.value }) })
 }
 
-function resolveImage(text: string, field: string, context: AdmissionContext): Resolution<CatalogueImage> {
-  const reference = resolveReference({ text, field, collection: 'images' }, context)
-  if (reference.kind === 'refused') return reference
-  const { id } = reference.value
-  const image = context.catalogue.images.find((candidate) => candidate.id === id)
-  if (image !== undefined) return resolved(image)
-  const known = context.catalogue.images.map((candidate) => candidate.id)
-  return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Image', id, known }, field))
-}
-
 /** What the owner should know about disks that are made as asked. */
 export function diskWarnings(disks: readonly ResolvedDisk[]): readonly string[] {
-  return disks
+  const readOnly = disks
     .filter(({ details }) => details.boot && details.mode === 'READ_ONLY')
     .map(
       ({ details }) =>
         `Warning: the boot disk ${details.deviceName} is READ_ONLY as asked; most systems do not boot from one.`,
     )
+  const deprecated = disks.flatMap(({ image }) =>
+    image?.deprecation?.state === 'DEPRECATED'
+      ? [`Warning: the image ${image.id} is deprecated${insteadOf(image)}.`]
+      : [],
+  )
+  return [...readOnly, ...deprecated]
 }

@@ -1,10 +1,11 @@
 import { problem } from '../errors.ts'
-import type { AcceleratorType } from '../model/catalogue.ts'
+import type { AcceleratorType, Zone } from '../model/catalogue.ts'
 import type { GpuRequest } from './instance-request.ts'
 import type { TypeInZone } from './instance-type.ts'
 import {
   type AdmissionContext,
   allResolved,
+  type ReferenceContext,
   type Resolution,
   refusedWith,
   resolved,
@@ -19,7 +20,7 @@ export interface GpuDemand {
 /** Accelerator types of the zone with how many of each; equal types are added up. */
 export function resolveGpus(
   gpus: readonly GpuRequest[],
-  { zone, type }: TypeInZone,
+  { zone, type }: Pick<TypeInZone, 'zone' | 'type'>,
   context: AdmissionContext,
 ): Resolution<readonly GpuDemand[]> {
   if (type.gpus !== undefined) {
@@ -29,7 +30,7 @@ export function resolveGpus(
   }
   const types = allResolved(
     gpus.map((gpu, index) =>
-      resolveAcceleratorType(gpu.type, `gpus[${index}].type`, { zone, type }, context),
+      resolveAcceleratorType({ text: gpu.type, field: `gpus[${index}].type` }, zone, context),
     ),
   )
   if (types.kind === 'refused') return types
@@ -48,11 +49,10 @@ export function resolveGpus(
   return resolved([...totals].map(([accelerator, { count }]) => ({ type: accelerator.id, count })))
 }
 
-function resolveAcceleratorType(
-  text: string,
-  field: string,
-  { zone }: TypeInZone,
-  context: AdmissionContext,
+export function resolveAcceleratorType(
+  { text, field }: { text: string; field: string },
+  zone: Zone,
+  context: ReferenceContext,
 ): Resolution<AcceleratorType> {
   const reference = resolveReference({ text, field, collection: 'accelerator-types' }, context)
   if (reference.kind === 'refused') return reference

@@ -7,10 +7,13 @@ import {
   resolved,
   resolveReference,
 } from './resolution.ts'
+import { resourcePaths } from './resource-path.ts'
 
 export interface TypeInZone {
   readonly zone: Zone
   readonly type: InstanceType
+  /** As answers have it. */
+  readonly path: string
 }
 
 const field = 'type'
@@ -19,28 +22,56 @@ const field = 'type'
 export function resolveInstanceType(text: string, context: AdmissionContext): Resolution<TypeInZone> {
   const reference = resolveReference({ text, field, collection: 'instance-types' }, context)
   if (reference.kind === 'refused') return reference
-  const { id, zone: zoneId } = reference.value
+  const { id, zone: zoneId, project } = reference.value
+  const paths = resourcePaths(context.catalogue.region)
+  const own = findOwnType(id, context, paths)
+  if (project !== undefined) {
+    if (own !== undefined) return resolved(own)
+    const known = context.project.instanceTypes.map((type) => type.id)
+    return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Instance type', id, known }, field))
+  }
 
   const zones = context.catalogue.zones.filter((zone) => zoneId === undefined || zone.id === zoneId)
   if (zones.length === 0) {
     const known = context.catalogue.zones.map((zone) => zone.id)
     return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Zone', id: zoneId ?? '', known }, field))
   }
-  const found = zones.map((zone) => ({ zone, type: typeOf(zone, id) })).filter(hasType)
+  const inZones = zones
+    .map((zone) => ({ zone, type: typeOf(zone, id), path: paths.instanceType(zone.id, id) }))
+    .filter(hasType)
+  const found = own === undefined || zoneId !== undefined ? inZones : [...inZones, own]
   const [only, ...others] = found
   if (only !== undefined && others.length === 0) return resolved(only)
   if (only !== undefined) {
-    const where = found.map(({ zone }) => `zone ${zone.id}`)
+    const where = found.map(({ zone, path }) =>
+      path === own?.path ? `project ${context.project.id}` : `zone ${zone.id}`,
+    )
     return refusedWith(problem('REFERENCE_AMBIGUOUS', { what: 'Instance type', id, where }, field))
   }
   if (id.startsWith('custom-'))
     return refusedWith(problem('INVALID_CUSTOM_TYPE', { message: customRule }, field))
-  const known = zones.flatMap((zone) => zone.instanceTypes.map((type) => type.id))
+  const known = [
+    ...zones.flatMap((zone) => zone.instanceTypes.map((type) => type.id)),
+    ...context.project.instanceTypes.map((type) => type.id),
+  ]
   return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Instance type', id, known }, field))
 }
 
-const hasType = (candidate: { zone: Zone; type: InstanceType | undefined }): candidate is TypeInZone =>
-  candidate.type !== undefined
+/** One that the project has made for itself. */
+function findOwnType(
+  id: string,
+  { catalogue, project }: AdmissionContext,
+  paths: ReturnType<typeof resourcePaths>,
+): TypeInZone | undefined {
+  const type = project.instanceTypes.find((candidate) => candidate.id === id)
+  const zone = catalogue.zones.find((candidate) => candidate.id === type?.zone)
+  if (type === undefined || zone === undefined) return undefined
+  return { zone, type, path: paths.projectInstanceType(project.id, id) }
+}
+
+const hasType = (
+  candidate: Omit<TypeInZone, 'type'> & { readonly type: InstanceType | undefined },
+): candidate is TypeInZone => candidate.type !== undefined
 
 const typeOf = (zone: Zone, id: string): InstanceType | undefined =>
   zone.instanceTypes.find((type) => type.id === id) ?? parseCustomType(id)

@@ -1,5 +1,5 @@
 import { type Problem, problem } from '../errors.ts'
-import type { CatalogueNetwork } from '../model/catalogue.ts'
+import type { CatalogueNetwork, CatalogueSubnet } from '../model/catalogue.ts'
 import type { InstanceNic } from '../model/instance.ts'
 import type { NicRequest } from './instance-request.ts'
 import {
@@ -16,6 +16,7 @@ import { isIpv4Address, isUsableAddress, subnetAddresses } from './subnet.ts'
 export interface ResolvedNic {
   readonly details: InstanceNic
   readonly network: CatalogueNetwork
+  readonly subnet: CatalogueSubnet
 }
 
 const defaultNetwork = 'default'
@@ -37,15 +38,20 @@ function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): 
   const found = resolveNetwork(nic, field, context)
   if (found.kind === 'refused') return found
   const network = found.value
-  const problems = [...checkAddresses(nic, field, network), ...checkVlan(nic, field, network)]
+  const { subnet } = network
+  if (subnet === undefined) {
+    return refusedWith(problem('NO_SUBNET', { network: network.id }, `${field}.network`))
+  }
+  const problems = [...checkAddresses(nic, field, subnet), ...checkVlan(nic, field, network)]
   if (problems.length > 0) return refusedWith(...problems)
   const paths = resourcePaths(context.catalogue.region)
   return resolved({
     network,
+    subnet,
     details: {
       name: `nic${index}`,
       network: paths.network(context.project.id, network.id),
-      subnet: paths.subnet(context.project.id, network.subnet.id),
+      subnet: paths.subnet(context.project.id, subnet.id),
       ...(nic.ipv4Address === undefined ? {} : { ipv4Address: nic.ipv4Address }),
       ...(network.vlan === 0 ? {} : { vlan: network.vlan }),
       macAddress: context.identity.macAddresses[index] ?? '',
@@ -82,7 +88,7 @@ function resolveNetwork(
   }
   if (named?.kind === 'refused') return named
   const candidates = named === undefined ? networks : [named.value]
-  const holders = candidates.filter((network) => network.subnet.id === subnet.value.id)
+  const holders = candidates.filter((network) => network.subnet?.id === subnet.value.id)
   const [holder] = holders
   if (holder !== undefined && holders.length === 1) return resolved(holder)
   const { id } = subnet.value
@@ -90,13 +96,12 @@ function resolveNetwork(
     const where = holders.map((network) => `network ${network.id}`)
     return refusedWith(problem('REFERENCE_AMBIGUOUS', { what: 'Subnet', id, where }, at.field))
   }
-  const known = candidates.map((network) => network.subnet.id)
+  const known = candidates.flatMap((network) => network.subnet?.id ?? [])
   return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Subnet', id, known }, at.field))
 }
 
-function checkAddresses(nic: NicRequest, field: string, network: CatalogueNetwork): readonly Problem[] {
+function checkAddresses(nic: NicRequest, field: string, subnet: CatalogueSubnet): readonly Problem[] {
   const problems: Problem[] = []
-  const { subnet } = network
   if (nic.ipv6Address !== undefined) {
     problems.push(problem('NO_IPV6', { subnet: subnet.id }, `${field}.ipv6Address`))
   }
@@ -106,7 +111,7 @@ function checkAddresses(nic: NicRequest, field: string, network: CatalogueNetwor
   return problems
 }
 
-function checkIpv4(address: string, field: string, subnet: CatalogueNetwork['subnet']): readonly Problem[] {
+function checkIpv4(address: string, field: string, subnet: CatalogueSubnet): readonly Problem[] {
   if (!isIpv4Address(address)) {
     const message = `"${address}" is no IPv4 address; write four numbers as in 10.0.0.7, without leading zeros.`
     return [problem('INVALID_VALUE', { message }, field)]
@@ -129,7 +134,7 @@ function findRepeatedAddresses(nics: readonly ResolvedNic[]): readonly Problem[]
   const seen = new Set<string>()
   return nics.flatMap(({ details, network }, index) => {
     if (details.ipv4Address === undefined) return []
-    const key = `${network.uid} ${details.ipv4Address}`
+    const key = `${network.meta.uid} ${details.ipv4Address}`
     if (!seen.has(key)) {
       seen.add(key)
       return []

@@ -23,6 +23,12 @@ export interface AdmissionContext {
   }
 }
 
+/** What a reference is held against; outside of a project none of a project fits. */
+export interface ReferenceContext extends Pick<AdmissionContext, 'serverHost'> {
+  readonly catalogue: Pick<Catalogue, 'region'>
+  readonly project: Pick<Project, 'id'>
+}
+
 export const resolved = <Value>(value: Value): Resolution<Value> => ({ kind: 'resolved', value })
 export const refusedWith = (...problems: readonly Problem[]) => ({ kind: 'refused', problems }) as const
 
@@ -39,8 +45,8 @@ export const problemsOf = (resolutions: readonly Resolution<unknown>[]): readonl
 /** The id that a reference names, once region and project are found to be the right ones. */
 export function resolveReference(
   target: { readonly text: string; readonly field: string; readonly collection: Collection },
-  context: Pick<AdmissionContext, 'catalogue' | 'project' | 'serverHost'>,
-): Resolution<{ readonly id: string; readonly zone?: string }> {
+  context: ReferenceContext,
+): Resolution<{ readonly id: string; readonly zone?: string; readonly project?: string }> {
   const { field, text, collection } = target
   const { region } = context.catalogue
   const refusal = <R extends Reason>(reason: R, parameters: Parameters<typeof problem<R>>[1]) =>
@@ -56,7 +62,12 @@ export function resolveReference(
   if (reference.project !== undefined && reference.project !== context.project.id) {
     return refusal('WRONG_PROJECT', { given: reference.project, project: context.project.id })
   }
-  return resolved({ id: reference.id, ...(reference.zone === undefined ? {} : { zone: reference.zone }) })
+  const { id, zone, project } = reference
+  return resolved({
+    id,
+    ...(zone === undefined ? {} : { zone }),
+    ...(project === undefined ? {} : { project }),
+  })
 }
 
 function examplesOf(region: string, project: string): Readonly<Record<Collection, string>> {

@@ -9,12 +9,14 @@ export function resourcePaths(region: string) {
     zone: (zone: string) => `${root}/zones/${zone}`,
     instanceType: (zone: string, type: string) => `${root}/zones/${zone}/instance-types/${type}`,
     acceleratorType: (zone: string, type: string) => `${root}/zones/${zone}/accelerator-types/${type}`,
+    projectInstanceType: (project: string, type: string) => `${compute(project)}/instance-types/${type}`,
     image: (image: string) => `${root}/compute/images/${image}`,
     project: (project: string) => `${root}/projects/${project}`,
     instance: (project: string, id: string) => `${compute(project)}/instances/${id}`,
     operation: (project: string, id: string) => `${compute(project)}/operations/${id}`,
     network: (project: string, id: string) => `${compute(project)}/networks/${id}`,
     subnet: (project: string, id: string) => `${compute(project)}/subnets/${id}`,
+    address: (project: string, id: string) => `${compute(project)}/addresses/${id}`,
     host: (host: string) => `${root}/hosts/${host}`,
   }
 }
@@ -30,12 +32,13 @@ export type Reference =
     }
   | { readonly kind: 'malformed' }
 
+/** Where each can live. */
 export const collections = {
-  'instance-types': 'zone',
-  'accelerator-types': 'zone',
-  images: 'region',
-  networks: 'project',
-  subnets: 'project',
+  'instance-types': ['zone', 'project'],
+  'accelerator-types': ['zone'],
+  images: ['region'],
+  networks: ['project'],
+  subnets: ['project'],
 } as const
 
 export type Collection = keyof typeof collections
@@ -52,8 +55,10 @@ export function parseReference(text: string, collection: Collection, serverHost:
   const path = withoutServer(text, serverHost)
   if (path === undefined || path === '') return { kind: 'malformed' }
   if (!path.includes('/')) return { kind: 'id', id: path }
-  const groups = patterns[collections[collection]].exec(path)?.groups
-  if (groups?.['collection'] !== collection) return { kind: 'malformed' }
+  const groups = collections[collection]
+    .map((place) => patterns[place].exec(path)?.groups)
+    .find((found) => found?.['collection'] === collection)
+  if (groups === undefined) return { kind: 'malformed' }
   const { region = '', id = '', zone, project } = groups
   return {
     kind: 'path',

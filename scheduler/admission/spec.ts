@@ -75,17 +75,17 @@ function renderImage({ id, url, sha256, format, metadataFlavour, directKernel }:
   }
 }
 
-function renderNic({ details, network }: ResolvedNic, domain: string) {
-  const { gateway, service } = subnetAddresses(network.subnet)
+function renderNic({ details, network, subnet }: ResolvedNic, domain: string) {
+  const { gateway, service } = subnetAddresses(subnet)
   return {
     name: details.name,
     macAddress: details.macAddress,
     ipv4Address: details.ipv4Address ?? '',
     network: {
-      uid: network.uid,
+      uid: network.meta.uid,
       id: network.id,
       vlan: network.vlan,
-      ipv4Cidr: network.subnet.ipv4Cidr,
+      ipv4Cidr: subnet.ipv4Cidr,
       ipv4Gateway: gateway,
       serviceIpv4: service,
       serviceMac,

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import type { CatalogueNetwork } from '../model/catalogue.ts'
+import type { CatalogueSubnet } from '../model/catalogue.ts'
 
 /** Answers DHCP, DNS and metadata in every network on every host: locally administered, given to no NIC. */
 export const serviceMac = '02:be:72:00:00:01'
@@ -12,7 +12,7 @@ export interface SubnetAddresses {
   readonly service: string
 }
 
-export function subnetAddresses(subnet: CatalogueNetwork['subnet']): SubnetAddresses {
+export function subnetAddresses(subnet: Pick<CatalogueSubnet, 'ipv4Cidr'>): SubnetAddresses {
   const first = ipaddr.IPv4.networkAddressFromCIDR(subnet.ipv4Cidr).toByteArray()
   const last = ipaddr.IPv4.broadcastAddressFromCIDR(subnet.ipv4Cidr).toByteArray()
   // Networks are at least /29 and aligned: neither addition leaves the last byte.
@@ -34,3 +34,22 @@ export function isUsableAddress(address: string, cidr: string): boolean {
     address !== ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString()
   )
 }
+
+/** undefined for a range that guests can have; else the rest of a sentence about the subnet. */
+export function findCidrTrouble(ipv4Cidr: string): string | undefined {
+  if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(ipv4Cidr)) {
+    return `has "${ipv4Cidr}" as ipv4Cidr; write it as in 10.0.0.0/24.`
+  }
+  const [address, prefix] = ipaddr.IPv4.parseCIDR(ipv4Cidr)
+  if (prefix < 8 || prefix > 29) return `is /${prefix}; /8 to /29 are possible.`
+  const network = `${ipaddr.IPv4.networkAddressFromCIDR(ipv4Cidr).toString()}/${prefix}`
+  if (network !== ipv4Cidr) return `has host bits set in ${ipv4Cidr}; write ${network}.`
+  return reservedRanges.has(address.range())
+    ? `is in ${ipv4Cidr}, which no guest can have; 10.0.0.0/8 is a good choice.`
+    : undefined
+}
+
+/** Link-local has the metadata service; the others mean something else to every system. */
+const reservedRanges: ReadonlySet<string> = new Set([
+  ...['unspecified', 'broadcast', 'multicast', 'linkLocal', 'loopback', 'reserved'],
+])

@@ -1,16 +1,28 @@
-import { type Static, Type } from 'typebox'
+import { type Static, type TObject, Type } from 'typebox'
+import { formatTimestamp } from '../../lib/clock.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { subnetAddresses } from '../admission/subnet.ts'
 import type {
   AcceleratorType,
   CatalogueImage,
   CatalogueNetwork,
+  CatalogueSubnet,
   InstanceType,
   Project,
+  ProjectInstanceType,
   Zone,
 } from '../model/catalogue.ts'
+import { deprecationStates } from '../model/catalogue.ts'
+import type { ResourceMeta, StoredAddress } from '../model/resource.ts'
 
 const named = { selfLink: Type.String(), id: Type.String(), description: Type.Optional(Type.String()) }
+
+/** Of what the store keeps. */
+const kept = {
+  uid: Type.String(),
+  createdAt: Type.String({ format: 'date-time' }),
+  updatedAt: Type.String({ format: 'date-time' }),
+}
 
 export const RegionResource = Type.Object(
   {
@@ -31,8 +43,13 @@ export const InstanceTypeResource = Type.Object(
     memoryMib: Type.Integer(),
     gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
     defaultImage: Type.Optional(Type.String()),
+    ...kept,
   },
   { title: 'InstanceType' },
+)
+export const ProjectInstanceTypeResource = Type.Object(
+  { ...InstanceTypeResource.properties, zone: Type.String() },
+  { title: 'ProjectInstanceType' },
 )
 export const AcceleratorTypeResource = Type.Object(
   {
@@ -52,17 +69,24 @@ export const ImageResource = Type.Object(
     format: Type.String(),
     sha256: Type.String(),
     metadataFlavour: Type.String(),
+    deprecation: Type.Optional(
+      Type.Object({
+        state: Type.Enum([...deprecationStates]),
+        replacement: Type.Optional(Type.String()),
+      }),
+    ),
+    ...kept,
   },
   { title: 'Image' },
 )
 export const ProjectResource = Type.Object(
-  { ...named, displayName: Type.Optional(Type.String()) },
+  { ...named, displayName: Type.Optional(Type.String()), ...kept },
   { title: 'Project' },
 )
 export const NetworkResource = Type.Object(
   {
     ...named,
-    uid: Type.String(),
+    ...kept,
     vlan: Type.Optional(Type.Integer()),
     mtu: Type.Integer(),
     subnets: Type.Array(Type.String()),
@@ -75,16 +99,46 @@ export const SubnetResource = Type.Object(
     network: Type.String(),
     ipv4Cidr: Type.String(),
     gatewayAddress: Type.String(),
+    ...kept,
   },
   { title: 'Subnet' },
+)
+export const AddressResource = Type.Object(
+  {
+    ...named,
+    ...kept,
+    address: Type.String(),
+    subnet: Type.String(),
+    status: Type.Enum(['RESERVED', 'IN_USE']),
+    users: Type.Array(Type.String({ description: 'Path of the instance that has it.' })),
+  },
+  { title: 'Address' },
 )
 
 const optional = <Key extends string, Value>(key: Key, value: Value | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [K in Key]?: Value }
 
+function renderMeta(meta: ResourceMeta | undefined): Static<TObject<typeof kept>> {
+  if (meta === undefined) throw new Error('What the store does not keep has no times.')
+  const { uid, createdAtMs, updatedAtMs } = meta
+  return { uid, createdAt: formatTimestamp(createdAtMs), updatedAt: formatTimestamp(updatedAtMs) }
+}
+
 /** Catalogue entries as resources of one region. Where images come from is the operator's business. */
 export function catalogueRenderers(region: string) {
   const paths = resourcePaths(region)
+  const renderType = (zone: string, type: InstanceType) => ({
+    id: type.id,
+    ...optional('description', type.description),
+    vcpus: type.vcpus,
+    memoryMib: type.memoryMib,
+    gpus:
+      type.gpus === undefined
+        ? []
+        : [{ type: paths.acceleratorType(zone, type.gpus.type), count: type.gpus.count }],
+    ...optional('defaultImage', type.defaultImage === undefined ? undefined : paths.image(type.defaultImage)),
+    ...renderMeta(type.meta),
+  })
   return {
     region: (zones: readonly Zone[]): Static<typeof RegionResource> => ({
       selfLink: paths.region,
@@ -99,20 +153,17 @@ export function catalogueRenderers(region: string) {
       status: 'UP',
       region: paths.region,
     }),
-    instanceType: (zone: Zone, type: InstanceType): Static<typeof InstanceTypeResource> => ({
-      selfLink: paths.instanceType(zone.id, type.id),
-      id: type.id,
-      ...optional('description', type.description),
-      vcpus: type.vcpus,
-      memoryMib: type.memoryMib,
-      gpus:
-        type.gpus === undefined
-          ? []
-          : [{ type: paths.acceleratorType(zone.id, type.gpus.type), count: type.gpus.count }],
-      ...optional(
-        'defaultImage',
-        type.defaultImage === undefined ? undefined : paths.image(type.defaultImage),
-      ),
+    instanceType: (zone: string, type: InstanceType): Static<typeof InstanceTypeResource> => ({
+      selfLink: paths.instanceType(zone, type.id),
+      ...renderType(zone, type),
+    }),
+    projectInstanceType: (
+      project: string,
+      type: ProjectInstanceType,
+    ): Static<typeof ProjectInstanceTypeResource> => ({
+      selfLink: paths.projectInstanceType(project, type.id),
+      ...renderType(type.zone, type),
+      zone: paths.zone(type.zone),
     }),
     acceleratorType: (zone: Zone, type: AcceleratorType): Static<typeof AcceleratorTypeResource> => ({
       selfLink: paths.acceleratorType(zone.id, type.id),
@@ -132,26 +183,57 @@ export function catalogueRenderers(region: string) {
       format: image.format,
       sha256: image.sha256,
       metadataFlavour: image.metadataFlavour,
+      ...optional('deprecation', image.deprecation),
+      ...renderMeta(image.meta),
     }),
-    project: ({ id, displayName }: Project): Static<typeof ProjectResource> => ({
+    project: ({ id, displayName, description, meta }: Project): Static<typeof ProjectResource> => ({
       selfLink: paths.project(id),
       id,
       ...optional('displayName', displayName),
+      ...optional('description', description),
+      ...renderMeta(meta),
     }),
-    network: (project: Project, network: CatalogueNetwork): Static<typeof NetworkResource> => ({
-      selfLink: paths.network(project.id, network.id),
-      id: network.id,
-      uid: network.uid,
-      ...optional('vlan', network.vlan === 0 ? undefined : network.vlan),
-      mtu: network.mtu,
-      subnets: [paths.subnet(project.id, network.subnet.id)],
+    network: (
+      project: string,
+      { id, description, vlan, mtu, subnet, meta }: CatalogueNetwork,
+    ): Static<typeof NetworkResource> => ({
+      selfLink: paths.network(project, id),
+      id,
+      ...optional('description', description),
+      ...renderMeta(meta),
+      ...optional('vlan', vlan === 0 ? undefined : vlan),
+      mtu,
+      subnets: subnet === undefined ? [] : [paths.subnet(project, subnet.id)],
     }),
-    subnet: (project: Project, network: CatalogueNetwork): Static<typeof SubnetResource> => ({
-      selfLink: paths.subnet(project.id, network.subnet.id),
-      id: network.subnet.id,
-      network: paths.network(project.id, network.id),
-      ipv4Cidr: network.subnet.ipv4Cidr,
-      gatewayAddress: subnetAddresses(network.subnet).gateway,
+    subnet: (
+      project: string,
+      { network, subnet }: { network: CatalogueNetwork; subnet: CatalogueSubnet },
+    ): Static<typeof SubnetResource> => ({
+      selfLink: paths.subnet(project, subnet.id),
+      id: subnet.id,
+      ...optional('description', subnet.description),
+      network: paths.network(project, network.id),
+      ipv4Cidr: subnet.ipv4Cidr,
+      gatewayAddress: subnetAddresses(subnet).gateway,
+      ...renderMeta(subnet.meta),
     }),
+    address: (project: string, stored: StoredAddress): Static<typeof AddressResource> => {
+      const { id, body, user } = stored
+      const { description, address, subnet } = body as {
+        description?: string
+        address: string
+        subnet: string
+      }
+      return {
+        selfLink: paths.address(project, id),
+        id,
+        ...optional('description', description),
+        ...renderMeta(stored),
+        address,
+        subnet: paths.subnet(project, subnet),
+        status: user === undefined ? 'RESERVED' : 'IN_USE',
+        users: user === undefined ? [] : [paths.instance(project, user)],
+      }
+    },
   }
 }

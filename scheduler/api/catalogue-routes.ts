@@ -1,41 +1,62 @@
+// What instances are made of. Zones and accelerator types are the settings file's and only read here; images, instance types,
+// projects and their networks can be made, changed and deleted too, unless the file declares them.
 import type { FastifyRequest } from 'fastify'
+import { newestOfFamily, resolveImage } from '../admission/image.ts'
+import {
+  type CreateImage,
+  CreateImage as CreateImageBody,
+  type CreateInstanceType,
+  CreateInstanceType as CreateInstanceTypeBody,
+  type CreateProject,
+  CreateProject as CreateProjectBody,
+  UpdateDescribed,
+  UpdateImage,
+  UpdateProject,
+} from '../admission/resource-requests.ts'
 import { roleIn } from '../auth/roles.ts'
-import type { Catalogue, Zone } from '../model/catalogue.ts'
-import { principalOf, projectAccess, projectOf, signedIn } from './access.ts'
+import { refuse, refuseAll } from '../errors.ts'
+import type { Zone } from '../model/catalogue.ts'
+import { done, type Outcome } from '../operations/outcome.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { planImage, typesThatBoot } from '../operations/resources/images.ts'
+import { planZoneType } from '../operations/resources/instance-types.ts'
+import { madeWith, planProject } from '../operations/resources/projects.ts'
+import { about } from './about.ts'
+import { operatorOnly, principalOf, signedIn } from './access.ts'
+import { ErrorBody } from './answer.ts'
 import {
   AcceleratorTypeResource,
   catalogueRenderers,
   ImageResource,
   InstanceTypeResource,
-  NetworkResource,
   ProjectResource,
   RegionResource,
-  SubnetResource,
   ZoneResource,
 } from './catalogue-resources.ts'
-import { addCollection, notFound } from './collection-routes.ts'
+import { addCollection, notFound, params, tagReply } from './collection-routes.ts'
+import { NoQuery } from './parameters.ts'
+import { addChangeable } from './resource-routes.ts'
 import type { Server } from './server.ts'
 
 const region = '/v1/regions/:region'
-const compute = `${region}/projects/:project/compute`
 
-/** What the operator declared, to be read by everybody with a token; networks by those with a role in the project. */
-export function addCatalogueRoutes(server: Server, catalogue: Catalogue): void {
+export function addCatalogueRoutes(server: Server, ports: OperationPorts): void {
+  addPlaces(server, ports)
+  addTypes(server, ports)
+  addImages(server, ports)
+  addProjects(server, ports)
+}
+
+function addPlaces(server: Server, { catalogue }: OperationPorts): void {
   const render = catalogueRenderers(catalogue.region)
-  const zoneOf = (request: FastifyRequest): Zone => {
-    const { zone: id = '' } = request.params as { zone?: string }
-    const zone = catalogue.zones.find((candidate) => candidate.id === id)
-    if (zone === undefined) throw notFound('Zone', id, request)
-    return zone
-  }
-
   addCollection(server, {
     path: '/v1/regions',
     plural: 'regions',
     noun: 'Region',
     access: signedIn,
     schema: RegionResource,
-    list: () => [render.region(catalogue.zones)],
+    list: () => [{ id: catalogue.region }],
+    render: () => render.region(catalogue.zones),
   })
   addCollection(server, {
     path: `${region}/zones`,
@@ -43,70 +64,148 @@ export function addCatalogueRoutes(server: Server, catalogue: Catalogue): void {
     noun: 'Zone',
     access: signedIn,
     schema: ZoneResource,
-    list: () => catalogue.zones.map(render.zone),
+    list: () => catalogue.zones,
+    render: render.zone,
   })
-  addCollection(server, {
-    path: `${region}/zones/:zone/instance-types`,
-    plural: 'instanceTypes',
-    noun: 'Instance type',
-    access: signedIn,
-    schema: InstanceTypeResource,
-    list: (request) => {
-      const zone = zoneOf(request)
-      return zone.instanceTypes.map((type) => render.instanceType(zone, type))
+}
+
+function zoneOf(request: FastifyRequest, { catalogue }: OperationPorts): Zone {
+  const { zone: id = '' } = request.params as { zone?: string }
+  const zone = catalogue.zones.find((candidate) => candidate.id === id)
+  if (zone === undefined) throw notFound('Zone', id, request)
+  return zone
+}
+
+function addTypes(server: Server, ports: OperationPorts): void {
+  const render = catalogueRenderers(ports.catalogue.region)
+  addChangeable(
+    server,
+    {
+      path: `${region}/zones/:zone/instance-types`,
+      plural: 'instanceTypes',
+      noun: 'Instance type',
+      collection: 'instance-types',
+      access: signedIn,
+      write: operatorOnly,
+      schema: InstanceTypeResource,
+      list: (request) => zoneOf(request, ports).instanceTypes,
+      render: (type, request) => render.instanceType(zoneOf(request, ports).id, type),
+      create: {
+        body: CreateInstanceTypeBody,
+        plan: (request) => {
+          const body = request.body as CreateInstanceType
+          return planZoneType({ body, zone: zoneOf(request, ports), serverHost: request.host }, ports)
+        },
+      },
+      update: { body: UpdateDescribed },
     },
-  })
+    ports,
+  )
   addCollection(server, {
     path: `${region}/zones/:zone/accelerator-types`,
     plural: 'acceleratorTypes',
     noun: 'Accelerator type',
     access: signedIn,
     schema: AcceleratorTypeResource,
-    list: (request) => {
-      const zone = zoneOf(request)
-      return zone.acceleratorTypes.map((type) => render.acceleratorType(zone, type))
+    list: (request) => zoneOf(request, ports).acceleratorTypes,
+    render: (type, request) => render.acceleratorType(zoneOf(request, ports), type),
+  })
+}
+
+function addImages(server: Server, ports: OperationPorts): void {
+  const { catalogue } = ports
+  const render = catalogueRenderers(catalogue.region)
+  const path = `${region}/compute/images`
+  addChangeable(
+    server,
+    {
+      path,
+      plural: 'images',
+      noun: 'Image',
+      collection: 'images',
+      access: signedIn,
+      write: operatorOnly,
+      schema: ImageResource,
+      list: () => catalogue.images,
+      render: render.image,
+      create: {
+        body: CreateImageBody,
+        plan: (request) => planImage(request.body as CreateImage, ports),
+      },
+      update: { body: UpdateImage, check: (patch, request) => checkImagePatch(patch, request, ports) },
+      beforeDelete: ({ id }) => {
+        const by = typesThatBoot(id, ports)
+        return by.length === 0 ? done([]) : refuse('RESOURCE_IN_USE', { noun: 'image', id, by })
+      },
     },
-  })
-  addCollection(server, {
-    path: `${region}/compute/images`,
-    plural: 'images',
-    noun: 'Image',
-    access: signedIn,
-    schema: ImageResource,
-    list: () => catalogue.images.map(render.image),
-  })
-  addCollection(server, {
-    path: `${region}/projects`,
-    plural: 'projects',
-    noun: 'Project',
-    access: signedIn,
-    schema: ProjectResource,
-    list: (request) => {
-      const principal = principalOf(request)
-      const visible = catalogue.projects.filter(({ id }) => roleIn(principal, id) !== undefined)
-      return visible.map(render.project)
+    ports,
+  )
+  server.get(
+    `${path}/family/:family`,
+    {
+      config: { access: signedIn },
+      schema: {
+        ...about('Catalogue', 'getImageOfFamily', 'Reads the newest image of a family'),
+        ...params(`${path}/family/:family`),
+        querystring: NoQuery,
+        response: { 200: ImageResource, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
     },
-  })
-  addCollection(server, {
-    path: `${compute}/networks`,
-    plural: 'networks',
-    noun: 'Network',
-    access: projectAccess('viewer'),
-    schema: NetworkResource,
-    list: (request) => {
-      const project = projectOf(request)
-      return project.networks.map((network) => render.network(project, network))
+    async (request, reply) => {
+      const { family = '' } = request.params as { family?: string }
+      const image = newestOfFamily(catalogue.images, family)
+      if (image === undefined) throw notFound('Image family', family, request)
+      tagReply(reply, image)
+      return render.image(image)
     },
+  )
+}
+
+/** What is to be used instead has to be there. */
+function checkImagePatch(
+  patch: Readonly<Record<string, unknown>>,
+  request: FastifyRequest,
+  { catalogue }: OperationPorts,
+): Outcome<object> {
+  const { replacement } = (patch['deprecation'] ?? {}) as { replacement?: string }
+  if (replacement === undefined) return done(patch)
+  const field = 'deprecation.replacement'
+  const image = resolveImage(replacement, field, {
+    ...{ catalogue, project: { id: '' }, serverHost: request.host },
   })
-  addCollection(server, {
-    path: `${compute}/subnets`,
-    plural: 'subnets',
-    noun: 'Subnet',
-    access: projectAccess('viewer'),
-    schema: SubnetResource,
-    list: (request) => {
-      const project = projectOf(request)
-      return project.networks.map((network) => render.subnet(project, network))
+  if (image.kind === 'resolved') return done(patch)
+  const [first, ...others] = image.problems
+  if (first === undefined) throw new Error('A refusal has no problem in it.')
+  return refuseAll([first, ...others])
+}
+
+function addProjects(server: Server, ports: OperationPorts): void {
+  const { catalogue } = ports
+  const render = catalogueRenderers(catalogue.region)
+  addChangeable(
+    server,
+    {
+      path: `${region}/projects`,
+      plural: 'projects',
+      noun: 'Project',
+      collection: 'projects',
+      access: signedIn,
+      write: operatorOnly,
+      schema: ProjectResource,
+      list: (request) => {
+        const principal = principalOf(request)
+        return catalogue.projects.filter(
+          ({ id }) => principal.operator || roleIn(principal, id) !== undefined,
+        )
+      },
+      render: render.project,
+      create: {
+        body: CreateProjectBody,
+        plan: (request) => planProject(request.body as CreateProject, ports),
+      },
+      update: { body: UpdateProject },
+      beforeDelete: (project) => done(madeWith(project)),
     },
-  })
+    ports,
+  )
 }

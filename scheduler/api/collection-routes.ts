@@ -1,6 +1,7 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { refuse } from '../errors.ts'
+import type { ResourceMeta } from '../model/resource.ts'
 import { about } from './about.ts'
 import type { Access } from './access.ts'
 import { ErrorBody } from './answer.ts'
@@ -8,8 +9,14 @@ import { RefusedError } from './json-body.ts'
 import { NoQuery, PageQuery, parsePage, renderPageToken } from './parameters.ts'
 import type { Server } from './server.ts'
 
-/** A read-only list of resources and each of them: one description makes both routes. */
-export interface Collection<Schema extends TObject> {
+export interface Entry {
+  readonly id: string
+  /** Of those that the store keeps. */
+  readonly meta?: ResourceMeta
+}
+
+/** A list of resources and each of them: one description makes both routes. */
+export interface Collection<Schema extends TObject, Item extends Entry> {
   /** Without the id: …/zones */
   readonly path: string
   /** The key of the list in the answer. */
@@ -18,20 +25,21 @@ export interface Collection<Schema extends TObject> {
   readonly noun: string
   readonly access: Access
   readonly schema: Schema
-  /** All of them, each with an id; or throws where what they belong to does not exist. */
-  readonly list: (request: FastifyRequest) => readonly Static<Schema>[] | Promise<readonly Static<Schema>[]>
+  /** All of them; or throws where what they belong to does not exist. */
+  readonly list: (request: FastifyRequest) => readonly Item[] | Promise<readonly Item[]>
+  readonly render: (item: Item, request: FastifyRequest) => Static<Schema>
 }
 
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
 
-export function addCollection<Schema extends TObject>(server: Server, collection: Collection<Schema>): void {
-  const { path, plural, noun } = collection
-  const tag = path.includes('/hosts') ? 'Hosts' : 'Catalogue'
-  const singular = noun.toLowerCase().replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase())
-  // The framework's types can't follow a schema that is a type parameter; `list` is held to it above.
+export function addCollection<Schema extends TObject, Item extends Entry>(
+  server: Server,
+  collection: Collection<Schema, Item>,
+): void {
+  const { path, plural, noun, render } = collection
+  // The framework's types can't follow a schema that is a type parameter; `render` is held to it above.
   const schema: TSchema = collection.schema
   const config = { access: collection.access }
-  const idOf = (item: Static<Schema>) => (item as { id: string }).id
   const page: TSchema = Type.Object({
     [plural]: Type.Array(schema),
     nextPageToken: Type.Optional(Type.String()),
@@ -42,7 +50,7 @@ export function addCollection<Schema extends TObject>(server: Server, collection
     {
       config,
       schema: {
-        ...about(tag, `list${upper(plural)}`, `Lists ${wordsOf(plural)}`),
+        ...about(tagOf(path), `list${scopeWord(path)}${upper(plural)}`, `Lists ${wordsOf(plural)}`),
         ...params(path),
         querystring: PageQuery,
         response: { 200: page, ...errors },
@@ -50,13 +58,14 @@ export function addCollection<Schema extends TObject>(server: Server, collection
     },
     async (request) => {
       const { pageSize, after } = parsePage(request.query)
-      const items = await collection.list(request)
-      const start = after === undefined ? 0 : items.findIndex((item) => idOf(item) === after) + 1
-      const shown = items.slice(start, start + pageSize)
+      const items = (await collection.list(request)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      // By the id and not by its place: what came and went meanwhile moves nothing.
+      const start = after === undefined ? 0 : items.findIndex(({ id }) => id > after)
+      const shown = start === -1 ? [] : items.slice(start, start + pageSize)
       const last = shown.at(-1)
       const more = last !== undefined && start + pageSize < items.length
-      const token = more ? { nextPageToken: renderPageToken(idOf(last)) } : {}
-      return { [plural]: shown, ...token }
+      const token = more ? { nextPageToken: renderPageToken(last.id) } : {}
+      return { [plural]: shown.map((item) => render(item, request)), ...token }
     },
   )
 
@@ -65,26 +74,47 @@ export function addCollection<Schema extends TObject>(server: Server, collection
     {
       config,
       schema: {
-        ...about(tag, `get${upper(singular)}`, `Reads one of ${wordsOf(plural)}`),
+        ...about(tagOf(path), `get${scopeWord(path)}${singularOf(noun)}`, `Reads one of ${wordsOf(plural)}`),
         ...params(`${path}/:id`),
         querystring: NoQuery,
         response: { 200: schema, ...errors },
       },
     },
-    async (request) => {
-      const { id = '' } = request.params as { id?: string }
-      const found = (await collection.list(request)).find((item) => idOf(item) === id)
-      if (found === undefined) throw notFound(noun, id, request)
-      return found
+    async (request, reply) => {
+      const item = await findEntry(collection, request)
+      tagReply(reply, item)
+      return render(item, request)
     },
   )
 }
 
+/** By id, or by uid. @throws RefusedError */
+export async function findEntry<Schema extends TObject, Item extends Entry>(
+  { list, noun }: Pick<Collection<Schema, Item>, 'list' | 'noun'>,
+  request: FastifyRequest,
+): Promise<Item> {
+  const { id = '' } = request.params as { id?: string }
+  const items = await list(request)
+  const found = items.find((item) => item.id === id) ?? items.find(({ meta }) => meta?.uid === id)
+  if (found === undefined) throw notFound(noun, id, request)
+  return found
+}
+
+export function tagReply(reply: FastifyReply, { meta }: Pick<Entry, 'meta'>): void {
+  if (meta !== undefined) void reply.header('etag', `"${meta.revision}"`)
+}
+
 const upper = (word: string) => word.charAt(0).toUpperCase() + word.slice(1)
 const wordsOf = (plural: string) => plural.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+export const singularOf = (noun: string) =>
+  upper(noun.toLowerCase().replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase()))
+export const tagOf = (path: string) => (path.includes('/hosts') ? 'Hosts' : 'Catalogue')
+/** A project's instance types are not its zone's. */
+export const scopeWord = (path: string) =>
+  path.endsWith('/instance-types') && path.includes('/projects/') ? 'Project' : ''
 
 /** Every part of the path that is open is a name. */
-function params(path: string): { params: TSchema } {
+export function params(path: string): { params: TSchema } {
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
 }

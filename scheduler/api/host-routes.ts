@@ -61,10 +61,8 @@ export function addHostRoutes(server: Server, ports: OperationPorts): void {
     noun: 'Host',
     access: operatorOnly,
     schema: HostResource,
-    list: async () => {
-      const hosts = await listHosts(ports)
-      return hosts.map((host) => renderHost(host, ports.catalogue.region))
-    },
+    list: async () => (await listHosts(ports)).map((host) => ({ id: host.hostId, host })),
+    render: ({ host }) => renderHost(host, ports.catalogue.region),
   })
   addHostVerbs(server, ports)
 }

@@ -55,7 +55,7 @@ function completeBody(body: JsonObject, { operationId }: JsonObject): JsonObject
       content: { 'application/json': { schema: { ...schema, type: present[0] ?? 'object' } } },
     }
   }
-  if (operationId !== 'updateInstance') return body
+  if (!String(operationId).startsWith('update')) return body
   return { ...body, content: { ...content, 'application/merge-patch+json': media ?? {} } }
 }
 
@@ -66,20 +66,24 @@ const ofAccepted = {
   Operation: text('Path of the operation that tells how it ended.'),
   ETag: text('For If-Match.'),
 }
+const ofMade = { Location: text('Path of what was made.'), ETag: text('For If-Match.') }
 const descriptions: Readonly<Record<string, string>> = {
   '200': 'As asked.',
+  '201': 'Made.',
+  '204': 'Gone.',
   '202': 'Accepted and durable; the operation tells how it ends.',
   '4XX': 'What is wrong with the request, every problem of it.',
   '5XX': 'Trouble here; with Retry-After where a repeat can help.',
 }
 
 function completeResponse(response: JsonObject, code: string, { operationId }: JsonObject): JsonObject {
+  if (code === '204') return { description: descriptions[code] ?? '', headers: always }
   const content = isObject(response['content']) ? response['content'] : {}
   const canStream = code === '200' && (operationId === 'listInstances' || operationId === 'getInstance')
   return {
     ...response,
     description: descriptions[code] ?? code,
-    headers: { ...always, ...(code === '202' ? ofAccepted : {}) },
+    headers: { ...always, ...(code === '202' ? ofAccepted : code === '201' ? ofMade : {}) },
     content: {
       ...content,
       ...(canStream

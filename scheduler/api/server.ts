@@ -24,6 +24,7 @@ import { parseJsonBody } from './json-body.ts'
 import { addOpenapi, addOpenapiRoute } from './openapi.ts'
 import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
+import { addProjectResourceRoutes } from './project-resource-routes.ts'
 import { addQuotaRoutes } from './quota-routes.ts'
 import { addRateLimit } from './rate-limit.ts'
 
@@ -122,7 +123,8 @@ export async function buildServer({
   guardRoutes(server, { verifier, catalogue: ports.catalogue })
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
-  addCatalogueRoutes(server, ports.catalogue)
+  addCatalogueRoutes(server, ports)
+  addProjectResourceRoutes(server, ports)
   addInstanceRoutes(server, ports)
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)

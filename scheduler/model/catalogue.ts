@@ -1,5 +1,7 @@
-// What an operator declares in the settings file and the API shows read-only: zones, instance types, accelerator
-// types, images, projects with their networks. Plain values; ids are unique within their list.
+// What a request can name: zones and accelerator types as the operator declares them in the settings file, and images,
+// instance types and projects with their networks, declared or made by request. Plain values; ids are unique within their
+// list.
+import type { ResourceMeta } from './resource.ts'
 
 export interface Catalogue {
   readonly region: string
@@ -8,6 +10,8 @@ export interface Catalogue {
   readonly projects: readonly Project[]
   /** `[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal` unless the operator says otherwise. */
   readonly hostnameTemplate: string
+  /** VLANs that networks get; without them a network is local to each host. */
+  readonly vlanPool?: { readonly first: number; readonly last: number }
 }
 
 export interface Zone {
@@ -28,6 +32,13 @@ export interface InstanceType {
   readonly gpus?: { readonly type: string; readonly count: number }
   /** The image of the boot disk where a request has no disks. */
   readonly defaultImage?: string
+  /** Absent of a custom type, which is its own name and nothing else. */
+  readonly meta?: ResourceMeta
+}
+
+/** A project's own, in one zone. */
+export interface ProjectInstanceType extends InstanceType {
+  readonly zone: string
 }
 
 export interface AcceleratorType {
@@ -38,6 +49,8 @@ export interface AcceleratorType {
   readonly memoryGb?: number
   readonly maximumPerInstance: number
 }
+
+export const deprecationStates = ['ACTIVE', 'DEPRECATED', 'OBSOLETE'] as const
 
 export interface CatalogueImage {
   readonly id: string
@@ -50,28 +63,40 @@ export interface CatalogueImage {
   /** The size of the disk that the image makes, rounded up. */
   readonly sizeGb: number
   readonly metadataFlavour: 'nocloud'
+  /** OBSOLETE makes no new disks; DEPRECATED is left out of its family. */
+  readonly deprecation?: { readonly state: (typeof deprecationStates)[number]; readonly replacement?: string }
   readonly directKernel?: {
     readonly kernel: { readonly url: string; readonly sha256: string }
     readonly initrd: { readonly url: string; readonly sha256: string }
     readonly commandLine: string
   }
+  readonly meta: ResourceMeta
 }
 
 export interface Project {
   readonly id: string
   readonly displayName?: string
+  readonly description?: string
   readonly networks: readonly CatalogueNetwork[]
+  readonly instanceTypes: readonly ProjectInstanceType[]
+  readonly meta: ResourceMeta
 }
 
 export interface CatalogueNetwork {
   readonly id: string
-  /** A UUID that the operator (or `berth dev`) gave it; hosts name bridges and namespaces after it. */
-  readonly uid: string
-  readonly subnet: {
-    readonly id: string
-    readonly ipv4Cidr: string
-  }
+  readonly description?: string
+  /** Absent until it is made: NICs can't join before. */
+  readonly subnet?: CatalogueSubnet
   /** 0: local to each host. */
   readonly vlan: number
   readonly mtu: number
+  /** Hosts name bridges and namespaces after meta.uid. */
+  readonly meta: ResourceMeta
+}
+
+export interface CatalogueSubnet {
+  readonly id: string
+  readonly description?: string
+  readonly ipv4Cidr: string
+  readonly meta: ResourceMeta
 }

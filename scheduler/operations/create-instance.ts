@@ -69,6 +69,7 @@ async function createOnce(
     const answer = answerTo(outcome, request, admission)
     if (outcome.kind === 'committed') ports.dispatch.nudge(verdict.hostId)
     if (answer !== 'again') return answer
+    if (outcome.kind === 'resource-gone') await ports.catalogue.refresh()
     ports.log.info({ requestId: request.requestId, attempt, outcome: outcome.kind }, 'Placing again.')
   }
   const message = 'Many creates compete for the same capacity at this moment; repeat the request in a second.'
@@ -126,7 +127,7 @@ export function commitOf(
   { admission, verdict, idempotency }: Decision,
   { random, clock }: OperationPorts,
 ): CommitPlacement {
-  const { details, demand, addresses, id } = admission
+  const { details, demand, addresses, uses, id } = admission
   const spec = clone(InstanceSpecSchema, admission.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {
@@ -137,6 +138,7 @@ export function commitOf(
     details,
     spec,
     addresses,
+    uses,
     hostId: verdict.hostId,
     demand,
     devices: verdict.devices.map((device) => device.address),
@@ -174,6 +176,7 @@ export function answerTo(
     case 'quota-exceeded':
       return refuseQuota(outcome)
     case 'claim-lost':
+    case 'resource-gone':
       return 'again'
   }
 }

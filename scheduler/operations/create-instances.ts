@@ -53,6 +53,7 @@ export async function createInstances(
     if (answer !== 'again') {
       return answer.kind === 'refused' ? within(index, answer) : inTheMiddle(request)
     }
+    if (outcome.outcome.kind === 'resource-gone') await ports.catalogue.refresh()
   }
   const message = 'Many creates compete for the same capacity at this moment; repeat the request in a second.'
   return refuse('TRY_AGAIN', { message })

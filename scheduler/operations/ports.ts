@@ -3,7 +3,7 @@ import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
-import type { Catalogue } from '../model/catalogue.ts'
+import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import type { Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
@@ -48,7 +48,7 @@ export interface OperationPorts {
   readonly turns: Turns
   readonly dispatch: CommandDispatch
   readonly queries: HostQueries
-  readonly catalogue: Catalogue
+  readonly catalogue: LiveCatalogue
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

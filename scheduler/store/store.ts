@@ -11,6 +11,7 @@ import type {
   OperationId,
   PciAddress,
   ProjectId,
+  ResourceUid,
   ZoneId,
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
@@ -19,6 +20,7 @@ import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/in
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, HostState, PlacementExplanation } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
+import type { ResourceStore } from './resource-store.ts'
 
 /** More than all of a host's instances can have waiting. */
 export const outboxLimit = 10_000
@@ -28,7 +30,7 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-export interface Store {
+export interface Store extends ResourceStore {
   // Hosts
   registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
   /** Ready or cordoned; a fenced host becomes neither by this. */
@@ -196,6 +198,8 @@ export interface CommitPlacement {
   /** nics[i].ipv4Address is filled in from addresses[i]; details.nics[i] likewise. */
   readonly spec: InstanceSpec
   readonly addresses: readonly AddressClaim[]
+  /** Its project, networks, subnets and images: none of them goes before it. */
+  readonly uses: readonly ResourceUid[]
   readonly hostId: HostId
   readonly demand: Demand
   readonly devices: readonly PciAddress[]
@@ -213,6 +217,8 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'committed'; readonly instance: InstanceRecord }
   | Exclude<IdempotencyOutcome, { kind: 'unused' }>
   | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
+  /** Something that it uses has been deleted meanwhile. */
+  | { readonly kind: 'resource-gone' }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
   | QuotaExceeded

@@ -7,7 +7,11 @@ export interface Tables {
   devices: DeviceRow
   instances: InstanceRow
   device_claims: { host_id: string; address: string; instance_uid: string }
-  address_claims: { network_uid: string; ipv4: number; mac_address: string; instance_uid: string }
+  address_claims: AddressClaimRow
+  resources: ResourceRow
+  resource_deletions: { change: number; uid: string }
+  resource_uses: { resource_uid: string; instance_uid: string }
+  vlan_claims: { vlan: number; network_uid: string }
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
   operations: OperationRow
@@ -80,6 +84,29 @@ export interface InstanceRow {
   operation_id: string
   change: number
   revision: number
+  created_at_ms: number
+  updated_at_ms: number
+}
+
+/** Of a NIC, of a reservation, or of a NIC that has a reserved one. */
+export interface AddressClaimRow {
+  network_uid: string
+  ipv4: number
+  mac_address: string | null
+  instance_uid: string | null
+  reservation_uid: string | null
+}
+
+export interface ResourceRow {
+  uid: string
+  collection: string
+  scope: string
+  id: string
+  parent_uid: string | null
+  body: string
+  is_declared: number
+  revision: number
+  change: number
   created_at_ms: number
   updated_at_ms: number
 }

@@ -78,6 +78,7 @@ export function placementOf(number: number, changes: Partial<CommitPlacement> = 
       nics: nics.map(({ macAddress }, nic) => ({ name: `nic${nic}`, macAddress })),
     }),
     addresses: [],
+    uses: [],
     hostId: host,
     demand: { zone, vcpus: 1, memoryMib: 1024, diskGb: 10, gpus: [], architecture: 'x86_64' },
     devices: [],

@@ -4,10 +4,12 @@ import { describeHostContract } from './store-hosts.ts'
 import { describeInstanceContract } from './store-instances.ts'
 import { describeModelContract } from './store-model.ts'
 import type { OpenStore } from './store-opening.ts'
+import { describeResourceContract } from './store-resources.ts'
 
 export function describeStoreContract(name: string, open: OpenStore): void {
   describeHostContract(name, open)
   describeCommitContract(name, open)
   describeInstanceContract(name, open)
   describeModelContract(name, open)
+  describeResourceContract(name, open)
 }

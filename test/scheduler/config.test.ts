@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../lib/config.ts'
 import { findCatalogueProblems } from '../../scheduler/admission/catalogue-problems.ts'
-import { catalogueOf, findSettingProblems, Settings } from '../../scheduler/config.ts'
+import { findSettingProblems, Settings } from '../../scheduler/config.ts'
 import { settingsFile } from './admission/context.ts'
 
 const example = readFileSync(settingsFile, 'utf8')
@@ -12,7 +12,7 @@ function problemsWith(written: string | RegExp, instead: string): readonly strin
   const text = example.replace(written, instead)
   expect(text).not.toBe(example)
   const settings = parseConfig(Settings, text, 'test.yaml')
-  return [...findSettingProblems(settings), ...findCatalogueProblems(catalogueOf(settings))]
+  return [...findSettingProblems(settings), ...findCatalogueProblems(settings)]
 }
 
 describe('settings', () => {
@@ -42,6 +42,7 @@ describe('settings', () => {
       'issuer: me\n  audience: berth\n',
       /no address to ask/,
     ],
+    ['region: us-texas-1', 'region: us-texas-1\nvlanPool: { first: 9, last: 8 }', /the lower one first/],
     [/ {2}token: .*\n/, '', /either token or tokenFile/],
     [/agents:\n {2}host: 127.0.0.1/, 'agents:\n  host: 0.0.0.0', /not a loopback address/],
   ])('says what is wrong with %s → %s', (written, instead, sentence) => {

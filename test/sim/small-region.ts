@@ -4,16 +4,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import { type Agent, startAgent } from '../../agent/agent.ts'
 import { createFakeHost, type FakeHost, simulatedSha256 } from '../../agent/host/fake/fake-host.ts'
 import { parseShape } from '../../agent/host/fake/shape.ts'
 import { systemClock } from '../../lib/clock.ts'
+import { parseConfig } from '../../lib/config.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { seededRandom, systemRandom } from '../../lib/random.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { operationId, projectId } from '../../proto/ids.ts'
+import { openCatalogue } from '../../scheduler/catalogue/live-catalogue.ts'
+import { Settings } from '../../scheduler/config.ts'
 import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
-import type { Catalogue } from '../../scheduler/model/catalogue.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import type { OperationRecord } from '../../scheduler/model/operation.ts'
 import type { Accepted } from '../../scheduler/operations/accepted.ts'
@@ -27,42 +30,45 @@ import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
 
 const zone = 'us1-a'
 const token = 'a token of this test alone'
-const project = {
-  id: 'project-x9y8z7',
-  networks: [
-    {
-      id: 'default',
-      uid: '0192a5b0-0000-7000-8000-4f2a90c1d3e5',
-      subnet: { id: 'default', ipv4Cidr: '10.80.0.0/24' },
-      vlan: 0,
-      mtu: 1500,
-    },
-  ],
-}
-const catalogue: Catalogue = {
-  region: 'us-texas-1',
-  hostnameTemplate: '[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal',
-  zones: [
-    {
-      id: zone,
-      cpuOvercommit: 1,
-      instanceTypes: [{ id: 'g1-small', vcpus: 1, memoryMib: 1024, defaultImage: 'debian-12' }],
-      acceleratorTypes: [{ id: 'nvidia-h100-80gb', pciIds: ['10de:2330'], maximumPerInstance: 8 }],
-    },
-  ],
-  images: [
-    {
-      id: 'debian-12',
-      url: 'file:///simulated/debian-12.raw',
-      sha256: simulatedSha256,
-      format: 'raw',
-      architecture: 'x86_64',
-      sizeGb: 2,
-      metadataFlavour: 'nocloud',
-    },
-  ],
-  projects: [project],
-}
+const settings = parseConfig(
+  Settings,
+  stringify({
+    region: 'us-texas-1',
+    http: { port: 0 },
+    agents: { port: 0, token },
+    store: { path: ':memory:' },
+    auth: { issuer: 'http://127.0.0.1:1', audience: 'berth' },
+    zones: [
+      {
+        id: zone,
+        instanceTypes: [{ id: 'g1-small', vcpus: 1, memoryMib: 1024, defaultImage: 'debian-12' }],
+        acceleratorTypes: [{ id: 'nvidia-h100-80gb', pciIds: ['10de:2330'] }],
+      },
+    ],
+    images: [
+      {
+        id: 'debian-12',
+        url: 'file:///simulated/debian-12.raw',
+        sha256: simulatedSha256,
+        format: 'raw',
+        sizeGb: 2,
+      },
+    ],
+    projects: [
+      {
+        id: 'project-x9y8z7',
+        networks: [
+          {
+            id: 'default',
+            uid: '0192a5b0-0000-7000-8000-4f2a90c1d3e5',
+            subnet: { id: 'default', ipv4Cidr: '10.80.0.0/24' },
+          },
+        ],
+      },
+    ],
+  }),
+  'small-region.yaml',
+)
 
 export interface SmallRegion {
   readonly host: FakeHost
@@ -87,6 +93,9 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   const folder = mkdtempSync(join(tmpdir(), 'berth-sim-'))
   const log = silentLogger
   const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+  const catalogue = await openCatalogue({ store, settings, clock: systemClock })
+  const [project] = catalogue.projects
+  if (project === undefined) throw new Error('The small region has no project.')
   const server = await startAgentServer({
     ...{ host: '127.0.0.1', port: 0, token, store, catalogue },
     ...{ clock: systemClock, random: systemRandom, log },

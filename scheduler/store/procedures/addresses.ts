@@ -8,14 +8,21 @@ export type PickedAddress =
   | { readonly kind: 'taken'; readonly address: string }
   | { readonly kind: 'exhausted' }
 
+/** For a NIC or for a reservation, each of which may have what only the other has. */
+export type AddressHolder = 'nic' | 'reservation'
+
 /** The asked address, or the lowest free one of the subnet. */
-export async function pickAddress(tx: Tx, claim: AddressClaim): Promise<PickedAddress> {
+export async function pickAddress(
+  tx: Tx,
+  claim: Omit<AddressClaim, 'macAddress'>,
+  holder: AddressHolder,
+): Promise<PickedAddress> {
   const { first, last } = hostRange(claim.ipv4Cidr)
   const reserved = new Set(claim.reservedIpv4.map(numberOf))
   if (claim.requestedIpv4 !== undefined) {
     const ipv4 = numberOf(claim.requestedIpv4)
     const isGivenOut = ipv4 >= first && ipv4 <= last && !reserved.has(ipv4)
-    return isGivenOut && !(await isClaimed(tx, claim, ipv4))
+    return isGivenOut && !(await isHeld(tx, claim, { ipv4, holder }))
       ? { kind: 'picked', ipv4 }
       : { kind: 'taken', address: claim.requestedIpv4 }
   }
@@ -35,18 +42,32 @@ export function formatIpv4(ipv4: number): string {
   return [24, 16, 8, 0].map((shift) => (ipv4 >>> shift) & 255).join('.')
 }
 
-async function isClaimed(tx: Tx, claim: AddressClaim, ipv4: number): Promise<boolean> {
-  const row = await tx
-    .selectFrom('address_claims')
-    .select('ipv4')
-    .where('network_uid', '=', claim.networkUid)
-    .where('ipv4', '=', ipv4)
-    .executeTakeFirst()
-  return row !== undefined
+type Claim = Pick<AddressClaim, 'networkUid'>
+
+async function isClaimed(tx: Tx, claim: Claim, ipv4: number): Promise<boolean> {
+  return (await findClaim(tx, claim, ipv4)) !== undefined
 }
 
+/** A reserved address is there for the NIC that asks for it by name, and one in use can be reserved for later. */
+async function isHeld(
+  tx: Tx,
+  claim: Claim,
+  { ipv4, holder }: { ipv4: number; holder: AddressHolder },
+): Promise<boolean> {
+  const row = await findClaim(tx, claim, ipv4)
+  return row !== undefined && (holder === 'nic' ? row.instance_uid : row.reservation_uid) !== null
+}
+
+const findClaim = (tx: Tx, { networkUid }: Claim, ipv4: number) =>
+  tx
+    .selectFrom('address_claims')
+    .select(['instance_uid', 'reservation_uid'])
+    .where('network_uid', '=', networkUid)
+    .where('ipv4', '=', ipv4)
+    .executeTakeFirst()
+
 /** The first address after `from` whose predecessor is claimed and which is not claimed itself: the database looks. */
-async function endOfRun(tx: Tx, claim: AddressClaim, from: number): Promise<number> {
+async function endOfRun(tx: Tx, claim: Claim, from: number): Promise<number> {
   const row = await tx
     .selectFrom('address_claims as claimed')
     .select((row) => row('claimed.ipv4', '+', 1).as('next'))
@@ -75,7 +96,7 @@ function hostRange(cidr: string): { first: number; last: number } {
   return { first: numberOf(network) + 1, last: numberOf(broadcast) - 1 }
 }
 
-function numberOf(address: string): number {
+export function numberOf(address: string): number {
   // ipaddr.js also takes 10.1 and octal parts, and would make another address of them.
   if (!isIPv4(address)) throw new Error(`${address} is not an IPv4 address.`)
   return ipaddr.IPv4.parse(address).octets.reduce((sum, octet) => sum * 256 + octet, 0)

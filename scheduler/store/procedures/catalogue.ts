@@ -17,6 +17,8 @@ import {
   listInstancesOnHost,
   setStatusMessage,
 } from './read-instances.ts'
+import { declareResources, listAddresses, readResourcesAfter } from './resource-changes.ts'
+import { createResources, deleteResources, findResourceByKey, updateResource } from './resources.ts'
 import type { Tx } from './rows.ts'
 
 export type StoreMethod = Exclude<keyof Store, 'close' | 'onWrite'>
@@ -50,6 +52,13 @@ export const procedures: Procedures = {
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,
+  declareResources,
+  readResourcesAfter,
+  createResources,
+  updateResource,
+  deleteResources,
+  findResourceByKey,
+  listAddresses,
 }
 
 /** Those that write run in a savepoint of their own. */
@@ -64,4 +73,8 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'setStatusMessage',
   'acknowledgeCommands',
   'applyObservation',
+  'declareResources',
+  'createResources',
+  'updateResource',
+  'deleteResources',
 ])

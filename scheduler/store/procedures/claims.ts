@@ -116,8 +116,22 @@ export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Hold
   if (holds === 'nothing') return
   await giveBack(tx, hostId, holds === 'storage' ? { ...demand, vcpus: 0, memoryMib: 0 } : demand)
   await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
-  await tx.deleteFrom('address_claims').where('instance_uid', '=', uid).execute()
+  await releaseAddresses(tx, uid)
   await touchHost(tx, hostId)
+}
+
+/** Reserved ones stay reserved. */
+async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
+  await tx
+    .deleteFrom('address_claims')
+    .where('instance_uid', '=', uid)
+    .where('reservation_uid', 'is', null)
+    .execute()
+  await tx
+    .updateTable('address_claims')
+    .set({ instance_uid: null, mac_address: null })
+    .where('instance_uid', '=', uid)
+    .execute()
 }
 
 async function giveBack(tx: Tx, hostId: string, demand: Demand): Promise<void> {

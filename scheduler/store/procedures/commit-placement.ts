@@ -20,6 +20,7 @@ import { queueEnsureInstance } from './outbox.ts'
 import { takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
+import { writeUses } from './uses.ts'
 
 /** Instance, claims, addresses, command, event and key: the caller's savepoint makes it all or nothing. @throws Refused */
 export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<CommitPlacementOutcome> {
@@ -74,6 +75,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     .returningAll()
     .executeTakeFirstOrThrow()
   await writeAttributes(tx, input.uid, details)
+  if (!(await writeUses(tx, input.uid, input.uses))) throw new Refused({ kind: 'resource-gone' })
   const lostDevice = await claimDevices(tx, input)
   if (lostDevice) throw new Refused(lostDevice)
   await claimAddresses(tx, input, addresses)
@@ -127,7 +129,7 @@ async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly n
     // What an earlier NIC of this request was given in the same network isn't claimed yet.
     const siblings = picked.filter((_, index) => input.addresses[index]?.networkUid === claim.networkUid)
     const reservedIpv4 = [...claim.reservedIpv4, ...siblings.map(formatIpv4), ...askedBeside(input, nic)]
-    const outcome = await pickAddress(tx, { ...claim, reservedIpv4 })
+    const outcome = await pickAddress(tx, { ...claim, reservedIpv4 }, 'nic')
     if (outcome.kind === 'taken') throw new Refused({ kind: 'address-taken', nic, address: outcome.address })
     if (outcome.kind === 'exhausted') throw new Refused({ kind: 'addresses-exhausted', nic })
     picked.push(outcome.ipv4)
@@ -151,7 +153,23 @@ async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonl
     mac_address: claim.macAddress,
     instance_uid: input.uid,
   }))
-  if (rows.length > 0) await tx.insertInto('address_claims').values(rows).execute()
+  for (const [nic, row] of rows.entries()) {
+    const { mac_address, instance_uid } = row
+    const claimed = await tx
+      .insertInto('address_claims')
+      .values({ ...row, reservation_uid: null })
+      // One that was reserved, and that nobody has.
+      .onConflict((conflict) =>
+        conflict
+          .columns(['network_uid', 'ipv4'])
+          .doUpdateSet({ mac_address, instance_uid })
+          .where('address_claims.instance_uid', 'is', null),
+      )
+      .executeTakeFirst()
+    if (claimed.numInsertedOrUpdatedRows !== 1n) {
+      throw new Refused({ kind: 'address-taken', nic, address: formatIpv4(row.ipv4) })
+    }
+  }
 }
 
 function withAddresses(details: InstanceDetails, addresses: readonly number[]): InstanceDetails {

@@ -6,13 +6,7 @@ const keepMs = 48 * 3_600_000
 
 /** What a key was used for. It outlives its instance: a late repeat of a create must not make another one. */
 export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promise<IdempotencyOutcome> {
-  const known = await tx
-    .selectFrom('idempotency_keys')
-    .select(['request_hash', 'instance_uid', 'operation_id'])
-    .where('project', '=', input.project)
-    .where('principal', '=', input.principal)
-    .where('key', '=', input.key)
-    .executeTakeFirst()
+  const known = await findKey(tx, input)
   if (!known) return { kind: 'unused' }
   const row = await tx
     .selectFrom('instances')
@@ -23,6 +17,15 @@ export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promi
   if (!row) return { kind: 'gone', uid: instanceUid(known.instance_uid) }
   return { kind: 'replay', instance: instanceFromRow(row), operationId: operationId(known.operation_id) }
 }
+
+export const findKey = (tx: Tx, input: IdempotencyKey) =>
+  tx
+    .selectFrom('idempotency_keys')
+    .select(['request_hash', 'instance_uid', 'operation_id'])
+    .where('project', '=', input.project)
+    .where('principal', '=', input.principal)
+    .where('key', '=', input.key)
+    .executeTakeFirst()
 
 export async function rememberKey(
   tx: Tx,

@@ -7,6 +7,7 @@ import { appendEvent } from './events.ts'
 import { endOperationsOfDeleted } from './operations.ts'
 import { giveQuotaBack } from './quotas.ts'
 import type { Tx } from './rows.ts'
+import { forgetUses } from './uses.ts'
 
 /** Gives claims and quota back. Only proof leads here: of tear-down, or of an operator who fenced the host. */
 export async function releaseFrom(tx: Tx, before: InstanceRecord, releases: Releases): Promise<Holding> {
@@ -42,6 +43,7 @@ export async function removeInstance(
     message: 'Deleted: its host holds nothing of it any more.',
   })
   await tx.deleteFrom('attributes').where('instance_uid', '=', uid).execute()
+  await forgetUses(tx, uid)
   await tx.deleteFrom('instances').where('uid', '=', uid).execute()
   await rememberDeletion(tx, before, nowMs)
 }

@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import { instanceUid } from '../../../proto/ids.ts'
 import type { AdmissionContext } from '../../../scheduler/admission/resolution.ts'
-import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import { declaredCatalogue } from '../../../scheduler/catalogue/declared.ts'
+import { readSettings } from '../../../scheduler/config.ts'
 
 export const settingsFile = join(import.meta.dirname, '../../fixtures/scheduler.yaml')
 
 /** The example region, as project-x9y8z7 sees it. */
 export function exampleContext(): AdmissionContext {
-  const catalogue = catalogueOf(readSettings(settingsFile))
-  const [project] = catalogue.projects
+  const catalogue = declaredCatalogue(readSettings(settingsFile))
+  const project = catalogue.projects.find(({ id }) => id === 'project-x9y8z7')
   if (project === undefined) throw new Error('The example region has no project.')
   return {
     catalogue,

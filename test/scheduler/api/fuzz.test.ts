@@ -77,7 +77,8 @@ function callOf(template: string, operation: OpenapiOperation): fc.Arbitrary<Cal
 
 const revisionOf = async () => {
   const { body } = await region.call('GET', `${instancesPath}?pageSize=500`)
-  return JSON.stringify(body.instances)
+  const { change } = await region.store.readResourcesAfter(0)
+  return JSON.stringify([body.instances, change])
 }
 
 describe('every operation', () => {

@@ -11,11 +11,12 @@ import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { createTurns } from '../../../lib/turns.ts'
 import { HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
-import { type HostId, hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
+import { InstanceObservationSchema, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type HostId, hostId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
-import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
-import type { Catalogue, CatalogueNetwork } from '../../../scheduler/model/catalogue.ts'
+import { openCatalogue } from '../../../scheduler/catalogue/live-catalogue.ts'
+import { readSettings, type Settings } from '../../../scheduler/config.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
@@ -67,7 +68,11 @@ export async function startRegion(
     },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
     queries: { readSerial: async () => serial.reading },
-    catalogue: exampleCatalogue(options.ipv4Cidr),
+    catalogue: await openCatalogue({
+      store,
+      settings: exampleSettings(options.ipv4Cidr),
+      clock: systemClock,
+    }),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -113,8 +118,27 @@ export async function startRegion(
     }
   }
 
+  /** As its host reports that nothing of it is left. */
+  async function remove(id: string, project = 'project-x9y8z7'): Promise<void> {
+    const token = await issuer.tokenFor('*:editor')
+    const path = `/v1/regions/us-texas-1/projects/${project}/compute/instances/${id}`
+    await call('DELETE', path, { token })
+    const instance = await store.findInstance(projectId(project), id)
+    if (instance === undefined) throw new Error(`There is no ${id} to be removed.`)
+    const { uid, generation } = instance
+    const { hosts } = await store.readHostsChangedAfter(0)
+    const epoch = hosts.find((host) => host.hostId === instance.hostId)?.epoch ?? 0
+    const phase = InstancePhase.ABSENT
+    await store.applyObservation({
+      hostId: instance.hostId,
+      observation: create(InstanceObservationSchema, { uid, generation, epoch, phase, released: true }),
+      nowMs: systemClock.nowMs(),
+    })
+  }
+
   return {
     url: api.url,
+    remove,
     issuer,
     store,
     nudged,
@@ -130,13 +154,13 @@ export async function startRegion(
 }
 
 /** The example's, with another range of addresses where many are needed. */
-function exampleCatalogue(ipv4Cidr: string | undefined): Catalogue {
-  const catalogue = catalogueOf(readSettings(settingsFile))
-  if (ipv4Cidr === undefined) return catalogue
-  const wide = (network: CatalogueNetwork) =>
-    network.vlan === 0 ? { ...network, subnet: { ...network.subnet, ipv4Cidr } } : network
-  const projects = catalogue.projects.map((project) => ({ ...project, networks: project.networks.map(wide) }))
-  return { ...catalogue, projects }
+function exampleSettings(ipv4Cidr: string | undefined): Settings {
+  const settings = readSettings(settingsFile)
+  const [project, ...others] = settings.projects
+  const [network, ...rest] = project?.networks ?? []
+  if (ipv4Cidr === undefined || project === undefined || network === undefined) return settings
+  const wide = { ...network, subnet: { ...network.subnet, ipv4Cidr } }
+  return { ...settings, projects: [{ ...project, networks: [wide, ...rest] }, ...others] }
 }
 
 interface Call {

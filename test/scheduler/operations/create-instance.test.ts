@@ -60,7 +60,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
         throw new Error('A create asks no host.')
       },
     },
-    catalogue,
+    catalogue: { ...catalogue, refresh: async () => {} },
     clock: systemClock,
     random: seededRandom('create'),
     log: silentLogger,

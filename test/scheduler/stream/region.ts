@@ -9,7 +9,8 @@ import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type HostId, hostId, instanceUid, operationId, projectId, zoneId } from '../../../proto/ids.ts'
-import { catalogueOf, readSettings } from '../../../scheduler/config.ts'
+import { declaredCatalogue } from '../../../scheduler/catalogue/declared.ts'
+import { readSettings } from '../../../scheduler/config.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { type AgentServerOptions, startAgentServer } from '../../../scheduler/stream/agent-server.ts'
@@ -29,7 +30,7 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
       host: '127.0.0.1',
       token,
       store,
-      catalogue: catalogueOf(readSettings(settingsFile)),
+      catalogue: declaredCatalogue(readSettings(settingsFile)),
       clock: systemClock,
       random: systemRandom,
       log,
@@ -60,6 +61,7 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
       const outcome = await current.store.commitPlacement({
         ...placementOf({ uid, id, hostId: hostId(host) }),
         addresses: [],
+        uses: [],
       })
       if (outcome.kind !== 'committed') throw new Error(`Not committed: ${outcome.kind}`)
       if (nudge) current.agents.dispatch.nudge(hostId(host))

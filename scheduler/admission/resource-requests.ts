@@ -1,0 +1,122 @@
+// The shapes of requests that make and change resources other than instances.
+import { type Static, Type } from 'typebox'
+import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
+import { deprecationStates } from '../model/catalogue.ts'
+
+const closed = { additionalProperties: false } as const
+const id = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern, description: 'Made where absent.' }),
+)
+const description = Type.Optional(Type.String({ maxLength: 2048 }))
+const displayName = Type.Optional(Type.String({ maxLength: 256 }))
+const reference = (what: string) => Type.String({ minLength: 1, maxLength: 2048, description: what })
+
+export const CreateNetwork = Type.Object(
+  {
+    id,
+    description,
+    mtu: Type.Optional(Type.Integer({ minimum: 1280, maximum: 9216, description: '1500 where absent.' })),
+    vlan: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 4094, description: 'A certain one: for operators.' }),
+    ),
+  },
+  { ...closed, title: 'CreateNetwork' },
+)
+export const CreateSubnet = Type.Object(
+  {
+    id,
+    description,
+    network: reference('Path or id of the network.'),
+    ipv4Cidr: Type.Optional(
+      Type.String({ maxLength: 18, description: 'As 10.0.0.0/24; a free /20 of 10.128.0.0/9 where absent.' }),
+    ),
+  },
+  { ...closed, title: 'CreateSubnet' },
+)
+export const CreateAddress = Type.Object(
+  {
+    id,
+    description,
+    subnet: reference('Path or id of the subnet.'),
+    address: Type.Optional(Type.String({ maxLength: 15, description: 'The lowest free one where absent.' })),
+  },
+  { ...closed, title: 'CreateAddress' },
+)
+export const CreateInstanceType = Type.Object(
+  {
+    id: Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern }),
+    description,
+    vcpus: Type.Integer({ minimum: 1, maximum: 512 }),
+    memoryMib: Type.Integer({ minimum: 128, maximum: 16_777_216 }),
+    gpus: Type.Optional(
+      Type.Object(
+        {
+          type: reference('Path or id of the accelerator type.'),
+          count: Type.Integer({ minimum: 1, maximum: 64 }),
+        },
+        closed,
+      ),
+    ),
+    defaultImage: Type.Optional(reference('Path or id of the image of a boot disk that nobody asked for.')),
+  },
+  { ...closed, title: 'CreateInstanceType' },
+)
+export const CreateProjectInstanceType = Type.Object(
+  {
+    ...CreateInstanceType.properties,
+    zone: Type.Optional(reference('Path or id of the zone; the only one where absent.')),
+  },
+  { ...closed, title: 'CreateProjectInstanceType' },
+)
+export const CreateImage = Type.Object(
+  {
+    id: Type.String({ minLength: 1, maxLength: 63, pattern: imageIdPattern }),
+    description,
+    family: Type.Optional(Type.String({ minLength: 1, maxLength: 63, pattern: imageIdPattern })),
+    url: Type.String({ maxLength: 2048, description: 'http://…, https://…, or file:///… on every host.' }),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'What hosts check the bytes against.' }),
+    format: Type.Enum(['raw', 'qcow2']),
+    architecture: Type.Optional(Type.Enum(['x86_64', 'aarch64'])),
+    sizeGb: Type.Integer({ minimum: 1, maximum: 65_536, description: 'Of the disk that it makes.' }),
+  },
+  { ...closed, title: 'CreateImage' },
+)
+export const CreateProject = Type.Object(
+  { id, displayName, description },
+  { ...closed, title: 'CreateProject' },
+)
+
+const nullable = <const T extends string>(type: T, rest: object = {}) => ({ type: [type, 'null'], ...rest })
+const describable = { description: nullable('string', { maxLength: 2048 }) }
+const patch = (title: string, properties: Readonly<Record<string, object>>) =>
+  Type.Unsafe<Readonly<Record<string, unknown>>>({
+    ...{ type: 'object', title, properties, additionalProperties: false },
+    description: 'A merge patch: what is null goes, what is absent stays.',
+  })
+
+export const UpdateDescribed = patch('ResourcePatch', describable)
+export const UpdateProject = patch('ProjectPatch', {
+  ...describable,
+  displayName: nullable('string', { maxLength: 256 }),
+})
+export const UpdateImage = patch('ImagePatch', {
+  ...describable,
+  family: nullable('string', { minLength: 1, maxLength: 63, pattern: imageIdPattern }),
+  deprecation: {
+    type: ['object', 'null'],
+    properties: {
+      state: { type: 'string', enum: [...deprecationStates] },
+      replacement: { type: 'string', minLength: 1, maxLength: 2048 },
+    },
+    required: ['state'],
+    additionalProperties: false,
+  },
+})
+
+export type CreateNetwork = Static<typeof CreateNetwork>
+export type CreateSubnet = Static<typeof CreateSubnet>
+export type CreateAddress = Static<typeof CreateAddress>
+export type CreateInstanceType = Static<typeof CreateInstanceType>
+export type CreateProjectInstanceType = Static<typeof CreateProjectInstanceType>
+export type CreateImage = Static<typeof CreateImage>
+export type CreateProject = Static<typeof CreateProject>

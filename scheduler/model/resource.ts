@@ -1,0 +1,47 @@
+// Resources that are made by request or declared in the settings file, as the store keeps them: what they are named, where
+// they live, and a body that only their own kind understands.
+import type { ResourceUid } from '../../proto/ids.ts'
+
+/** With their noun, as sentences have it. */
+export const collections = {
+  projects: 'project',
+  networks: 'network',
+  subnets: 'subnet',
+  addresses: 'address',
+  images: 'image',
+  'instance-types': 'instance type',
+} as const
+
+export type Collection = keyof typeof collections
+
+/** Where an id is unique: in the region, a zone or a project. */
+export const scopeOf = {
+  region: '',
+  zone: (zone: string) => `zones/${zone}`,
+  project: (project: string) => `projects/${project}`,
+} as const
+
+/** What every stored resource has beside its body. */
+export interface ResourceMeta {
+  readonly uid: ResourceUid
+  /** The settings file has it: only there can it be changed. */
+  readonly isDeclared: boolean
+  readonly revision: number
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+export interface StoredResource extends ResourceMeta {
+  readonly collection: Collection
+  readonly scope: string
+  readonly id: string
+  /** Goes only after this one: the network of a subnet. */
+  readonly parentUid?: ResourceUid
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** A reserved one. */
+export interface StoredAddress extends StoredResource {
+  /** The instance whose NIC has it. */
+  readonly user?: string
+}

@@ -1,0 +1,21 @@
+import type { InstanceUid, ResourceUid } from '../../../proto/ids.ts'
+import type { Tx } from './rows.ts'
+
+/** false where one of them is gone. The foreign key is behind it. */
+export async function writeUses(
+  tx: Tx,
+  instanceUid: InstanceUid,
+  uses: readonly ResourceUid[],
+): Promise<boolean> {
+  const distinct = [...new Set(uses)]
+  if (distinct.length === 0) return true
+  const there = await tx.selectFrom('resources').select('uid').where('uid', 'in', distinct).execute()
+  if (there.length < distinct.length) return false
+  const rows = distinct.map((uid) => ({ resource_uid: uid, instance_uid: instanceUid }))
+  await tx.insertInto('resource_uses').values(rows).execute()
+  return true
+}
+
+export async function forgetUses(tx: Tx, instanceUid: InstanceUid): Promise<void> {
+  await tx.deleteFrom('resource_uses').where('instance_uid', '=', instanceUid).execute()
+}
