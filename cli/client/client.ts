@@ -31,6 +31,14 @@ export interface ChangeRequest {
   readonly idempotencyKey: string
 }
 
+export interface CollectionChange {
+  readonly method: 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  /** As in listCollection, with the id where there is one. */
+  readonly path: string
+  readonly body?: object
+  readonly idempotencyKey?: string
+}
+
 export interface Client {
   createInstance(request: { body: InstanceRequest; idempotencyKey: string }): Promise<Instance>
   getInstance(id: string): Promise<Instance>
@@ -48,6 +56,8 @@ export interface Client {
   listOperations(): Promise<Operation[]>
   /** Any collection of the region or the project, as the API has it. */
   listCollection(path: string, plural: string): Promise<Resource[]>
+  /** Makes, changes or deletes in a collection; of a delete nothing is left to answer. */
+  changeCollection(request: CollectionChange): Promise<Resource>
   listEvents(id: string): Promise<InstanceEvent[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
   /** For operators. */
@@ -63,6 +73,8 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   const project = `${region}/projects/${encodeURIComponent(context.project)}`
   const instances = `${project}/compute/instances`
   const pathOf = (id: string) => `${instances}/${encodeURIComponent(id)}`
+  const collectionAt = (path: string) =>
+    path.startsWith('project/') ? `${project}/${path.slice(8)}` : `${region}/${path}`
   return {
     createInstance: ({ body, idempotencyKey }) =>
       http({ method: 'POST', path: instances, body, headers: { 'idempotency-key': idempotencyKey } }),
@@ -92,12 +104,13 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       http({ method: 'GET', path: `${project}/compute/operations/${encodeURIComponent(id)}` }),
     listOperations: () =>
       readPages<'operations', Operation>(http, `${project}/compute/operations`, 'operations'),
-    listCollection: (path, plural) =>
-      readPages<string, Resource>(
-        http,
-        `${path.startsWith('project/') ? `${project}/${path.slice(8)}` : `${region}/${path}`}`,
-        plural,
-      ),
+    listCollection: (path, plural) => readPages<string, Resource>(http, collectionAt(path), plural),
+    changeCollection: ({ method, path, body, idempotencyKey }) =>
+      http({
+        ...{ method, path: collectionAt(path) },
+        ...(body === undefined ? {} : { body }),
+        ...(idempotencyKey === undefined ? {} : { headers: { 'idempotency-key': idempotencyKey } }),
+      }),
     listEvents: async (id) => {
       const { events } = await http<{ events: InstanceEvent[] }>({
         method: 'GET',

@@ -37,12 +37,12 @@ async function readAll(client: Client, { path, plural }: Kind): Promise<readonly
   return lists.flat()
 }
 
-async function print<Value>(value: Value, flags: Flags, rendering: Rendering<Value>): Promise<void> {
+export async function print<Value>(value: Value, flags: Flags, rendering: Rendering<Value>): Promise<void> {
   const text = await renderOutput(value, parseOutputFormat(flags.output), rendering)
   if (text !== '') process.stdout.write(`${text}\n`)
 }
 
-const tableOf = ({ columns, words }: Kind): Rendering<readonly Resource[]> => ({
+export const tableOf = ({ columns, words }: Kind): Rendering<readonly Resource[]> => ({
   table: async (resources) => {
     if (resources.length === 0) return `No ${words}.`
     const { renderTable } = await import('../output/table.ts')

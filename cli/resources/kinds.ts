@@ -1,3 +1,14 @@
+/** A flag and where its value goes in a body. */
+export interface Field {
+  /** As commander has it: --mtu <bytes> */
+  readonly flag: string
+  readonly description: string
+  /** gpus.type is inside of gpus. */
+  readonly key: string
+  readonly as?: 'integer'
+  readonly isRequired?: boolean
+}
+
 /** A collection of the API as the command line shows it. */
 export interface Kind {
   readonly command: string
@@ -9,7 +20,30 @@ export interface Kind {
   readonly plural: string
   /** Columns of the table: heading and where the value is. */
   readonly columns: readonly (readonly [string, string])[]
+  /** What can be made, changed and deleted; only looked at where absent. */
+  readonly changes?: {
+    /** Whether the server makes up a name. */
+    readonly isNameOptional: boolean
+    readonly create: readonly Field[]
+    readonly update: readonly Field[]
+  }
 }
+
+const description: Field = {
+  ...{ flag: '--description <text>', description: 'a sentence for people', key: 'description' },
+}
+const typeFields: readonly Field[] = [
+  description,
+  { flag: '--vcpus <n>', description: 'virtual CPUs', key: 'vcpus', as: 'integer', isRequired: true },
+  { flag: '--memory-mib <n>', description: 'memory', key: 'memoryMib', as: 'integer', isRequired: true },
+  { flag: '--gpu-type <type>', description: 'accelerator type that comes with it', key: 'gpus.type' },
+  { flag: '--gpu-count <n>', description: 'how many of it', key: 'gpus.count', as: 'integer' },
+  {
+    flag: '--default-image <image>',
+    description: 'image of a boot disk that nobody asked for',
+    key: 'defaultImage',
+  },
+]
 
 export const kinds: readonly Kind[] = [
   {
@@ -23,6 +57,26 @@ export const kinds: readonly Kind[] = [
       ['GPUS', 'gpus'],
       ['DESCRIPTION', 'description'],
     ],
+    changes: { isNameOptional: false, create: typeFields, update: [description] },
+  },
+  {
+    ...{ command: 'own-types', description: 'instance types of the project alone', words: 'own types' },
+    ...{ path: 'project/compute/instance-types', plural: 'instanceTypes' },
+    columns: [
+      ['ID', 'id'],
+      ['ZONE', 'zone'],
+      ['VCPUS', 'vcpus'],
+      ['MEMORY MIB', 'memoryMib'],
+      ['GPUS', 'gpus'],
+    ],
+    changes: {
+      isNameOptional: false,
+      create: [
+        ...typeFields,
+        { flag: '--zone <zone>', description: 'where it is; the only zone where absent', key: 'zone' },
+      ],
+      update: [description],
+    },
   },
   {
     ...{ command: 'gpus', description: 'accelerator types of the region', words: 'accelerator types' },
@@ -43,8 +97,30 @@ export const kinds: readonly Kind[] = [
       ['FAMILY', 'family'],
       ['SIZE GB', 'sizeGb'],
       ['ARCHITECTURE', 'architecture'],
+      ['DEPRECATION', 'deprecation.state'],
       ['DESCRIPTION', 'description'],
     ],
+    changes: {
+      isNameOptional: false,
+      create: [
+        description,
+        { flag: '--family <family>', description: 'of which the newest is found by name', key: 'family' },
+        { flag: '--url <url>', description: 'where hosts fetch it from', key: 'url', isRequired: true },
+        { flag: '--sha256 <hex>', description: 'of its bytes', key: 'sha256', isRequired: true },
+        { flag: '--format <format>', description: 'raw or qcow2', key: 'format', isRequired: true },
+        { flag: '--architecture <name>', description: 'x86_64 or aarch64', key: 'architecture' },
+        {
+          ...{ flag: '--size-gb <n>', description: 'of the disk that it makes', key: 'sizeGb' },
+          ...{ as: 'integer', isRequired: true },
+        },
+      ],
+      update: [
+        description,
+        { flag: '--family <family>', description: 'of which the newest is found by name', key: 'family' },
+        { flag: '--state <state>', description: 'ACTIVE, DEPRECATED or OBSOLETE', key: 'deprecation.state' },
+        { flag: '--replacement <image>', description: 'to be used instead', key: 'deprecation.replacement' },
+      ],
+    },
   },
   {
     ...{ command: 'networks', description: 'networks of the project', words: 'networks' },
@@ -55,6 +131,15 @@ export const kinds: readonly Kind[] = [
       ['MTU', 'mtu'],
       ['SUBNETS', 'subnets'],
     ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        description,
+        { flag: '--mtu <bytes>', description: '1500 where absent', key: 'mtu', as: 'integer' },
+        { flag: '--vlan <n>', description: 'a certain one: for operators', key: 'vlan', as: 'integer' },
+      ],
+      update: [description],
+    },
   },
   {
     ...{ command: 'subnets', description: 'subnets of the project', words: 'subnets' },
@@ -64,6 +149,35 @@ export const kinds: readonly Kind[] = [
       ['NETWORK', 'network'],
       ['IPV4', 'ipv4Cidr'],
     ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        description,
+        { flag: '--network <network>', description: 'where it is', key: 'network', isRequired: true },
+        { flag: '--ipv4-cidr <range>', description: 'a free one where absent', key: 'ipv4Cidr' },
+      ],
+      update: [description],
+    },
+  },
+  {
+    ...{ command: 'addresses', description: 'addresses that the project keeps', words: 'addresses' },
+    ...{ path: 'project/compute/addresses', plural: 'addresses' },
+    columns: [
+      ['ID', 'id'],
+      ['ADDRESS', 'address'],
+      ['SUBNET', 'subnet'],
+      ['STATUS', 'status'],
+      ['USERS', 'users'],
+    ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        description,
+        { flag: '--subnet <subnet>', description: 'of which', key: 'subnet', isRequired: true },
+        { flag: '--address <ipv4>', description: 'the lowest free one where absent', key: 'address' },
+      ],
+      update: [description],
+    },
   },
   {
     ...{ command: 'quotas', description: 'what the project uses and may use', words: 'quotas' },
@@ -89,6 +203,11 @@ export const kinds: readonly Kind[] = [
       ['ID', 'id'],
       ['NAME', 'displayName'],
     ],
+    changes: {
+      isNameOptional: true,
+      create: [description, { flag: '--display-name <name>', description: 'for people', key: 'displayName' }],
+      update: [description, { flag: '--display-name <name>', description: 'for people', key: 'displayName' }],
+    },
   },
   {
     ...{ command: 'operations', description: 'how requests ended', words: 'operations' },

@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type AnsweringServer, runBerth, startServer } from './berth.ts'
+
+const region = '/v1/regions/r1'
+const project = `${region}/projects/p1`
+let server: AnsweringServer
+const run = (...args: readonly string[]) =>
+  runBerth(args, {
+    ...{ BERTH_SERVER: server.url, BERTH_TOKEN: 't', BERTH_REGION: 'r1', BERTH_PROJECT: 'p1' },
+  })
+
+beforeEach(async () => {
+  const network = { id: 'back', mtu: 9000, subnets: [] }
+  const type = { id: 'g9', vcpus: 2, memoryMib: 1024, gpus: [{ type: 'h100', count: 1 }] }
+  server = await startServer({
+    [`POST ${project}/compute/networks`]: [{ status: 201, body: network }],
+    [`PATCH ${project}/compute/networks/back`]: [{ status: 200, body: network }],
+    [`DELETE ${project}/compute/networks/back`]: [{ status: 204 }],
+    [`POST ${region}/zones/z1/instance-types`]: [{ status: 201, body: type }],
+    [`PUT ${project}/quotas`]: [{ status: 200, body: { quotas: [] } }],
+  })
+})
+afterEach(() => server.close())
+
+it('makes, changes and deletes what the project has', async () => {
+  const made = await run('networks', 'create', 'back', '--mtu', '9000')
+  expect([made.exitCode, made.stdout]).toEqual([0, expect.stringMatching(/back +- +9000/)])
+  expect((await run('networks', 'update', 'back', '--description', '')).exitCode).toBe(0)
+  expect((await run('networks', 'delete', 'back')).stdout).toBe('back is deleted\n')
+  expect(server.calls.map(({ method, body }) => [method, body])).toEqual([
+    ['POST', { id: 'back', mtu: 9000 }],
+    ['PATCH', { description: null }],
+    ['DELETE', undefined],
+  ])
+  for (const { headers } of server.calls) expect(headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/)
+})
+
+it('puts what belongs inside of something there, and into its zone', async () => {
+  const flags = ['--vcpus', '2', '--memory-mib', '1024', '--gpu-type', 'h100', '--gpu-count', '1']
+  expect((await run('types', 'create', 'g9', '--zone', 'z1', ...flags)).exitCode).toBe(0)
+  expect(server.calls.at(-1)?.body).toEqual({
+    ...{ id: 'g9', vcpus: 2, memoryMib: 1024, gpus: { type: 'h100', count: 1 } },
+  })
+  expect((await run('quotas', 'set', 'vcpus=64', 'instances=none')).exitCode).toBe(0)
+  expect(server.calls.at(-1)?.body).toEqual({ limits: { vcpus: 64, instances: null } })
+})
+
+it.each([
+  [['networks', 'create', '--mtu', 'big'], /--mtu takes a number, not "big"/],
+  [['networks', 'update', 'back'], /give one of --description/],
+  [['quotas', 'set', 'vcpus'], /write vcpus=64/],
+  [['types', 'create', 'g9', '--vcpus', '1', '--memory-mib', '512'], /--zone/],
+])('says what is wrong with %j, and asks nothing', async (args, sentence) => {
+  const { exitCode, stderr } = await run(...args)
+  expect([exitCode, stderr]).toEqual([2, expect.stringMatching(sentence)])
+  expect(server.calls).toEqual([])
+})
