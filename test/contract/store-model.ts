@@ -1,6 +1,7 @@
+import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { GpuSchema, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type HostId,
   hostId,
@@ -43,7 +44,8 @@ type Action =
   | { kind: 'register'; vcpus: number; slots: number[] }
 
 const name = fc.integer({ min: 1, max: names })
-const slots = fc.uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 2 })
+const slotNumbers = [1, 2, 3, 4] as const
+const slots: fc.Arbitrary<number[]> = fc.uniqueArray(fc.constantFrom(...slotNumbers), { maxLength: 2 })
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
@@ -131,12 +133,13 @@ async function carryOut(run: Run, step: Action): Promise<void> {
   switch (step.kind) {
     case 'create': {
       const number = run.nextNumber()
-      const { uid, demand } = placementOf(number)
+      const { uid, demand, spec } = placementOf(number)
+      spec.gpus = step.slots.map((slot) => create(GpuSchema, { type: 'gpu-80gb', address: gpu(slot) }))
       run.asked.set(uid, { vcpus: step.vcpus, slots: step.slots })
       const nic = addressOf(0, { macAddress: `mac-${number}`, networkUid })
       await store.commitPlacement(
         placementOf(number, {
-          ...{ hostId, project, id: `web-${step.name}`, devices: step.slots.map(gpu) },
+          ...{ hostId, project, id: `web-${step.name}`, spec, devices: step.slots.map(gpu) },
           demand: { ...demand, vcpus: step.vcpus },
           addresses: step.hasNic ? [nic] : [],
         }),
@@ -174,11 +177,12 @@ async function carryOutVerb({ store, project, asked }: Run, step: Action & { kin
         : {}),
     }),
   )
-  const { uid, holds } = instance
-  const startedAnew = outcome.kind === 'accepted' && verb === 'start' && holds === 'storage'
-  if (startedAnew && outcome.instance.holds === 'everything') {
-    asked.set(uid, { vcpus: asked.get(uid)?.vcpus ?? 0, slots })
-  }
+  if (outcome.kind !== 'accepted' || verb !== 'start') return
+  // Whether it was a start from storage is known only now: what was read before may have been overtaken. The host has been
+  // told which devices it gets, and those have to be claimed.
+  const { uid, spec } = outcome.instance
+  const given = slotNumbers.filter((slot) => spec.gpus.some(({ address }) => address === gpu(slot)))
+  asked.set(uid, { vcpus: asked.get(uid)?.vcpus ?? 0, slots: given })
 }
 
 async function expectInvariants({ store, hostId, project, asked }: Run): Promise<void> {
