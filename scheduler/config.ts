@@ -149,6 +149,17 @@ export const Settings = Type.Object(
     zones: Type.Array(zone, { minItems: 1 }),
     /** VLANs that networks made by request get, each its own. Without it they are local to each host. */
     vlanPool: Type.Optional(Type.Object({ first: vlan, last: vlan }, closed)),
+    /** Where uploaded images are kept, and where hosts find this API to fetch them. Without it nothing can be uploaded. */
+    imageStore: Type.Optional(
+      Type.Object(
+        {
+          directory: path,
+          url: Type.String({ pattern: '^https?://[^/]+$' }),
+          limitGb: Type.Integer({ minimum: 1, default: 100 }),
+        },
+        closed,
+      ),
+    ),
     images: Type.Array(image, { default: [] }),
     projects: Type.Array(project, { default: [] }),
   },

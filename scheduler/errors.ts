@@ -102,6 +102,14 @@ const catalogue = {
     ({ noun, id, by }) =>
       `The ${noun} ${id} is in use by ${by.map((user) => `${user.noun} ${user.id}`).join(', ')}; delete that first.`,
   ),
+  IMAGE_NOT_READY: entry<{ image: string }>(
+    409,
+    ({ image }) => `The image ${image} waits for its bytes; upload them first.`,
+  ),
+  IMAGE_READY: entry<{ image: string }>(
+    409,
+    ({ image }) => `The image ${image} has its bytes, which never change; make another image.`,
+  ),
   RESOURCE_DECLARED: entry<{ noun: string; id: string }>(
     409,
     ({ noun, id }) =>
@@ -208,6 +216,15 @@ const catalogue = {
   SEVERAL_BOOT_DISKS: entry<{ count: number }>(
     422,
     ({ count }) => `${count} disks are marked as boot disk; mark one.`,
+  ),
+  UPLOADS_DISABLED: entry<object>(
+    422,
+    () => 'This region takes no uploads: give the image a url that hosts can fetch it from.',
+  ),
+  CHECKSUM_MISMATCH: entry<{ wanted: string; found: string }>(
+    422,
+    ({ wanted, found }) =>
+      `The bytes have the SHA-256 ${found}, not ${wanted}: upload the right file, or register it by its own.`,
   ),
   IMAGE_OBSOLETE: entry<{ image: string; instead: string }>(
     422,

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../lib/clock.ts'
 import { ConfigError, readSecretFile } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
-import { systemRandom } from '../lib/random.ts'
+import { type Random, systemRandom } from '../lib/random.ts'
 import { createTurns } from '../lib/turns.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
@@ -13,8 +13,10 @@ import { openCatalogue } from './catalogue/live-catalogue.ts'
 import { readSettings, type Settings } from './config.ts'
 import { createChangeFeed } from './operations/change-feed.ts'
 import { Holds } from './operations/holds.ts'
+import type { OperationPorts } from './operations/ports.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
 import { startLoop } from './reconcile/loop.ts'
+import { openBlobStore } from './store/blob-store.ts'
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
 import { startAgentServer } from './stream/agent-server.ts'
 
@@ -89,6 +91,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       turns: createTurns(),
       dispatch: agents.dispatch,
       queries: agents.queries,
+      ...(await openUploads(settings, random)),
       catalogue,
       clock,
       random,
@@ -108,6 +111,16 @@ async function startScheduler(settings: Settings, log: Logger) {
       await store.close()
     },
   }
+}
+
+async function openUploads(
+  { imageStore }: Settings,
+  random: Random,
+): Promise<Pick<OperationPorts, 'uploads'>> {
+  if (imageStore === undefined) return {}
+  const { directory, url, limitGb } = imageStore
+  const blobs = await openBlobStore({ directory, limitBytes: limitGb * 1024 ** 3, random })
+  return { uploads: { blobs, url } }
 }
 
 function readAgentToken({ token, tokenFile }: Settings['agents']): string {

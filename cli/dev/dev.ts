@@ -123,7 +123,7 @@ function announce(
   process.stdout.write(`URL=${context.server}\nTOKEN=${context.token}\n`)
   say(`
 The token is from an issuer on this machine, for development only. The command line knows both (${path}):
-  npm run berth -- instances create --id first --type g1-small --ssh-key admin:@~/.ssh/id_ed25519.pub
+  npm run berth -- instances create first --type g1-small --ssh-key admin:@~/.ssh/id_ed25519.pub
   npm run berth -- instances list
 Guests are reached from their network's namespace: ip netns exec ${namespaceOf(networkUid)} ssh admin@ADDRESS
 Data: ${directory.path}. Ctrl-C stops the daemons.`)

@@ -21,6 +21,7 @@ export function makeSchedulerSettings(
     http: { host: '127.0.0.1', port: httpPort, requestsPerMinute: 1_000_000 },
     agents: { host: '127.0.0.1', port: identity.agentsPort, token: identity.agentToken },
     store: { path: directory.file('scheduler.sqlite') },
+    imageStore: { directory: directory.file('images'), url: `http://127.0.0.1:${httpPort}` },
     auth: {
       issuer: issuerUrl(identity),
       audience,

@@ -48,11 +48,12 @@ const titled = (title: string) => ({
 })
 
 export async function createAction(
+  id: string | undefined,
   flags: CommonFlags & CreateFlags & WaitFlags & { readonly idempotencyKey?: string },
 ): Promise<void> {
   parseOutputFormat(flags.output)
   const context = resolveContext(flags)
-  const body = bodyOf(flags, context.region)
+  const body = bodyOf(id, flags, context.region)
   const client = createClient({ context, clock, random })
   const created = await client.createInstance({
     body,
@@ -87,16 +88,16 @@ export async function listAction(
   await print(instances, flags, instanceList(clock.nowMs()))
 }
 
-export async function planAction(flags: CommonFlags & CreateFlags): Promise<void> {
+export async function planAction(id: string | undefined, flags: CommonFlags & CreateFlags): Promise<void> {
   parseOutputFormat(flags.output)
   const context = resolveContext(flags)
-  const plan = await createClient({ context, clock, random }).planInstance(bodyOf(flags, context.region))
+  const plan = await createClient({ context, clock, random }).planInstance(bodyOf(id, flags, context.region))
   await print(plan, flags, planView)
   if (plan.verdict !== 'FITS') process.exitCode = exitCodes.conflict
 }
 
-const bodyOf = (flags: CreateFlags, region: string): InstanceRequest =>
-  makeCreateRequest(flags, {
+const bodyOf = (id: string | undefined, flags: CreateFlags, region: string): InstanceRequest =>
+  makeCreateRequest(id === undefined ? flags : { ...flags, id }, {
     region,
     defaultUser: userInfo().username === 'root' ? 'admin' : userInfo().username,
     readFile: readTextFile,

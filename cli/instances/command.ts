@@ -18,7 +18,6 @@ export function addInstancesCommand(program: Command): void {
   const addWithSpec = (usage: string, description: string) =>
     add(usage, description)
       .requiredOption('--type <type>', 'instance type: id or path')
-      .option('--id <id>', 'name of the instance; made up where absent')
       .option('--zone <zone>', 'zone of the type, where the region has several')
       .option('--image <image>', "image of the boot disk; the type's default where absent")
       .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
@@ -32,14 +31,15 @@ export function addInstancesCommand(program: Command): void {
       .option('--display-name <text>', 'a name for people')
       .option('--description <text>', 'what it is for')
 
-  addWithSpec('create', 'create an instance, and wait until it runs')
+  addWithSpec('create [id]', 'create an instance, and wait until it runs')
     .option('--idempotency-key <key>', 'the same key twice creates one instance')
+    .option('--wait', 'return once it runs', true)
     .option('--no-wait', 'return as soon as the create is accepted')
     .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
-    .action(async (flags) => (await actions()).createAction(flags))
+    .action(async (id, flags) => (await actions()).createAction(id, flags))
 
-  addWithSpec('plan', 'say whether a create would fit, and why, without creating anything').action(
-    async (flags) => (await actions()).planAction(flags),
+  addWithSpec('plan [id]', 'say whether a create would fit, and why, without creating anything').action(
+    async (id, flags) => (await actions()).planAction(id, flags),
   )
 
   add('list', 'list the instances of the project')

@@ -19,6 +19,7 @@ export function addResourceCommands(program: Command): void {
     )
     if (kind.changes !== undefined) addChanges(group, kind, kind.changes)
     if (kind.command === 'quotas') addSetQuotas(group)
+    if (kind.command === 'images') addUpload(group)
   }
 }
 
@@ -48,6 +49,15 @@ function addFields(command: Command, fields: readonly Field[], isNew: boolean): 
     command.addOption(new Option(flag, description).makeOptionMandatory(isRequired && isNew))
   }
   return command
+}
+
+function addUpload(group: Command): void {
+  addWithContext(group, 'upload <id>', 'register an image by its file, and send its bytes; for operators')
+    .requiredOption('--file <path>', 'raw or qcow2')
+    .option('--family <family>', 'of which the newest is found by name')
+    .option('--description <text>', 'a sentence for people')
+    .option('--architecture <name>', 'x86_64 or aarch64')
+    .action(async (id: string, flags) => (await import('./upload.ts')).uploadAction(id, flags))
 }
 
 function addSetQuotas(group: Command): void {

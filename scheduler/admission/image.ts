@@ -14,7 +14,10 @@ export function newestOfFamily(
   family: string,
 ): CatalogueImage | undefined {
   return images
-    .filter((image) => image.family === family && (image.deprecation?.state ?? 'ACTIVE') === 'ACTIVE')
+    .filter(
+      ({ family: own, deprecation, isPending }) =>
+        own === family && isPending !== true && (deprecation?.state ?? 'ACTIVE') === 'ACTIVE',
+    )
     .toSorted((a, b) => a.meta.createdAtMs - b.meta.createdAtMs || (a.id < b.id ? -1 : 1))
     .at(-1)
 }
@@ -43,6 +46,7 @@ export function resolveImage(
     const what = named === undefined ? 'Image' : 'Image family'
     return refusedWith(problem('REFERENCE_NOT_FOUND', { what, id, known }, field))
   }
+  if (image.isPending === true) return refusedWith(problem('IMAGE_NOT_READY', { image: image.id }, field))
   if (image.deprecation?.state === 'OBSOLETE') {
     return refusedWith(problem('IMAGE_OBSOLETE', { image: image.id, instead: insteadOf(image) }, field))
   }

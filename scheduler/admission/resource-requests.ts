@@ -73,7 +73,12 @@ export const CreateImage = Type.Object(
     id: Type.String({ minLength: 1, maxLength: 63, pattern: imageIdPattern }),
     description,
     family: Type.Optional(Type.String({ minLength: 1, maxLength: 63, pattern: imageIdPattern })),
-    url: Type.String({ maxLength: 2048, description: 'http://…, https://…, or file:///… on every host.' }),
+    url: Type.Optional(
+      Type.String({
+        maxLength: 2048,
+        description: 'http://…, https://…, or file:///… on every host; absent where the bytes are uploaded.',
+      }),
+    ),
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'What hosts check the bytes against.' }),
     format: Type.Enum(['raw', 'qcow2']),
     architecture: Type.Optional(Type.Enum(['x86_64', 'aarch64'])),

@@ -63,7 +63,7 @@ export const ImageResource = Type.Object(
   {
     ...named,
     family: Type.Optional(Type.String()),
-    status: Type.String(),
+    status: Type.Enum(['PENDING', 'READY'], { description: 'PENDING: waits for its bytes.' }),
     sizeGb: Type.Integer(),
     architecture: Type.String(),
     format: Type.String(),
@@ -177,7 +177,7 @@ export function catalogueRenderers(region: string) {
       id: image.id,
       ...optional('description', image.description),
       ...optional('family', image.family),
-      status: 'READY',
+      status: image.isPending === true ? 'PENDING' : 'READY',
       sizeGb: image.sizeGb,
       architecture: image.architecture,
       format: image.format,

@@ -18,7 +18,7 @@ import { refuse, refuseAll } from '../errors.ts'
 import type { Zone } from '../model/catalogue.ts'
 import { done, type Outcome } from '../operations/outcome.ts'
 import type { OperationPorts } from '../operations/ports.ts'
-import { planImage, typesThatBoot } from '../operations/resources/images.ts'
+import { forgetBytes, planImage, typesThatBoot } from '../operations/resources/images.ts'
 import { planZoneType } from '../operations/resources/instance-types.ts'
 import { madeWith, planProject } from '../operations/resources/projects.ts'
 import { about } from './about.ts'
@@ -137,6 +137,7 @@ function addImages(server: Server, ports: OperationPorts): void {
         const by = typesThatBoot(id, ports)
         return by.length === 0 ? done([]) : refuse('RESOURCE_IN_USE', { noun: 'image', id, by })
       },
+      afterDelete: (image) => forgetBytes(image, ports),
     },
     ports,
   )

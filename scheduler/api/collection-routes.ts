@@ -57,15 +57,8 @@ export function addCollection<Schema extends TObject, Item extends Entry>(
       },
     },
     async (request) => {
-      const { pageSize, after } = parsePage(request.query)
-      const items = (await collection.list(request)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
-      // By the id and not by its place: what came and went meanwhile moves nothing.
-      const start = after === undefined ? 0 : items.findIndex(({ id }) => id > after)
-      const shown = start === -1 ? [] : items.slice(start, start + pageSize)
-      const last = shown.at(-1)
-      const more = last !== undefined && start + pageSize < items.length
-      const token = more ? { nextPageToken: renderPageToken(last.id) } : {}
-      return { [plural]: shown.map((item) => render(item, request)), ...token }
+      const { items, token } = pageOf(await collection.list(request), request.query)
+      return { [plural]: items.map((item) => render(item, request)), ...token }
     },
   )
 
@@ -86,6 +79,20 @@ export function addCollection<Schema extends TObject, Item extends Entry>(
       return render(item, request)
     },
   )
+}
+
+/** By the id and not by its place: what came and went meanwhile moves nothing. */
+export function pageOf<Item extends { readonly id: string }>(
+  all: readonly Item[],
+  query: { pageSize?: string; pageToken?: string },
+): { readonly items: readonly Item[]; readonly token: { nextPageToken?: string } } {
+  const { pageSize, after } = parsePage(query)
+  const sorted = all.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const start = after === undefined ? 0 : sorted.findIndex(({ id }) => id > after)
+  const items = start === -1 ? [] : sorted.slice(start, start + pageSize)
+  const last = items.at(-1)
+  const more = last !== undefined && start + pageSize < sorted.length
+  return { items, token: more ? { nextPageToken: renderPageToken(last.id) } : {} }
 }
 
 /** By id, or by uid. @throws RefusedError */

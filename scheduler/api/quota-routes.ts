@@ -5,7 +5,8 @@ import { listQuotas, setQuotas } from '../operations/quotas.ts'
 import { about } from './about.ts'
 import { operatorInProject, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
-import { NoQuery, ProjectPath } from './parameters.ts'
+import { pageOf } from './collection-routes.ts'
+import { NoQuery, PageQuery, ProjectPath } from './parameters.ts'
 import type { Server } from './server.ts'
 
 const QuotaList = Type.Object(
@@ -17,6 +18,7 @@ const QuotaList = Type.Object(
         limit: Type.Optional(Type.Integer({ description: 'Absent: as much as there is.' })),
       }),
     ),
+    nextPageToken: Type.Optional(Type.String()),
   },
   { title: 'QuotaList' },
 )
@@ -43,9 +45,20 @@ export function addQuotaRoutes(server: Server, ports: OperationPorts): void {
     path,
     {
       config: { access: projectAccess('viewer') },
-      schema: { ...about('Catalogue', 'listQuotas', 'Lists what the project uses and may use'), ...common },
+      schema: {
+        ...about('Catalogue', 'listQuotas', 'Lists what the project uses and may use'),
+        ...common,
+        querystring: PageQuery,
+      },
     },
-    async (request) => render(await listQuotas({ project: projectOf(request).id }, ports)),
+    async (request) => {
+      const quotas = await listQuotas({ project: projectOf(request).id }, ports)
+      const page = pageOf(
+        quotas.map(({ metric, ...quota }) => ({ id: metric, ...quota })),
+        request.query,
+      )
+      return { quotas: [...page.items], ...page.token }
+    },
   )
   server.put(
     path,

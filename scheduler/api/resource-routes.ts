@@ -48,6 +48,8 @@ export interface Changeable<Schema extends TObject, Item extends Stored> extends
   }
   /** What goes with it, or why it can't go. */
   readonly beforeDelete?: (item: Item) => Outcome<readonly Subject[]>
+  /** What is left of it elsewhere. */
+  readonly afterDelete?: (item: Item) => Promise<void>
 }
 
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
@@ -157,6 +159,7 @@ export function addChangeable<Schema extends TObject, Item extends Stored>(
       }
       const outcome = await deleteResource(asked, change, ports)
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      await kind.afterDelete?.(item)
       return reply.code(204).send(null)
     },
   )

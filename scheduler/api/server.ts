@@ -27,6 +27,7 @@ import { collectRoutes } from './other-methods.ts'
 import { addProjectResourceRoutes } from './project-resource-routes.ts'
 import { addQuotaRoutes } from './quota-routes.ts'
 import { addRateLimit } from './rate-limit.ts'
+import { addUploadRoutes } from './upload-routes.ts'
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -124,6 +125,7 @@ export async function buildServer({
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
   addCatalogueRoutes(server, ports)
+  await addUploadRoutes(server, ports)
   addProjectResourceRoutes(server, ports)
   addInstanceRoutes(server, ports)
   addOperationRoutes(server, ports)

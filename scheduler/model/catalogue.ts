@@ -65,6 +65,9 @@ export interface CatalogueImage {
   readonly metadataFlavour: 'nocloud'
   /** OBSOLETE makes no new disks; DEPRECATED is left out of its family. */
   readonly deprecation?: { readonly state: (typeof deprecationStates)[number]; readonly replacement?: string }
+  /** Its bytes come from a request, and are not here yet. */
+  readonly isPending?: boolean
+  readonly isUploaded?: boolean
   readonly directKernel?: {
     readonly kernel: { readonly url: string; readonly sha256: string }
     readonly initrd: { readonly url: string; readonly sha256: string }

@@ -5,6 +5,7 @@ import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
+import type { BlobStore } from '../store/resource-store.ts'
 import type { Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Holds } from './holds.ts'
@@ -48,6 +49,8 @@ export interface OperationPorts {
   readonly turns: Turns
   readonly dispatch: CommandDispatch
   readonly queries: HostQueries
+  /** Absent where nothing can be uploaded. */
+  readonly uploads?: { readonly blobs: BlobStore; readonly url: string }
   readonly catalogue: LiveCatalogue
   readonly clock: Clock
   readonly random: Random

@@ -1,4 +1,5 @@
 // The part of the store's port that keeps resources: see store.ts for what all of it promises.
+import type { Readable } from 'node:stream'
 import type { NetworkUid, ProjectId, ResourceUid } from '../../proto/ids.ts'
 import type { Collection, StoredAddress, StoredResource } from '../model/resource.ts'
 import type { IdempotencyKey } from './store.ts'
@@ -112,3 +113,18 @@ export type ResourceKeyOutcome =
   | { readonly kind: 'replay'; readonly resource: StoredResource }
   | { readonly kind: 'gone'; readonly uid: string }
   | { readonly kind: 'other-request' }
+
+export type WriteBlobOutcome =
+  | { readonly kind: 'kept'; readonly bytes: number }
+  | { readonly kind: 'mismatch'; readonly sha256: string }
+  | { readonly kind: 'too-large'; readonly limitBytes: number }
+  | { readonly kind: 'no-space' }
+  /** The stream ended before its time. */
+  | { readonly kind: 'cut' }
+
+export interface BlobStore {
+  /** On disk, whole and right, or not at all. */
+  write(sha256: string, source: Readable): Promise<WriteBlobOutcome>
+  read(sha256: string): Promise<{ readonly stream: Readable; readonly bytes: number } | undefined>
+  remove(sha256: string): Promise<void>
+}

@@ -34,7 +34,7 @@ describe('instances create', () => {
           { status: 200, body: running },
         ],
       },
-      ...['instances', 'create', '--type', 'g1-h100-8', '--id', 'demo', '--label', 'team=ml'],
+      ...['instances', 'create', 'demo', '--type', 'g1-h100-8', '--label', 'team=ml'],
       ...['--idempotency-key', 'first-try'],
     )
     expect(exitCode).toBe(0)

@@ -268,6 +268,23 @@ export interface paths {
         readonly patch: operations["updateProject"];
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/compute/images/{id}:upload": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Brings the bytes of an image that was made without a url */
+        readonly post: operations["uploadImage"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/networks": {
         readonly parameters: {
             readonly query?: never;
@@ -786,8 +803,8 @@ export interface components {
             readonly id: string;
             readonly description?: string;
             readonly family?: string;
-            /** @description http://…, https://…, or file:///… on every host. */
-            readonly url: string;
+            /** @description http://…, https://…, or file:///… on every host; absent where the bytes are uploaded. */
+            readonly url?: string;
             /** @description What hosts check the bytes against. */
             readonly sha256: string;
             /** @enum {unknown} */
@@ -863,7 +880,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -924,7 +941,11 @@ export interface components {
             readonly id: string;
             readonly description?: string;
             readonly family?: string;
-            readonly status: string;
+            /**
+             * @description PENDING: waits for its bytes.
+             * @enum {unknown}
+             */
+            readonly status: "PENDING" | "READY";
             readonly sizeGb: number;
             readonly architecture: string;
             readonly format: string;
@@ -1243,6 +1264,7 @@ export interface components {
                 /** @description Absent: as much as there is. */
                 readonly limit?: number;
             }[];
+            readonly nextPageToken?: string;
         };
         /** Region */
         readonly Region: {
@@ -2551,6 +2573,53 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly uploadImage: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Image"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */
@@ -4583,7 +4652,12 @@ export interface operations {
     };
     readonly listQuotas: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly region: string;

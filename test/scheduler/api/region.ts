@@ -1,5 +1,6 @@
-// A region for tests: the real API, operations, placement and store behind real HTTP on loopback. Only the agents are
-// missing: hosts are registered by hand, and serial output is what a test says.
+// A region for tests: the real API, operations, placement and store behind real HTTP on loopback. The store is without its
+// thread, which takes half a second to start. Only the agents are missing: hosts are registered by hand, and serial output
+// is what a test says.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,10 +21,14 @@ import { readSettings, type Settings } from '../../../scheduler/config.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
-import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
 import { createIssuer } from '../auth/issuer.ts'
+import { openInProcessStore } from '../store/in-process.ts'
+
+/** The document is the same for every region; to read it takes a good part of a second. */
+let checker: ReturnType<typeof createAnswerChecker> | undefined
 
 export type Region = Awaited<ReturnType<typeof startRegion>>
 
@@ -47,7 +52,7 @@ export async function startRegion(
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
   const log = options.log ?? silentLogger
   const issuer = await createIssuer()
-  const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+  const store = await openInProcessStore()
   const nudged: HostId[] = []
   const serial: { reading: SerialReading } = {
     reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
@@ -68,6 +73,14 @@ export async function startRegion(
     },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
     queries: { readSerial: async () => serial.reading },
+    uploads: {
+      url: 'http://scheduler.example.net:8080',
+      blobs: await openBlobStore({
+        directory: join(folder, 'images'),
+        limitBytes: 1_000_000,
+        random: systemRandom,
+      }),
+    },
     catalogue: await openCatalogue({
       store,
       settings: exampleSettings(options.ipv4Cidr),
@@ -86,7 +99,6 @@ export async function startRegion(
     verifier,
     requestsPerMinute: options.requestsPerMinute ?? 1e9,
   })
-  let checker: ReturnType<typeof createAnswerChecker> | undefined
   const editor = await issuer.tokenFor('project-x9y8z7:editor')
 
   /** JSON in, JSON out, as an editor of the example project unless a token is given. */

@@ -1,7 +1,8 @@
+import { writes } from '../../../scheduler/store/procedures/catalogue.ts'
 import { openEngine } from '../../../scheduler/store/sqlite/engine.ts'
 import type { WorkerCall } from '../../../scheduler/store/sqlite/protocol.ts'
 import { methodsOver } from '../../../scheduler/store/sqlite/sqlite-store.ts'
-import type { Store } from '../../../scheduler/store/store.ts'
+import { type Store, StoreUnavailable } from '../../../scheduler/store/store.ts'
 
 /** The store without its thread, in memory: opened in milliseconds. Calls made at once share a batch, as there. */
 export async function openInProcessStore(): Promise<Store> {
@@ -9,12 +10,15 @@ export async function openInProcessStore(): Promise<Store> {
   const waiting = new Map<WorkerCall, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   let turn: Promise<void> = Promise.resolve()
   let lastId = 0
+  let isClosed = false
+  const listeners = new Set<() => void>()
 
   const drain = async () => {
     const batch = [...waiting]
     waiting.clear()
     if (batch.length === 0) return
     const outcomes = await engine.run(batch.map(([call]) => call))
+    if (batch.some(([{ method }]) => writes.has(method))) for (const listener of listeners) listener()
     for (const [index, outcome] of outcomes.entries()) {
       const caller = batch[index]?.[1]
       // What crosses a thread is copied.
@@ -24,6 +28,7 @@ export async function openInProcessStore(): Promise<Store> {
   }
   return {
     ...methodsOver((method, args) => {
+      if (isClosed) return Promise.reject(new StoreUnavailable('The store is closed.'))
       lastId += 1
       const call: WorkerCall = { id: lastId, method, args: structuredClone(args) }
       return new Promise((resolve, reject) => {
@@ -31,8 +36,12 @@ export async function openInProcessStore(): Promise<Store> {
         turn = turn.then(() => new Promise(setImmediate)).then(drain)
       })
     }),
-    onWrite: () => () => {},
+    onWrite: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     close: async () => {
+      isClosed = true
       await turn
       await engine.close()
     },
