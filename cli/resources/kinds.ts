@@ -222,6 +222,18 @@ export const kinds: readonly Kind[] = [
     ],
   },
   {
+    ...{ command: 'audit', description: 'who asked for what in the project', words: 'audit entries' },
+    ...{ path: 'project/audit', plural: 'entries' },
+    columns: [
+      ['AT', 'at'],
+      ['PRINCIPAL', 'principal'],
+      ['ACTION', 'action'],
+      ['PATH', 'path'],
+      ['STATUS', 'status'],
+      ['REASON', 'reason'],
+    ],
+  },
+  {
     ...{ command: 'hosts', description: 'hosts of the region, for operators', words: 'hosts' },
     ...{ path: 'hosts', plural: 'hosts' },
     columns: [

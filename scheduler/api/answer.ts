@@ -30,6 +30,7 @@ export const ErrorBody = Type.Object(
 /** The only way a refusal becomes an answer. Of several problems the first decides the status. */
 export function answerRefusal(reply: FastifyReply, { message, problems }: Refusal): FastifyReply {
   const code = statusOf(problems[0].reason)
+  reply.request.refusedFor = problems[0].reason
   if (code === 401) {
     const tried = reply.request.headers.authorization !== undefined
     void reply.header('www-authenticate', `Bearer realm="berth"${tried ? ', error="invalid_token"' : ''}`)

@@ -17,6 +17,7 @@ import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
 import { guardRoutes, publicAccess } from './access.ts'
 import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
+import { addAuditRoutes, addAuditTrail } from './audit.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
@@ -121,6 +122,7 @@ export async function buildServer({
   })
   await addOpenapi(server)
   await addRateLimit(server, requestsPerMinute)
+  addAuditTrail(server, ports)
   guardRoutes(server, { verifier, catalogue: ports.catalogue })
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
@@ -131,6 +133,7 @@ export async function buildServer({
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)
+  addAuditRoutes(server, ports)
   addOpenapiRoute(server)
   refuseOtherMethods()
   return server

@@ -15,6 +15,7 @@ import type {
   ZoneId,
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
+import type { AuditEntry } from '../model/audit.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
@@ -59,6 +60,12 @@ export interface Store extends ResourceStore {
   // Quotas
   listQuotas(project: ProjectId): Promise<readonly Quota[]>
   setQuotas(input: SetQuotas): Promise<readonly Quota[]>
+
+  // Audit
+  /** Kept for 400 days. */
+  appendAudit(entry: AuditEntry): Promise<void>
+  /** Newest first. */
+  listAudit(input: ListAudit): Promise<readonly AuditEntry[]>
 
   /** Kept for 30 days after their end. */
   findOperation(project: ProjectId, id: OperationId): Promise<OperationRecord | undefined>
@@ -285,6 +292,15 @@ export type ChangeInstanceOutcome =
   | { readonly kind: 'wrong-state'; readonly message: string }
   | QuotaExceeded
   | ClaimLost
+
+export interface ListAudit {
+  readonly project?: ProjectId
+  readonly principal?: string
+  readonly requestId?: string
+  /** Only older ones. */
+  readonly beforeId?: string
+  readonly limit: number
+}
 
 export interface ListOperations {
   readonly project: ProjectId

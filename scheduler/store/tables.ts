@@ -8,6 +8,7 @@ export interface Tables {
   instances: InstanceRow
   device_claims: { host_id: string; address: string; instance_uid: string }
   address_claims: AddressClaimRow
+  audit: AuditRow
   resources: ResourceRow
   resource_deletions: { change: number; uid: string }
   resource_uses: { resource_uid: string; instance_uid: string }
@@ -109,6 +110,20 @@ export interface ResourceRow {
   change: number
   created_at_ms: number
   updated_at_ms: number
+}
+
+export interface AuditRow {
+  id: string
+  at_ms: number
+  principal: string
+  project: string | null
+  action: string
+  method: string
+  path: string
+  status: number
+  reason: string | null
+  request_id: string
+  source_address: string
 }
 
 export interface OperationRow {

@@ -760,6 +760,40 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/audit": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists who asked for what, newest first, for operators */
+        readonly get: operations["listAudit"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/projects/{project}/audit": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists who asked for what in the project, newest first */
+        readonly get: operations["listProjectAudit"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -787,6 +821,29 @@ export interface components {
             /** @enum {unknown} */
             readonly status: "RESERVED" | "IN_USE";
             readonly users: readonly string[];
+        };
+        /** AuditList */
+        readonly AuditList: {
+            readonly entries: readonly {
+                /** Format: uuid */
+                readonly id: string;
+                /** Format: date-time */
+                readonly at: string;
+                /** @description Who asked. */
+                readonly principal: string;
+                readonly project?: string;
+                /** @description Operation of this document, such as createInstance. */
+                readonly action: string;
+                readonly method: string;
+                readonly path: string;
+                /** @description What it was answered with. */
+                readonly status: number;
+                /** @description Why it was refused. */
+                readonly reason?: string;
+                readonly requestId: string;
+                readonly sourceAddress: string;
+            }[];
+            readonly nextPageToken?: string;
         };
         /** CreateAddress */
         readonly CreateAddress: {
@@ -5020,6 +5077,117 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly listAudit: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+                /** @description Only what this one asked for. */
+                readonly principal?: string;
+                /** @description Only the request of this id. */
+                readonly requestId?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly listProjectAudit: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+                /** @description Only what this one asked for. */
+                readonly principal?: string;
+                /** @description Only the request of this id. */
+                readonly requestId?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditList"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

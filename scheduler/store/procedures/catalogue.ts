@@ -1,5 +1,6 @@
 import type { Store } from '../store.ts'
 import { applyObservation } from './apply-observation.ts'
+import { appendAudit, listAudit } from './audit.ts'
 import { changeInstance } from './change-instance.ts'
 import { readChangePosition, readChangesAfter } from './changes.ts'
 import { commitPlacement, commitPlacements } from './commit-placement.ts'
@@ -59,6 +60,8 @@ export const procedures: Procedures = {
   deleteResources,
   findResourceByKey,
   listAddresses,
+  appendAudit,
+  listAudit,
 }
 
 /** Those that write run in a savepoint of their own. */
@@ -77,4 +80,5 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'createResources',
   'updateResource',
   'deleteResources',
+  'appendAudit',
 ])

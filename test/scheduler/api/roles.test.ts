@@ -32,7 +32,8 @@ const ranks: Partial<Record<Caller, number>> = { viewer: 1, 'viewer everywhere':
 
 /** The status of who is not let in; undefined for who is. */
 function expected(method: string, template: string, caller: Caller): number | undefined {
-  if (template.includes('/hosts')) return caller === 'operator' ? undefined : 403
+  if (template.includes('/hosts') || template.endsWith('{region}/audit'))
+    return caller === 'operator' ? undefined : 403
   if (template.endsWith('/quotas') && method === 'put') return caller === 'operator' ? undefined : 403
   if (!template.includes('{project}')) {
     return method === 'get' || caller === 'operator' ? undefined : 403
@@ -41,7 +42,8 @@ function expected(method: string, template: string, caller: Caller): number | un
   if (rank === 0) return 404
   const isRead = method === 'get' || template.endsWith(':plan')
   const isAdmins = /\/(networks|subnets|instance-types)\b/.test(template)
-  return rank >= (isRead ? 1 : isAdmins ? 3 : 2) ? undefined : 403
+  const isAudit = template.endsWith('/audit')
+  return rank >= (isAudit ? 3 : isRead ? 1 : isAdmins ? 3 : 2) ? undefined : 403
 }
 
 const pathOf = (template: string, project = own) =>
