@@ -8,6 +8,7 @@ import { addDevCommand } from './dev/command.ts'
 import { CliError, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { addHostVerbs } from './hosts/command.ts'
 import { addInstancesCommand } from './instances/command.ts'
+import { addLoginCommands } from './login/command.ts'
 import { addResourceCommands } from './resources/command.ts'
 
 const program = new Command('berth')
@@ -19,6 +20,7 @@ const program = new Command('berth')
 addInstancesCommand(program)
 addResourceCommands(program)
 addHostVerbs(program)
+addLoginCommands(program)
 addCompletionCommand(program)
 addDevCommand(program)
 

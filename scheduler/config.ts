@@ -106,6 +106,16 @@ export const AuthSettings = Type.Object(
     jwks: Type.Optional(
       Type.Object({ keys: Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1 }) }),
     ),
+    /** What `berth login` is to the issuer: a public client that may use the device flow. Without it the CLI is told one. */
+    cli: Type.Optional(
+      Type.Object(
+        {
+          clientId: Type.String({ minLength: 1 }),
+          scopes: Type.Array(Type.String(), { default: ['openid', 'offline_access'] }),
+        },
+        closed,
+      ),
+    ),
     clockSkewSeconds: Type.Integer({ minimum: 0, maximum: 300, default: 30 }),
     /** The claim with the roles, or a dotted path to it. */
     roleClaim: Type.String({ minLength: 1, default: 'berth_roles' }),

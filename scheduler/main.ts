@@ -99,6 +99,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     },
     requestsPerMinute: settings.http.requestsPerMinute,
     verifier: createTokenVerifier({ settings: settings.auth, clock }),
+    login: settings.auth,
   })
   return {
     addresses: { http: api.url, agents: agents.address },

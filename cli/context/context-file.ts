@@ -33,6 +33,16 @@ export function writeContext(name: string, context: Context): string {
   return writeFile({ current: name, contexts: { ...file.contexts, [name]: context } })
 }
 
+/** Changes one that is there; which one is current stays. */
+export function replaceContext(name: string, context: Context): void {
+  const file = readContextFile()
+  writeFile({ ...file, contexts: { ...file.contexts, [name]: context } })
+}
+
+export function useContext(name: string): void {
+  writeFile({ ...readContextFile(), current: name })
+}
+
 /** Of a region that is no more; a context of that name with another server is somebody else's. */
 export function removeContext(name: string, server: string): void {
   const file = readContextFile()

@@ -5,29 +5,48 @@ import { readEnvironment } from '../../lib/config.ts'
 import { usageError } from '../exit-codes.ts'
 import { readContextFile } from './context-file.ts'
 
+/** Where a token came from, and how to get the next one without asking anybody. */
+export interface Login {
+  readonly issuer: string
+  readonly clientId: string
+  readonly audience: string
+  readonly refreshToken?: string
+  readonly expiresAtMs: number
+}
+
 export interface Context {
   readonly server: string
   readonly token: string
   readonly region: string
   readonly project: string
+  readonly login?: Login
 }
 
-export type ContextFlags = { readonly [Name in keyof Context]?: string } & { readonly context?: string }
+type Field = 'server' | 'token' | 'region' | 'project'
 
-const fields = ['server', 'token', 'region', 'project'] as const
+export type ContextFlags = { readonly [Name in Field]?: string } & { readonly context?: string }
+
+const fields: readonly Field[] = ['server', 'token', 'region', 'project']
+
+/** The saved context that the flags, the environment or the file choose. */
+export function findContext(
+  flags: Pick<ContextFlags, 'context'>,
+): { readonly name: string; readonly context: Context } | undefined {
+  const asked = flags.context ?? readEnvironment('BERTH_CONTEXT')
+  const file = readContextFile()
+  const name = asked ?? file.current
+  const context = name === undefined ? undefined : file.contexts[name]
+  if (name !== undefined && context !== undefined) return { name, context }
+  if (asked === undefined) return undefined
+  const known = Object.keys(file.contexts)
+  throw usageError(
+    `There is no context "${asked}"; ${known.length === 0 ? 'none is saved' : `there is ${known.join(', ')}`}.`,
+  )
+}
 
 export function resolveContext(flags: ContextFlags): Context {
-  const name = flags.context ?? readEnvironment('BERTH_CONTEXT')
-  const file = readContextFile()
-  const chosen = name ?? file.current
-  if (name !== undefined && file.contexts[name] === undefined) {
-    const known = Object.keys(file.contexts)
-    throw usageError(
-      `There is no context "${name}"; ${known.length === 0 ? 'none is saved' : `there is ${known.join(', ')}`}.`,
-    )
-  }
-  const saved: Partial<Context> = (chosen === undefined ? undefined : file.contexts[chosen]) ?? {}
-  const found: Partial<Record<keyof Context, string>> = {}
+  const saved: Partial<Context> = findContext(flags)?.context ?? {}
+  const found: Partial<Record<Field, string>> = {}
   for (const field of fields) {
     const value = flags[field] ?? readEnvironment(`BERTH_${field.toUpperCase()}`) ?? saved[field]
     if (value !== undefined) found[field] = value
@@ -37,7 +56,7 @@ export function resolveContext(flags: ContextFlags): Context {
     const missing = fields.filter((field) => found[field] === undefined)
     throw usageError(
       `Missing: ${missing.map((field) => `--${field} (or BERTH_${field.toUpperCase()})`).join(', ')}. ` +
-        'A local region saves them all: npm run dev',
+        'berth login saves them all, and so does a local region: npm run dev',
     )
   }
   if (!/^https?:\/\//.test(server))

@@ -13,6 +13,7 @@ const server = await buildServer({
     ...{ random: systemRandom, log: silentLogger },
   } as never,
   verifier: { verify: nothing },
+  login: { issuer: '', audience: '' },
   requestsPerMinute: 1,
 })
 const { body } = await server.inject({ method: 'GET', url: '/openapi.json' })

@@ -22,6 +22,7 @@ import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
+import { addLoginRoute, type LoginSettings } from './login-route.ts'
 import { addOpenapi, addOpenapiRoute } from './openapi.ts'
 import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
@@ -50,6 +51,7 @@ export async function startApiServer(options: {
   readonly port: number
   readonly ports: OperationPorts
   readonly verifier: TokenVerifier
+  readonly login: LoginSettings
   readonly requestsPerMinute: number
 }): Promise<ApiServer> {
   const server = await buildServer(options)
@@ -61,6 +63,7 @@ export async function startApiServer(options: {
 export async function buildServer({
   ports,
   verifier,
+  login,
   requestsPerMinute,
 }: Omit<Parameters<typeof startApiServer>[0], 'host' | 'port'>): Promise<Server> {
   const { random, log } = ports
@@ -126,6 +129,7 @@ export async function buildServer({
   guardRoutes(server, { verifier, catalogue: ports.catalogue })
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
+  addLoginRoute(server, login)
   addCatalogueRoutes(server, ports)
   await addUploadRoutes(server, ports)
   addProjectResourceRoutes(server, ports)

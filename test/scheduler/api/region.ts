@@ -17,7 +17,7 @@ import { type HostId, hostId, pciAddress, projectId, zoneId } from '../../../pro
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
 import { openCatalogue } from '../../../scheduler/catalogue/live-catalogue.ts'
-import { readSettings, type Settings } from '../../../scheduler/config.ts'
+import { type AuthSettings, readSettings, type Settings } from '../../../scheduler/config.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
@@ -47,6 +47,8 @@ export async function startRegion(
     requestsPerMinute?: number
     connected?: () => boolean
     ipv4Cidr?: string
+    /** Instead of an issuer of its own. */
+    auth?: AuthSettings
   } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
@@ -91,12 +93,14 @@ export async function startRegion(
     log,
   }
   for (let index = 1; index <= (options.hosts ?? 1); index += 1) await store.registerHost(exampleHost(index))
-  const verifier = createTokenVerifier({ settings: issuer.settings, clock: systemClock })
+  const auth = options.auth ?? issuer.settings
+  const verifier = createTokenVerifier({ settings: auth, clock: systemClock })
   const api = await startApiServer({
     host: '127.0.0.1',
     port: 0,
     ports,
     verifier,
+    login: auth,
     requestsPerMinute: options.requestsPerMinute ?? 1e9,
   })
   const editor = await issuer.tokenFor('project-x9y8z7:editor')
