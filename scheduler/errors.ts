@@ -92,10 +92,15 @@ const catalogue = {
   ),
 
   // State
-  NAME_TAKEN: entry<{ id: string }>(
+  NAME_TAKEN: entry<{ id: string; what?: string }>(
     409,
-    ({ id }) => `The project has an instance named ${id} already; choose another id, or leave it out.`,
+    ({ id, what = 'an instance' }) =>
+      `The project has ${what} named ${id} already; choose another id, or leave it out.`,
   ),
+  DEVICE_NAME_TAKEN: said(409),
+  DISK_IN_USE: said(409),
+  DISK_ON_OTHER_HOST: said(409),
+  RESOURCE_IN_USE: said(409),
   ADDRESS_IN_USE: entry<{ address: string }>(
     409,
     ({ address }) => `The address ${address} belongs to another NIC; choose another, or leave it out.`,
@@ -112,7 +117,7 @@ const catalogue = {
   IDEMPOTENCY_KEY_SPENT: entry<{ key: string; uid: string }>(
     409,
     ({ key, uid }) =>
-      `The idempotency key ${key} was used for instance ${uid}, which has been deleted since; use a new key for a new request.`,
+      `The idempotency key ${key} was used for ${uid}, which has been deleted since; use a new key for a new request.`,
   ),
   SERIAL_NOT_KEPT: entry<{ id: string }>(
     409,
@@ -123,7 +128,7 @@ const catalogue = {
   REVISION_MISMATCH: entry<{ revision: number }>(
     412,
     ({ revision }) =>
-      `The instance has changed: its ETag is "${revision}" by now. Read it again, then repeat the request.`,
+      `It has changed: its ETag is "${revision}" by now. Read it again, then repeat the request.`,
   ),
   BODY_TOO_LARGE: entry<{ limitBytes: number }>(
     413,
@@ -166,6 +171,11 @@ const catalogue = {
     422,
     ({ sizeGb, minimumGb, image }) =>
       `The image ${image} needs ${minimumGb} GB; ${sizeGb} GB is too small. Use ${minimumGb} or more, or leave it out.`,
+  ),
+  DISK_SHRINK: entry<{ id: string; sizeGb: number; presentGb: number }>(
+    422,
+    ({ id, sizeGb, presentGb }) =>
+      `The disk ${id} has ${presentGb} GB and can't shrink to ${sizeGb} GB: what is on it would be lost. Create a smaller one and copy.`,
   ),
   DISK_SIZE_REQUIRED: entry<object>(422, () => 'A disk without a source needs a size.'),
   BOOT_DISK_NEEDS_SOURCE: entry<object>(

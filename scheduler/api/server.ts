@@ -18,6 +18,7 @@ import { about } from './about.ts'
 import { guardRoutes, publicAccess } from './access.ts'
 import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
+import { addDiskRoutes } from './disk-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -124,6 +125,7 @@ export async function buildServer({
   addHealthRoutes(server, ports)
   addCatalogueRoutes(server, ports.catalogue)
   addInstanceRoutes(server, ports)
+  addDiskRoutes(server, ports)
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)

@@ -5,6 +5,7 @@ import { reportedCapacityMigration } from './0002-reported-capacity.ts'
 import { operationsMigration } from './0003-operations.ts'
 import { listsMigration } from './0004-lists.ts'
 import { quotasMigration } from './0005-quotas.ts'
+import { disksMigration } from './0008-disks.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -18,6 +19,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0003-operations': operationsMigration,
         '0004-lists': listsMigration,
         '0005-quotas': quotasMigration,
+        '0008-disks': disksMigration(types),
       }),
     },
   })

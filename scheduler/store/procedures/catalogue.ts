@@ -3,6 +3,9 @@ import { applyObservation } from './apply-observation.ts'
 import { changeInstance } from './change-instance.ts'
 import { readChangePosition, readChangesAfter } from './changes.ts'
 import { commitPlacement, commitPlacements } from './commit-placement.ts'
+import { applyDiskObservation, listDisksToRemove } from './disk-reports.ts'
+import { findDisk, listDisks } from './disk-rows.ts'
+import { createDisk, deleteDisk, findDiskByKey, updateDisk } from './disks.ts'
 import { listEvents } from './events.ts'
 import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
@@ -50,6 +53,14 @@ export const procedures: Procedures = {
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,
+  createDisk,
+  updateDisk,
+  deleteDisk,
+  findDisk,
+  findDiskByKey,
+  listDisks,
+  applyDiskObservation,
+  listDisksToRemove,
 }
 
 /** Those that write run in a savepoint of their own. */
@@ -64,4 +75,8 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'setStatusMessage',
   'acknowledgeCommands',
   'applyObservation',
+  'createDisk',
+  'updateDisk',
+  'deleteDisk',
+  'applyDiskObservation',
 ])

@@ -4,15 +4,19 @@ import { instanceFromRow, type Tx } from './rows.ts'
 
 const keepMs = 48 * 3_600_000
 
-/** What a key was used for. It outlives its instance: a late repeat of a create must not make another one. */
-export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promise<IdempotencyOutcome> {
-  const known = await tx
+/** What was remembered with a key: an instance's or a disk's. */
+export const findKey = (tx: Tx, { project, principal, key }: IdempotencyKey) =>
+  tx
     .selectFrom('idempotency_keys')
     .select(['request_hash', 'instance_uid', 'operation_id'])
-    .where('project', '=', input.project)
-    .where('principal', '=', input.principal)
-    .where('key', '=', input.key)
+    .where('project', '=', project)
+    .where('principal', '=', principal)
+    .where('key', '=', key)
     .executeTakeFirst()
+
+/** What a key was used for. It outlives its instance: a late repeat of a create must not make another one. */
+export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promise<IdempotencyOutcome> {
+  const known = await findKey(tx, input)
   if (!known) return { kind: 'unused' }
   const row = await tx
     .selectFrom('instances')
