@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
+import { addDiskCommands } from './disks/command.ts'
 import { CliError, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { addHostVerbs } from './hosts/command.ts'
 import { addInstancesCommand } from './instances/command.ts'
@@ -19,6 +20,7 @@ const program = new Command('berth')
 addInstancesCommand(program)
 addResourceCommands(program)
 addHostVerbs(program)
+addDiskCommands(program)
 addCompletionCommand(program)
 addDevCommand(program)
 

@@ -3,6 +3,9 @@
 import type { Context } from '../context/context.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
+  Disk,
+  DiskPatch,
+  DiskRequest,
   Host,
   Instance,
   InstanceEvent,
@@ -26,7 +29,7 @@ export interface Resource {
 
 export interface ChangeRequest {
   readonly id: string
-  readonly verb: 'start' | 'stop' | 'restart' | 'reset'
+  readonly verb: 'start' | 'stop' | 'restart' | 'reset' | 'attachDisk' | 'detachDisk'
   readonly body?: object
   readonly idempotencyKey: string
 }
@@ -40,10 +43,14 @@ export interface Client {
   /** A create without the create. */
   planInstance(body: InstanceRequest): Promise<InstancePlan>
   deleteInstance(id: string): Promise<void>
-  /** A verb that brings a guest up or down; the same key twice is one request. */
+  /** A verb on an instance; the same key twice is one request. */
   changeInstance(request: ChangeRequest): Promise<Instance>
   /** A merge patch: what is null goes, what is absent stays. */
   updateInstance(request: { id: string; patch: InstancePatch; idempotencyKey: string }): Promise<Instance>
+  createDisk(request: { body: DiskRequest; idempotencyKey: string }): Promise<Disk>
+  /** A merge patch. */
+  updateDisk(request: { id: string; patch: DiskPatch; idempotencyKey: string }): Promise<Disk>
+  deleteDisk(id: string): Promise<void>
   getOperation(id: string): Promise<Operation>
   listOperations(): Promise<Operation[]>
   /** Any collection of the region or the project, as the API has it. */
@@ -62,6 +69,7 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   const region = `/v1/regions/${encodeURIComponent(context.region)}`
   const project = `${region}/projects/${encodeURIComponent(context.project)}`
   const instances = `${project}/compute/instances`
+  const disks = `${project}/compute/disks`
   const pathOf = (id: string) => `${instances}/${encodeURIComponent(id)}`
   return {
     createInstance: ({ body, idempotencyKey }) =>
@@ -88,6 +96,18 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
         body: patch,
         headers: { 'idempotency-key': idempotencyKey },
       }),
+    createDisk: ({ body, idempotencyKey }) =>
+      http({ method: 'POST', path: disks, body, headers: { 'idempotency-key': idempotencyKey } }),
+    updateDisk: ({ id, patch, idempotencyKey }) =>
+      http({
+        method: 'PATCH',
+        path: `${disks}/${encodeURIComponent(id)}`,
+        body: patch,
+        headers: { 'idempotency-key': idempotencyKey },
+      }),
+    deleteDisk: async (id) => {
+      await http({ method: 'DELETE', path: `${disks}/${encodeURIComponent(id)}` })
+    },
     getOperation: (id) =>
       http({ method: 'GET', path: `${project}/compute/operations/${encodeURIComponent(id)}` }),
     listOperations: () =>

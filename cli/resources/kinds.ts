@@ -47,6 +47,17 @@ export const kinds: readonly Kind[] = [
     ],
   },
   {
+    ...{ command: 'disks', description: 'disks that outlive instances', words: 'disks' },
+    ...{ path: 'project/compute/disks', plural: 'disks' },
+    columns: [
+      ['ID', 'id'],
+      ['STATUS', 'status'],
+      ['SIZE GB', 'sizeGb'],
+      ['IMAGE', 'sourceImage'],
+      ['USED BY', 'users'],
+    ],
+  },
+  {
     ...{ command: 'networks', description: 'networks of the project', words: 'networks' },
     ...{ path: 'project/compute/networks', plural: 'networks' },
     columns: [
