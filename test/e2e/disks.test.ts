@@ -61,7 +61,9 @@ describeNeeding(guestNeeds, 'a disk of its own', () => {
   it('made from an image boots, and its instance leaves nothing but the disk', async () => {
     await deleteInstance(region, 'second')
     await region.call('POST', disksPath, { id: 'root', sourceImage: 'small-guest', sizeGb: 1 })
-    await start2()
+    await createInstance(region, { id: 'third', disks: [{ source: 'root' }] })
+    await waitForStatus(region, 'third', 'RUNNING')
+    await waitForSerial(region, 'third', smallGuestReady)
     await deleteInstance(region, 'third')
     for (const id of ['root', 'data']) {
       expect((await region.call('DELETE', `${disksPath}/${id}`)).status).toBe(202)
@@ -72,10 +74,4 @@ describeNeeding(guestNeeds, 'a disk of its own', () => {
     }
     await expectCleanSlate(region.directory, before)
   })
-
-  async function start2(): Promise<void> {
-    await createInstance(region, { id: 'third', disks: [{ source: 'root' }] })
-    await waitForStatus(region, 'third', 'RUNNING')
-    await waitForSerial(region, 'third', smallGuestReady)
-  }
 })
