@@ -31,16 +31,12 @@ const diskOf = (changes: Partial<CreateDisk> = {}): CreateDisk => ({
   ...{ uid, project, id: 'data', zone, sizeGb: 20, labels: {}, nowMs: 2000 },
   ...changes,
 })
-const attachOf = (changes: Partial<NonNullable<ChangeInstance['attach']>> = {}) => ({
-  attach: {
-    diskUid: uid,
-    details: {
-      ...{ sizeGb: 20, interface: 'VIRTIO', source: 'the path', boot: false, type: 'PERSISTENT' },
-      ...{ mode: 'READ_WRITE', autoDelete: false },
-    } as const,
-    spec: create(DiskSchema, { volumeUid: uid, sizeGb: 20 }),
-    ...changes,
-  },
+const details = {
+  ...({ sizeGb: 20, interface: 'VIRTIO', source: 'the path', boot: false } as const),
+  ...({ type: 'PERSISTENT', mode: 'READ_WRITE', autoDelete: false } as const),
+}
+const attachOf = (): Pick<ChangeInstance, 'attach'> => ({
+  attach: { diskUid: uid, details, spec: create(DiskSchema, { volumeUid: uid, sizeGb: 20 }) },
 })
 const removal = {
   operationId: operationIdOf(900),
@@ -49,7 +45,7 @@ const removal = {
   principal: 'anna',
   nowMs: 5000,
 }
-const gone = (generation: number, phase = DiskPhase.ABSENT) => ({
+const gone = (generation: number, phase: DiskPhase = DiskPhase.ABSENT) => ({
   ...{ hostId: host, nowMs: 6000 },
   observation: create(DiskObservationSchema, { uid, generation, epoch: 1, phase, message: 'Said.' }),
 })

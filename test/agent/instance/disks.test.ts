@@ -122,6 +122,7 @@ describe('a disk of a guest that runs', () => {
 describe('a disk that is to go', () => {
   it('is removed, with a proof that lasts until it is known', async () => {
     const first = await startAgent()
+    await host.files.makeDirectory(volumePaths(directories, volumeUid).directory)
     host.files.place(path, {})
     expect(await first.supervisor.accept(removal(2))).toMatchObject({ outcome: CommandOutcome.ACCEPTED })
     await until(() => !host.files.paths().includes(path), 'the file is gone')

@@ -175,7 +175,11 @@ export class FakeHost {
       ensureImage: () =>
         call(() => ({ path: '/images/a', gid: 500, format: 'raw' as const, virtualBytes: 1024 })),
       ensureBlob: () => call(() => ({ path: '/images/b', gid: 501 })),
-      ensureDisk: ({ path }) => call(() => this.files.place(path, {})),
+      ensureDisk: ({ path, owner }) =>
+        call(async () => {
+          await this.files.makeDirectory(path.slice(0, path.lastIndexOf('/')))
+          this.files.place(path, owner)
+        }),
     }
   }
 
