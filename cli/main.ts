@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
+import { addDiskCommands } from './disks/command.ts'
 import { CliError, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { addHostVerbs } from './hosts/command.ts'
 import { addInstancesCommand } from './instances/command.ts'
@@ -21,6 +22,7 @@ addInstancesCommand(program)
 addResourceCommands(program)
 addHostVerbs(program)
 addLoginCommands(program)
+addDiskCommands(program)
 addCompletionCommand(program)
 addDevCommand(program)
 

@@ -4,6 +4,8 @@ type Branded<Name extends string> = string & { readonly [brand]: Name }
 
 /** An instance's UUID: server-made, never reused. */
 export type InstanceUid = Branded<'InstanceUid'>
+/** A disk's UUID: server-made, never reused. */
+export type DiskUid = Branded<'DiskUid'>
 /** A host's id as the operator named it. */
 export type HostId = Branded<'HostId'>
 export type ProjectId = Branded<'ProjectId'>
@@ -17,6 +19,7 @@ export type OperationId = Branded<'OperationId'>
 export type PciAddress = Branded<'PciAddress'>
 
 export const instanceUid = (value: string): InstanceUid => value as InstanceUid
+export const diskUid = (value: string): DiskUid => value as DiskUid
 export const hostId = (value: string): HostId => value as HostId
 export const projectId = (value: string): ProjectId => value as ProjectId
 export const zoneId = (value: string): ZoneId => value as ZoneId

@@ -137,6 +137,9 @@ const catalogue = {
     409,
     () => 'All VLANs of this region are taken; delete a network, or ask an operator for more.',
   ),
+  DEVICE_NAME_TAKEN: said(409),
+  DISK_IN_USE: said(409),
+  DISK_ON_OTHER_HOST: said(409),
   ADDRESS_IN_USE: entry<{ address: string }>(
     409,
     ({ address }) => `The address ${address} belongs to another NIC; choose another, or leave it out.`,
@@ -207,6 +210,11 @@ const catalogue = {
     422,
     ({ sizeGb, minimumGb, image }) =>
       `The image ${image} needs ${minimumGb} GB; ${sizeGb} GB is too small. Use ${minimumGb} or more, or leave it out.`,
+  ),
+  DISK_SHRINK: entry<{ id: string; sizeGb: number; presentGb: number }>(
+    422,
+    ({ id, sizeGb, presentGb }) =>
+      `The disk ${id} has ${presentGb} GB and can't shrink to ${sizeGb} GB: what is on it would be lost. Create a smaller one and copy.`,
   ),
   DISK_SIZE_REQUIRED: entry<object>(422, () => 'A disk without a source needs a size.'),
   BOOT_DISK_NEEDS_SOURCE: entry<object>(

@@ -1,10 +1,11 @@
 import { instancePaths } from '../plan/paths.ts'
 import { planInstance } from '../plan/plan-instance.ts'
+import { applyDisks } from './apply-disks.ts'
 import { findGuest } from './guest.ts'
 import { publishMetadata } from './run-step.ts'
 import type { StopContext } from './stop.ts'
 
-/** Brings a guest that runs to what its newest generation asks, without a restart: its metadata, and a hard reset. */
+/** Brings a guest that runs to what its newest generation asks, without a restart: its metadata, its disks, a hard reset. */
 export async function applyChanges(context: StopContext): Promise<void> {
   const { ports } = context
   const { spec, generation, appliedGeneration, resetGeneration } = context.record()
@@ -12,9 +13,11 @@ export async function applyChanges(context: StopContext): Promise<void> {
   for (const step of planInstance(spec)) {
     if (step.kind === 'publish-metadata') await publishMetadata(ports, spec, step)
   }
+  const disks = await applyDisks(context)
   if (resetGeneration > appliedGeneration) await resetGuest(context)
   await context.change({
     appliedGeneration: generation,
+    ...disks,
     ...(resetGeneration > appliedGeneration
       ? { reason: 'RESET', message: 'The guest was reset as asked.' }
       : {}),

@@ -1,11 +1,12 @@
 import { create } from '@bufbuild/protobuf'
+import type { Disk } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type HeldResource,
   HeldResourceSchema,
   type InstanceRecord,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
-import { instancePaths } from '../plan/paths.ts'
+import { instancePaths, volumePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
 import { endGuest } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
@@ -21,7 +22,7 @@ export function heldByStep(step: Step): HeldResource | undefined {
       // The cache's, not the instance's.
       return undefined
     case 'make-disk':
-      return held('disk', step.disk.deviceName)
+      return heldByDisk(step.disk)
     case 'bind-device':
       return held('device', step.address)
     case 'join-network':
@@ -35,9 +36,13 @@ export function heldByStep(step: Step): HeldResource | undefined {
   }
 }
 
+/** A volume is held while a guest has it, and stays when it is let go. */
+export const heldByDisk = ({ deviceName, volumeUid }: Disk): HeldResource =>
+  volumeUid === '' ? held('disk', deviceName) : held('volume', volumeUid)
+
 const held = (kind: string, name: string) => create(HeldResourceSchema, { kind, name })
 
-export function isHeld(record: InstanceRecord, resource: HeldResource): boolean {
+export function isHeld(record: InstanceRecord, resource: Pick<HeldResource, 'kind' | 'name'>): boolean {
   return record.held.some((one) => one.kind === resource.kind && one.name === resource.name)
 }
 
@@ -68,8 +73,15 @@ export async function undoHeld(
       return
     }
     case 'disk':
-      await ports.files.remove(instancePaths(ports.directories, record.uid).disk(first))
+      await ports.files.remove(
+        instancePaths(ports.directories, record.uid).disk({ deviceName: first, volumeUid: '' }),
+      )
       return
+    case 'volume': {
+      const { data } = volumePaths(ports.directories, first)
+      if (await ports.files.stat(data)) await ports.files.changeOwner(data, { uid: 0, gid: 0 })
+      return
+    }
     default:
       throw new Error(
         `The journal of instance ${record.uid} holds a ${resource.kind}, which this agent can't undo.`,

@@ -56,7 +56,7 @@ export function observationOf(
   record: InstanceRecord,
   options: { nowMs: number; progress?: Progress },
 ): InstanceObservation {
-  const { uid, generation, epoch, phase, reason, message, released, requestId } = record
+  const { uid, generation, epoch, phase, reason, message, released, requestId, spec } = record
   return create(InstanceObservationSchema, {
     uid,
     generation,
@@ -67,6 +67,7 @@ export function observationOf(
     released,
     requestId,
     settled: nextAction(record) === 'rest',
+    volumeUids: (spec?.disks ?? []).map(({ volumeUid }) => volumeUid).filter((volume) => volume !== ''),
     observedAtUnixMs: BigInt(options.nowMs),
     ...(options.progress ? { progress: options.progress } : {}),
   })

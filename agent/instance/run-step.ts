@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { FormerDriverSchema, type InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
 import type { CachedFile, CachedImage, FetchOptions } from '../drivers/disk/port.ts'
@@ -34,18 +34,22 @@ export async function runStep(context: StepContext, step: Step): Promise<void> {
   const { ports, spec, fetched, fetchOptions } = context
   switch (step.kind) {
     case 'fetch-image':
-      fetched.images.set(step.deviceName, await ports.disk.ensureImage(step.image, fetchOptions))
+      // A volume is made from its image once.
+      if (await isVolumeMade(context, step.disk)) return
+      fetched.images.set(step.disk.deviceName, await ports.disk.ensureImage(step.image, fetchOptions))
       return
     case 'fetch-blob':
       fetched.blobs.set(step.role, await ports.disk.ensureBlob(step.blob, fetchOptions))
       return
     case 'make-disk': {
-      const base = fetched.images.get(step.disk.deviceName)
+      const { disk } = step
+      const base = fetched.images.get(disk.deviceName)
       await ports.disk.ensureDisk({
-        path: instancePaths(ports.directories, spec.uid).disk(step.disk.deviceName),
-        sizeGb: step.disk.sizeGb,
+        path: instancePaths(ports.directories, spec.uid).disk(disk),
+        sizeGb: disk.sizeGb,
         owner: ownerOf(context.record()),
         ...(base ? { base } : {}),
+        ...(disk.volumeUid === '' ? {} : { volume: { mustExist: disk.mustExist } }),
       })
       return
     }
@@ -73,6 +77,14 @@ export async function runStep(context: StepContext, step: Step): Promise<void> {
       await startGuest(context)
       return
   }
+}
+
+async function isVolumeMade({ ports, spec }: StepContext, disk: Disk): Promise<boolean> {
+  if (disk.volumeUid === '') return false
+  return (
+    disk.mustExist ||
+    (await ports.files.stat(instancePaths(ports.directories, spec.uid).disk(disk))) !== undefined
+  )
 }
 
 /** What the guest sees from its next request on. */
@@ -122,7 +134,8 @@ async function startGuest(context: StepContext): Promise<void> {
     logPath: paths.qemuLog,
     startTimeoutMs,
   })
-  await context.change({ process: processRecordOf(handle, await ports.processes.bootId()) })
+  const process = processRecordOf(handle, await ports.processes.bootId())
+  await context.change({ process, guestDisks: spec.disks })
 }
 
 /** Who may open /dev/kvm, where udev has given it a group; root's own is not handed out. */

@@ -2,7 +2,7 @@ import { InstancePhase, type Progress } from '../../proto/gen/berth/agent/v1/ins
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { DownloadProgress } from '../host/ports.ts'
 import { instancePaths } from '../plan/paths.ts'
-import { planPinned } from '../plan/pinned.ts'
+import { planPinned, repinDisks } from '../plan/pinned.ts'
 import { describeStep, planInstance, type Step } from '../plan/plan-instance.ts'
 import { failureOf } from './failure.ts'
 import { heldByStep, isHeld } from './held.ts'
@@ -73,6 +73,10 @@ async function prepare(context: StageContext): Promise<void> {
     await context.change({
       pinned: planPinned(spec, { machineType, accelerator, runAsUid: context.allocateUid() }),
     })
+  } else if (pinned && spec) {
+    const repinned = repinDisks(pinned, spec.disks)
+    if (!repinned) throw new Error('its machine has no free slot for another disk: detach one')
+    await context.change({ pinned: repinned })
   }
   await ports.files.makeDirectory(instancePaths(ports.directories, uid).directory, { mode: 0o711 })
 }

@@ -4,9 +4,11 @@ import { create } from '@bufbuild/protobuf'
 import { type InstanceObservation, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostRecord, HostRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
-import type { AgentSide, SerialOutcome, SerialRange } from '../stream/ports.ts'
+import type { AgentSide, Observation, SerialOutcome, SerialRange } from '../stream/ports.ts'
+import { DiskRemoval } from '../volume/disk-removal.ts'
 import { InstanceActor } from './actor.ts'
 import { adopt } from './adopt.ts'
+import { isHeld } from './held.ts'
 import type { InstancePorts } from './ports.ts'
 import { type EnsureCommand, recordForCommand } from './record.ts'
 import { SerialRecorder } from './serial-recorder.ts'
@@ -27,16 +29,18 @@ export type InstancesSide = Pick<
 export class Supervisor implements InstancesSide {
   readonly #ports: InstancePorts
   readonly #actors = new Map<string, InstanceActor>()
-  readonly #listeners = new Set<(observation: InstanceObservation) => void>()
+  readonly #listeners = new Set<(observation: Observation) => void>()
   readonly #uids = new UidPool()
   /** Instances whose journal this agent can't read: their guests may run, and nothing is done to them. */
   readonly #leftAlone = new Map<string, string>()
   readonly #serial: SerialRecorder
+  readonly #removedDisks: DiskRemoval
   #host: HostRecord
 
   constructor(options: SupervisorOptions) {
     this.#ports = options.ports
     this.#host = options.host
+    this.#removedDisks = new DiskRemoval({ ports: options.ports, onObservation: (one) => this.#tell(one) })
     this.#serial = new SerialRecorder({ ports: options.ports, actors: () => this.#actors.values() })
   }
 
@@ -57,6 +61,7 @@ export class Supervisor implements InstancesSide {
       log.error({ instanceUid: entry.uid, why }, 'An instance is left alone.')
     }
     await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
+    await this.#removedDisks.recover()
   }
 
   position(): { epoch: number; lastCommandSequence: bigint } {
@@ -83,16 +88,21 @@ export class Supervisor implements InstancesSide {
     return outcome
   }
 
-  observations(): readonly InstanceObservation[] {
-    return [...this.#actors.values()].map((actor) => actor.observation)
+  observations(): readonly Observation[] {
+    const instances = [...this.#actors.values()].map((actor) => actor.observation)
+    return [...instances, ...this.#removedDisks.observations()]
   }
 
-  onObservation(listener: (observation: InstanceObservation) => void): () => void {
+  onObservation(listener: (observation: Observation) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  reported(observation: InstanceObservation): void {
+  reported(observation: Observation): void {
+    if (observation.$typeName === 'berth.agent.v1.DiskObservation') {
+      this.#removedDisks.reported(observation)
+      return
+    }
     const actor = this.#actors.get(observation.uid)
     const isTombstone = observation.phase === InstancePhase.ABSENT && observation.released
     if (!actor || !isTombstone || actor.record.phase !== InstancePhase.ABSENT) return
@@ -120,11 +130,13 @@ export class Supervisor implements InstancesSide {
 
   /** Guests go on. */
   async close(): Promise<void> {
+    this.#removedDisks.close()
     await this.#serial.close()
     await Promise.all([...this.#actors.values()].map((actor) => actor.close()))
   }
 
   async #acceptOnce(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
+    if (command.body.case === 'ensureDisk') return this.#acceptDisk(command)
     if (command.body.case !== 'ensureInstance') {
       return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
     }
@@ -151,6 +163,15 @@ export class Supervisor implements InstancesSide {
     return { outcome: CommandOutcome.ACCEPTED, message: '' }
   }
 
+  async #acceptDisk(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
+    const resource = { kind: 'volume', name: command.uid }
+    const user = [...this.#actors.values()].find(({ record }) => isHeld(record, resource))
+    if (user) {
+      return { outcome: CommandOutcome.INVALID, message: `instance ${user.record.uid} has the disk` }
+    }
+    return this.#removedDisks.accept(command)
+  }
+
   #actorOptions(record: InstanceActor['record']) {
     return {
       ports: this.#ports,
@@ -165,7 +186,7 @@ export class Supervisor implements InstancesSide {
     return actor
   }
 
-  #tell(observation: InstanceObservation): void {
+  #tell(observation: Observation): void {
     for (const listener of this.#listeners) listener(observation)
   }
 

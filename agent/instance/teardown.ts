@@ -51,5 +51,5 @@ function forgottenWith(
 }
 
 export const keepNothing = () => false
-/** A stopped instance keeps its disks. */
+/** A stopped instance keeps its own disks; volumes stay wherever they are. */
 export const keepDisks = (resource: HeldResource) => resource.kind === 'disk'

@@ -1,14 +1,16 @@
-// Owns what this host must remember: its own record and one for each instance. In and out: journal messages, each in a
+// Owns what this host must remember: its own record, one for each instance and one for each disk that is to go. In and out: journal messages, each in a
 // file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
+  type DiskRecord,
+  DiskRecordSchema,
   type HostRecord,
   HostRecordSchema,
   type InstanceRecord,
   InstanceRecordSchema,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { Files } from '../host/ports.ts'
-import { type AgentDirectories, instancePaths } from '../plan/paths.ts'
+import { type AgentDirectories, instancePaths, volumePaths } from '../plan/paths.ts'
 
 /** Of what this agent writes. A record with a higher one has fields that matter and that it doesn't know. */
 export const recordVersion = 1
@@ -30,6 +32,10 @@ export interface Journal {
   removeFiles(uid: string): Promise<void>
   /** The record too. */
   removeInstance(uid: string): Promise<void>
+  /** Disks that are to go, or are gone and not yet known to be. @throws if one is of a newer version. */
+  listDisks(): Promise<readonly DiskRecord[]>
+  writeDisk(record: DiskRecord): Promise<void>
+  removeDisk(uid: string): Promise<void>
 }
 
 export function createJournal(options: { files: Files; directories: AgentDirectories }): Journal {
@@ -101,5 +107,25 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
       await removeFiles(uid)
       await files.remove(instancePaths(directories, uid).directory)
     },
+    listDisks: async () => {
+      const { directory } = volumePaths(directories, '')
+      const records: DiskRecord[] = []
+      for (const name of await files.list(directory)) {
+        const content = name.endsWith('.pb') ? await files.read(`${directory}/${name}`) : undefined
+        if (!content) continue
+        const record = fromBinary(DiskRecordSchema, content)
+        if (record.recordVersion > recordVersion) {
+          throw new Error(`${directory}/${name} was written by a newer agent: start that agent.`)
+        }
+        records.push(record)
+      }
+      return records
+    },
+    writeDisk: async (record) => {
+      const paths = volumePaths(directories, record.uid)
+      await files.makeDirectory(paths.directory, { mode: 0o711 })
+      await files.writeAtomic(paths.record, toBinary(DiskRecordSchema, record))
+    },
+    removeDisk: (uid) => files.remove(volumePaths(directories, uid).record),
   }
 }

@@ -12,7 +12,7 @@ export interface InstancePaths {
   readonly directory: string
   /** The journal's record. */
   readonly record: string
-  readonly disk: (deviceName: string) => string
+  readonly disk: (disk: { readonly deviceName: string; readonly volumeUid: string }) => string
   /** Socket and pid file: the guest's user writes here. */
   readonly runDirectory: string
   readonly qmpSocket: string
@@ -28,13 +28,21 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
   return {
     directory,
     record: `${directory}/record.pb`,
-    disk: (deviceName) => `${directory}/${deviceName}.qcow2`,
+    disk: ({ deviceName, volumeUid }) =>
+      volumeUid === '' ? `${directory}/${deviceName}.qcow2` : volumePaths(directories, volumeUid).data,
     runDirectory,
     qmpSocket: `${runDirectory}/qmp.sock`,
     pidFile: `${runDirectory}/qemu.pid`,
     qemuLog: `${directory}/qemu.log`,
     serialLog: `${directory}/serial`,
   }
+}
+
+/** Of a disk that outlives its instances. */
+export function volumePaths(directories: AgentDirectories, volumeUid: string) {
+  const directory = `${directories.state}/disks`
+  // The record is there while the disk is being removed.
+  return { directory, data: `${directory}/${volumeUid}.qcow2`, record: `${directory}/${volumeUid}.pb` }
 }
 
 export const imageCacheDirectory = (directories: AgentDirectories) => `${directories.state}/images`

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Disk, DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Pinned, PinnedSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 
 /** What a guest finds again at every start, chosen once. */
@@ -37,6 +37,34 @@ export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
   })
 }
 
-function isScsi(disk: InstanceSpec['disks'][number]): boolean {
+export function isScsi(disk: Disk): boolean {
   return disk.interface === DiskInterface.SCSI
+}
+
+/** The root port of a device. Named after its slot: what sits there can change while the guest runs. */
+export function portOf({ slots }: Pinned, device: string): string {
+  const slot = slots.find((one) => one.device === device)?.slot
+  if (slot === undefined) throw new Error(`The pinned machine has no slot for ${device}.`)
+  return `port${slot}`
+}
+
+const isOfNoDisk = (device: string) => /^(rng|scsi|nic|gpu|spare)\d+$/.test(device)
+
+/**
+ * The pinned machine with a slot for each of these disks: one that is new gets a spare, one that has left gives its slot
+ * back, all others stay where they are. undefined where no spare is left.
+ */
+export function repinDisks(pinned: Pinned, disks: readonly Disk[]): Pinned | undefined {
+  const wanted = new Set(disks.map((disk) => (isScsi(disk) ? 'scsi0' : disk.deviceName)))
+  const slots = pinned.slots.map((one) => ({
+    ...one,
+    device: isOfNoDisk(one.device) || wanted.has(one.device) ? one.device : `spare${one.slot}`,
+  }))
+  for (const device of wanted) {
+    if (slots.some((one) => one.device === device)) continue
+    const spare = slots.find((one) => one.device.startsWith('spare'))
+    if (!spare) return undefined
+    spare.device = device
+  }
+  return create(PinnedSchema, { ...pinned, slots })
 }

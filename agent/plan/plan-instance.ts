@@ -5,7 +5,7 @@ import type { Blob, Disk, Image, InstanceSpec, Network } from '../../proto/gen/b
 import { tapName } from './names.ts'
 
 export type Step =
-  | { readonly kind: 'fetch-image'; readonly deviceName: string; readonly image: Image }
+  | { readonly kind: 'fetch-image'; readonly disk: Disk; readonly image: Image }
   | { readonly kind: 'fetch-blob'; readonly role: 'kernel' | 'initrd'; readonly blob: Blob }
   | { readonly kind: 'make-disk'; readonly disk: Disk }
   | { readonly kind: 'bind-device'; readonly address: string }
@@ -24,7 +24,7 @@ export type Step =
 export function planInstance(spec: InstanceSpec): readonly Step[] {
   return [
     ...spec.disks.flatMap((disk): Step[] =>
-      disk.image ? [{ kind: 'fetch-image', deviceName: disk.deviceName, image: disk.image }] : [],
+      disk.image ? [{ kind: 'fetch-image', disk, image: disk.image }] : [],
     ),
     ...planDirectKernel(spec),
     ...spec.disks.map((disk): Step => ({ kind: 'make-disk', disk })),

@@ -1,7 +1,9 @@
-import { DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { tapName } from './names.ts'
 import type { InstancePaths } from './paths.ts'
+import { portOf } from './pinned.ts'
+import { escaped, planQemuDisk, renderOptions, scsiController } from './qemu-disk.ts'
 
 /** Files of an image that is booted without a boot loader. */
 export interface DirectKernelFiles {
@@ -42,14 +44,16 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     // A ring in QEMU's own memory: a guest that writes without end fills nothing, agent or no agent.
     ...['-chardev', `ringbuf,id=serial0,size=${serialRingBytes}`, '-serial', 'chardev:serial0'],
     ...bootArgs(plan.directKernel),
-    ...pinned.slots.flatMap(({ device, slot }) => rootPort(device, slot)),
+    ...pinned.slots.flatMap(({ slot }) => rootPort(slot)),
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom'],
-    ...['-device', `virtio-rng-pci,rng=rng,bus=${portOf('rng0')}`],
+    ...['-device', `virtio-rng-pci,rng=rng,bus=${portOf(pinned, 'rng0')}`],
     ...diskArgs(plan),
-    ...spec.nics.flatMap((nic, index) => nicArgs({ spec, index, name: nic.name, mac: nic.macAddress })),
+    ...spec.nics.flatMap((nic, index) =>
+      nicArgs({ spec, index, name: nic.name, mac: nic.macAddress, port: portOf(pinned, nic.name) }),
+    ),
     ...spec.gpus.flatMap((gpu, index) => [
       '-device',
-      `vfio-pci,id=gpu${index},host=${gpu.address},bus=${portOf(`gpu${index}`)}`,
+      `vfio-pci,id=gpu${index},host=${gpu.address},bus=${portOf(pinned, `gpu${index}`)}`,
     ]),
   ]
 }
@@ -72,52 +76,38 @@ function bootArgs(files: DirectKernelFiles | undefined): readonly string[] {
 }
 
 /** Each device alone behind a port of its own: what is unplugged or reset takes nothing with it. */
-function rootPort(device: string, slot: number): readonly string[] {
+function rootPort(slot: number): readonly string[] {
   return [
     '-device',
-    `pcie-root-port,id=${portOf(device)},bus=pcie.0,chassis=${slot},slot=${slot},addr=0x${slot.toString(16)}`,
+    `pcie-root-port,id=port${slot},bus=pcie.0,chassis=${slot},slot=${slot},addr=0x${slot.toString(16)}`,
   ]
 }
 
-const portOf = (device: string) => `port-${device}`
-
-function diskArgs({ spec, paths }: QemuPlan): readonly string[] {
-  const controller = spec.disks.some((disk) => disk.interface === DiskInterface.SCSI)
-    ? ['-device', `virtio-scsi-pci,id=scsi0,bus=${portOf('scsi0')}`]
-    : []
+function diskArgs({ spec, paths, pinned }: QemuPlan): readonly string[] {
   // The firmware looks at the boot disk first.
   const bootFirst = spec.disks.toSorted((a, b) => Number(b.boot) - Number(a.boot))
   return [
-    ...controller,
+    ...(pinned.slots.some(({ device }) => device === 'scsi0')
+      ? ['-device', renderOptions(scsiController(pinned))]
+      : []),
     ...spec.disks.flatMap((disk) => {
-      const { deviceName, readOnly } = disk
-      const file = `driver=file,filename=${escaped(paths.disk(deviceName))},node-name=${deviceName}-file,locking=on,discard=unmap,cache.direct=off`
-      const format = `driver=qcow2,file=${deviceName}-file,node-name=${deviceName},discard=unmap${readOnly ? ',read-only=on' : ''}`
-      const fileNode = readOnly ? `${file},read-only=on` : file
-      const bootIndex = `bootindex=${bootFirst.indexOf(disk) + 1}`
+      const { file, format, device } = planQemuDisk(disk, { path: paths.disk(disk), pinned })
+      const bootindex = bootFirst.indexOf(disk) + 1
       return [
-        ...['-blockdev', fileNode, '-blockdev', format],
-        ...[
-          '-device',
-          `${frontend(disk.interface, deviceName)},drive=${deviceName},serial=${deviceName},${bootIndex}`,
-        ],
+        ...['-blockdev', renderOptions(file, 'driver='), '-blockdev', renderOptions(format, 'driver=')],
+        ...['-device', renderOptions({ ...device, bootindex })],
       ]
     }),
   ]
 }
 
-function frontend(diskInterface: DiskInterface, deviceName: string): string {
-  switch (diskInterface) {
-    case DiskInterface.SCSI:
-      return `scsi-hd,id=${deviceName}-device,bus=scsi0.0`
-    case DiskInterface.NVME:
-      return `nvme,id=${deviceName}-device,bus=${portOf(deviceName)}`
-    default:
-      return `virtio-blk-pci,id=${deviceName}-device,bus=${portOf(deviceName)}`
-  }
-}
-
-function nicArgs(nic: { spec: InstanceSpec; index: number; name: string; mac: string }): readonly string[] {
+function nicArgs(nic: {
+  spec: InstanceSpec
+  index: number
+  name: string
+  mac: string
+  port: string
+}): readonly string[] {
   const tap = tapName(nic.spec.uid, nic.index)
   const mtu = nic.spec.nics[nic.index]?.network?.mtu
   const hostMtu = mtu ? `,host_mtu=${mtu}` : ''
@@ -126,12 +116,7 @@ function nicArgs(nic: { spec: InstanceSpec; index: number; name: string; mac: st
     // No option ROM: nothing boots from the network.
     ...[
       '-device',
-      `virtio-net-pci,id=${nic.name}-device,netdev=${nic.name},mac=${nic.mac},bus=${portOf(nic.name)},romfile=${hostMtu}`,
+      `virtio-net-pci,id=${nic.name}-device,netdev=${nic.name},mac=${nic.mac},bus=${nic.port},romfile=${hostMtu}`,
     ],
   ]
-}
-
-/** QEMU's options are split at commas; a doubled one is a comma. */
-function escaped(value: string): string {
-  return value.replaceAll(',', ',,')
 }

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import { describeCauses, type Logger } from '../../lib/log.ts'
-import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   AnswerSchema,
   type Command,
@@ -17,7 +16,7 @@ import {
   type Welcome,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { AgentStream } from './client.ts'
-import type { AgentSide } from './ports.ts'
+import type { AgentSide, Observation } from './ports.ts'
 import { ReportQueue } from './report-queue.ts'
 import type { SendBytes } from './send-bytes.ts'
 
@@ -110,9 +109,10 @@ export class Conversation {
     // First everything that is here, then what changes: in between nothing is missed, for both go through one queue.
     const stop = side.onObservation((observation) => this.#reports.add(observation))
     this.#stops.push(stop)
-    const known: readonly InstanceObservation[] = side.observations()
+    const known = side.observations()
     for (const observation of known) this.#reports.add(observation)
-    this.#reports.completeInventory(known.length)
+    const isInstance = ({ $typeName }: Observation) => $typeName === 'berth.agent.v1.InstanceObservation'
+    this.#reports.completeInventory(known.filter(isInstance).length)
     this.#options.onReady(welcome)
   }
 

@@ -1,3 +1,4 @@
+import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
@@ -14,6 +15,9 @@ export type SerialOutcome =
   | { readonly kind: 'range'; readonly start: bigint; readonly next: bigint; readonly bytes: Uint8Array }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly message: string }
 
+/** What a host sees of one object. */
+export type Observation = InstanceObservation | DiskObservation
+
 /** What the stream needs from the rest of the agent. It never decides what a command means. */
 export interface AgentSide {
   readonly hostId: string
@@ -28,11 +32,11 @@ export interface AgentSide {
   welcomed(epoch: number): Promise<void>
   /** Durable in the journal when it resolves: only then is the command acknowledged. */
   accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
-  /** Every instance that this host knows, tombstones of removed ones included. */
-  observations(): readonly InstanceObservation[]
+  /** Every instance that this host knows, and tombstones of what was removed. */
+  observations(): readonly Observation[]
   /** Each new observation, from then on; the result ends it. */
-  onObservation(listener: (observation: InstanceObservation) => void): () => void
+  onObservation(listener: (observation: Observation) => void): () => void
   /** The scheduler has it durably: a tombstone may go. */
-  reported(observation: InstanceObservation): void
+  reported(observation: Observation): void
   readSerial(range: SerialRange): Promise<SerialOutcome>
 }

@@ -1,25 +1,25 @@
 import { create } from '@bufbuild/protobuf'
-import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   InventoryCompleteSchema,
   type Report,
   ReportSchema,
   type SessionRequest,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { Observation } from './ports.ts'
 
 /** How many reports may be on their way without an acknowledgement. */
 const windowSize = 64
 
 /**
- * Reports of one session, in order. A newer observation of an instance takes the place of one that waits: the scheduler
+ * Reports of one session, in order. A newer observation of an object takes the place of one that waits: the scheduler
  * needs the latest, not the history. The inventory's end is sent after all that came before.
  */
 export class ReportQueue {
   readonly #send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
-  readonly #onDurable: (observation: InstanceObservation) => void
-  readonly #waiting = new Map<string, InstanceObservation>()
-  readonly #unacknowledged = new Map<bigint, InstanceObservation | undefined>()
-  /** One report of an instance is on its way at a time: what comes meanwhile is one report again. */
+  readonly #onDurable: (observation: Observation) => void
+  readonly #waiting = new Map<string, Observation>()
+  readonly #unacknowledged = new Map<bigint, Observation | undefined>()
+  /** One report of an object is on its way at a time: what comes meanwhile is one report again. */
   readonly #onTheirWay = new Set<string>()
   #inventory: number | undefined
   #lastSequence = 0n
@@ -27,13 +27,13 @@ export class ReportQueue {
 
   constructor(options: {
     send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
-    onDurable: (observation: InstanceObservation) => void
+    onDurable: (observation: Observation) => void
   }) {
     this.#send = options.send
     this.#onDurable = options.onDurable
   }
 
-  add(observation: InstanceObservation): void {
+  add(observation: Observation): void {
     // Newest last, so that what is sent is in the order of what happened.
     this.#waiting.delete(observation.uid)
     this.#waiting.set(observation.uid, observation)
@@ -68,7 +68,7 @@ export class ReportQueue {
       if (this.#onTheirWay.has(uid)) continue
       this.#waiting.delete(uid)
       this.#onTheirWay.add(uid)
-      this.#report({ case: 'instance', value: observation }, observation)
+      this.#report(bodyOf(observation), observation)
     }
     if (this.#inventory === undefined || this.#isPaused || this.#unacknowledged.size >= windowSize) return
     const instances = this.#inventory
@@ -76,10 +76,16 @@ export class ReportQueue {
     this.#report({ case: 'inventoryComplete', value: create(InventoryCompleteSchema, { instances }) })
   }
 
-  #report(body: Report['body'], observation?: InstanceObservation): void {
+  #report(body: Report['body'], observation?: Observation): void {
     this.#lastSequence += 1n
     this.#unacknowledged.set(this.#lastSequence, observation)
     const value = create(ReportSchema, { sequence: this.#lastSequence, body })
     if (!this.#send({ case: 'report', value })) this.#isPaused = true
   }
+}
+
+function bodyOf(observation: Observation): Report['body'] {
+  return observation.$typeName === 'berth.agent.v1.DiskObservation'
+    ? { case: 'disk', value: observation }
+    : { case: 'instance', value: observation }
 }

@@ -3,6 +3,8 @@
 import type { Context } from '../context/context.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
+  Disk,
+  DiskPatch,
   Host,
   Instance,
   InstanceEvent,
@@ -26,7 +28,7 @@ export interface Resource {
 
 export interface ChangeRequest {
   readonly id: string
-  readonly verb: 'start' | 'stop' | 'restart' | 'reset'
+  readonly verb: 'start' | 'stop' | 'restart' | 'reset' | 'attachDisk' | 'detachDisk'
   readonly body?: object
   readonly idempotencyKey: string
 }
@@ -48,10 +50,12 @@ export interface Client {
   /** A create without the create. */
   planInstance(body: InstanceRequest): Promise<InstancePlan>
   deleteInstance(id: string): Promise<void>
-  /** A verb that brings a guest up or down; the same key twice is one request. */
+  /** A verb on an instance; the same key twice is one request. */
   changeInstance(request: ChangeRequest): Promise<Instance>
   /** A merge patch: what is null goes, what is absent stays. */
   updateInstance(request: { id: string; patch: InstancePatch; idempotencyKey: string }): Promise<Instance>
+  /** A merge patch. */
+  updateDisk(request: { id: string; patch: DiskPatch; idempotencyKey: string }): Promise<Disk>
   getOperation(id: string): Promise<Operation>
   listOperations(): Promise<Operation[]>
   /** Any collection of the region or the project, as the API has it. */
@@ -72,6 +76,7 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   const region = `/v1/regions/${encodeURIComponent(context.region)}`
   const project = `${region}/projects/${encodeURIComponent(context.project)}`
   const instances = `${project}/compute/instances`
+  const disks = `${project}/compute/disks`
   const pathOf = (id: string) => `${instances}/${encodeURIComponent(id)}`
   const collectionAt = (path: string) =>
     path.startsWith('project/') ? `${project}/${path.slice(8)}` : `${region}/${path}`
@@ -97,6 +102,13 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       http({
         method: 'PATCH',
         path: pathOf(id),
+        body: patch,
+        headers: { 'idempotency-key': idempotencyKey },
+      }),
+    updateDisk: ({ id, patch, idempotencyKey }) =>
+      http({
+        method: 'PATCH',
+        path: `${disks}/${encodeURIComponent(id)}`,
         body: patch,
         headers: { 'idempotency-key': idempotencyKey },
       }),

@@ -8,6 +8,8 @@ export type InstanceRequest = Schemas['InstanceRequest']
 export type InstancePatch = Schemas['InstancePatch']
 export type InstancePlan = Schemas['InstancePlan']
 export type InstanceEvent = Schemas['InstanceEvent']
+export type Disk = Schemas['Disk']
+export type DiskPatch = Schemas['DiskPatch']
 export type Operation = Schemas['Operation']
 /** Text of the serial port; `next` is where the following read starts. */
 export type SerialOutput = Pick<Schemas['SerialOutput'], 'contents' | 'start' | 'next'>

@@ -37,8 +37,10 @@ export async function deleteAction(kind: Kind, ids: readonly string[], flags: Fl
   const client = clientOf(flags)
   for (const id of ids) {
     const path = `${pathOf(kind, flags)}/${encodeURIComponent(id)}`
-    await client.changeCollection({ method: 'DELETE', path, idempotencyKey: systemRandom.uuid() })
-    process.stdout.write(`${id} is deleted\n`)
+    const idempotencyKey = systemRandom.uuid()
+    const left = await client.changeCollection({ method: 'DELETE', path, idempotencyKey })
+    const isLeft = (left as (Resource & { status?: string }) | undefined)?.status === 'DELETING'
+    process.stdout.write(`${id} is ${isLeft ? 'being ' : ''}deleted\n`)
   }
 }
 

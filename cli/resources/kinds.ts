@@ -123,6 +123,27 @@ export const kinds: readonly Kind[] = [
     },
   },
   {
+    ...{ command: 'disks', description: 'disks that outlive instances', words: 'disks' },
+    ...{ path: 'project/compute/disks', plural: 'disks' },
+    columns: [
+      ['ID', 'id'],
+      ['STATUS', 'status'],
+      ['SIZE GB', 'sizeGb'],
+      ['IMAGE', 'sourceImage'],
+      ['USED BY', 'users'],
+    ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        description,
+        { flag: '--size-gb <n>', description: "the image's where absent", key: 'sizeGb', as: 'integer' },
+        { flag: '--image <image>', description: 'that it is made from; else blank', key: 'sourceImage' },
+        { flag: '--zone <zone>', description: 'where the region has several', key: 'zone' },
+      ],
+      update: [description],
+    },
+  },
+  {
     ...{ command: 'networks', description: 'networks of the project', words: 'networks' },
     ...{ path: 'project/compute/networks', plural: 'networks' },
     columns: [

@@ -19,6 +19,7 @@ import { type AdmissionContext, problemsOf, resolved } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
 import { renderSpec } from './spec.ts'
 import { subnetAddresses } from './subnet.ts'
+import { checkVolumes, volumeDemand } from './volumes.ts'
 
 /** What a NIC takes from its subnet, in the store's words. */
 export interface AddressDemand {
@@ -55,6 +56,7 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
 
   const [first, ...others] = [
     ...problemsOf([place, disks, nics, gpus]),
+    ...(disks.kind === 'resolved' && typeInZone ? checkVolumes(disks.value, typeInZone.zone.id) : []),
     ...checkLabels(request.labels ?? {}),
     ...checkMetadata(request.instanceMetadata ?? []),
     ...(request.hostname === undefined ? [] : checkHostname(request.hostname)),
@@ -85,6 +87,7 @@ interface Parts extends TypeInZone {
 function assemble(request: InstanceRequest, parts: Parts, context: AdmissionContext): AdmittedInstance {
   const { zone, type, disks, nics, gpus } = parts
   const id = request.id ?? context.identity.generatedId
+  const volumes = volumeDemand(disks)
   const details = renderDetails(request, id, parts, context)
   return {
     kind: 'admitted',
@@ -95,9 +98,13 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       zone: zoneId(zone.id),
       vcpus: type.vcpus,
       memoryMib: type.memoryMib,
-      diskGb: disks.reduce((sum, disk) => sum + disk.details.sizeGb, 0),
+      diskGb: disks.reduce(
+        (sum, { volume, details }) => sum + (volume === undefined ? details.sizeGb : 0),
+        0,
+      ),
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
+      ...(volumes === undefined ? {} : { volumes }),
     },
     addresses: nics.map(claimAddress),
     uses: [

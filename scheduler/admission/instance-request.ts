@@ -5,9 +5,9 @@ import { resourceIdPattern } from '../../proto/ids.ts'
 
 const closed = { additionalProperties: false } as const
 // Without control characters: these texts end up in terminals.
-const lineOfText = { maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }
-const textOfLines = { maxLength: 2048, pattern: '^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f]*$' }
-const reference = (description: string) => Type.String({ minLength: 1, maxLength: 1024, description })
+export const lineOfText = { maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }
+export const textOfLines = { maxLength: 2048, pattern: '^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f]*$' }
+export const reference = (description: string) => Type.String({ minLength: 1, maxLength: 1024, description })
 
 export const DiskRequest = Type.Object(
   {
@@ -15,7 +15,9 @@ export const DiskRequest = Type.Object(
       Type.Integer({ minimum: 1, maximum: 65_536, description: "Defaults to the image's." }),
     ),
     interface: Type.Optional(Type.Enum(['SCSI', 'VIRTIO', 'NVME'], { description: 'Defaults to VIRTIO.' })),
-    source: Type.Optional(reference('Image that the disk is made from; without it the disk is blank.')),
+    source: Type.Optional(
+      reference('Image that the disk is made from, or a disk; without it the disk is blank.'),
+    ),
     boot: Type.Optional(Type.Boolean({ description: 'One disk at most; the first if none is marked.' })),
     type: Type.Optional(Type.Enum(['PERSISTENT', 'SCRATCH'], { description: 'Defaults to PERSISTENT.' })),
     mode: Type.Optional(Type.Enum(['READ_WRITE', 'READ_ONLY'], { description: 'Defaults to READ_WRITE.' })),

@@ -30,10 +30,12 @@ export function patchDetails(before: InstanceDetails, patch: InstancePatch): Pat
   return { kind: 'patched', details }
 }
 
-const patched = <Value>(before: Value | undefined, patch: Value | null | undefined): Value | undefined =>
-  patch === undefined ? before : (patch ?? undefined)
+export const patched = <Value>(
+  before: Value | undefined,
+  patch: Value | null | undefined,
+): Value | undefined => (patch === undefined ? before : (patch ?? undefined))
 
-function patchLabels(
+export function patchLabels(
   before: InstanceDetails['labels'],
   patch: InstancePatch['labels'],
 ): InstanceDetails['labels'] {

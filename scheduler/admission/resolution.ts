@@ -2,6 +2,7 @@
 import type { InstanceUid } from '../../proto/ids.ts'
 import { type Problem, problem, type Reason } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
+import type { DiskRecord } from '../model/disk.ts'
 import { type Collection, parseReference, resourcePaths } from './resource-path.ts'
 
 export type Resolution<Value> =
@@ -11,6 +12,8 @@ export type Resolution<Value> =
 export interface AdmissionContext {
   readonly catalogue: Catalogue
   readonly project: Project
+  /** Disks of the project that the request may mean. */
+  readonly disks?: readonly DiskRecord[]
   /** Host and port under which the client reached this server: full URLs must name it. */
   readonly serverHost: string
   /** Made beforehand, since nothing is made up here. */
@@ -76,6 +79,7 @@ function examplesOf(region: string, project: string): Readonly<Record<Collection
     'instance-types': paths.instanceType('ZONE', 'TYPE'),
     'accelerator-types': paths.acceleratorType('ZONE', 'TYPE'),
     images: paths.image('IMAGE'),
+    disks: paths.disk(project, 'DISK'),
     networks: paths.network(project, 'NETWORK'),
     subnets: paths.subnet(project, 'SUBNET'),
   }

@@ -14,6 +14,7 @@ export function resourcePaths(region: string) {
     project: (project: string) => `${root}/projects/${project}`,
     instance: (project: string, id: string) => `${compute(project)}/instances/${id}`,
     operation: (project: string, id: string) => `${compute(project)}/operations/${id}`,
+    disk: (project: string, id: string) => `${compute(project)}/disks/${id}`,
     network: (project: string, id: string) => `${compute(project)}/networks/${id}`,
     subnet: (project: string, id: string) => `${compute(project)}/subnets/${id}`,
     address: (project: string, id: string) => `${compute(project)}/addresses/${id}`,
@@ -37,6 +38,7 @@ export const collections = {
   'instance-types': ['zone', 'project'],
   'accelerator-types': ['zone'],
   images: ['region'],
+  disks: ['project'],
   networks: ['project'],
   subnets: ['project'],
 } as const

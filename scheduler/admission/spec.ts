@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import {
+  type Disk,
   DiskInterface,
+  DiskSchema,
   DiskType,
   ImageFormat,
   type InstanceSpec,
@@ -8,12 +10,14 @@ import {
   MetadataFlavour,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { CatalogueImage } from '../model/catalogue.ts'
-import type { InstanceDetails } from '../model/instance.ts'
+import type { DiskRecord } from '../model/disk.ts'
+import type { InstanceDetails, InstanceDisk } from '../model/instance.ts'
 import type { ResolvedDisk } from './disks.ts'
 import { domainOf } from './hostname.ts'
 import type { TypeInZone } from './instance-type.ts'
 import type { ResolvedNic } from './nics.ts'
 import type { AdmissionContext } from './resolution.ts'
+import { resourcePaths } from './resource-path.ts'
 import { serviceMac, subnetAddresses } from './subnet.ts'
 
 interface ResolvedInstance extends TypeInZone {
@@ -36,7 +40,9 @@ export function renderSpec(instance: ResolvedInstance, context: AdmissionContext
     hostname,
     vcpus: instance.type.vcpus,
     memoryMib: instance.type.memoryMib,
-    disks: instance.disks.map(renderDisk),
+    disks: instance.disks.map(({ details, image, volume }) =>
+      volume === undefined ? renderDisk(details, image) : renderVolume(details, volume),
+    ),
     nics: instance.nics.map((nic) => renderNic(nic, domainOf(hostname))),
     metadata: instanceMetadata.map(({ key, value }) => ({ key, value })),
     createdAt: context.identity.createdAt,
@@ -52,7 +58,7 @@ const types = { PERSISTENT: DiskType.PERSISTENT, SCRATCH: DiskType.SCRATCH } as 
 const formats = { raw: ImageFormat.RAW, qcow2: ImageFormat.QCOW2 } as const
 const flavours = { nocloud: MetadataFlavour.NOCLOUD } as const
 
-function renderDisk({ details, image }: ResolvedDisk) {
+function renderDisk(details: InstanceDisk, image: CatalogueImage | undefined) {
   return {
     deviceName: details.deviceName,
     sizeGb: details.sizeGb,
@@ -64,7 +70,27 @@ function renderDisk({ details, image }: ResolvedDisk) {
   }
 }
 
-function renderImage({ id, url, sha256, format, metadataFlavour, directKernel }: CatalogueImage) {
+/** A disk that outlives the instance, as the host is told of it. */
+export function renderVolume(details: InstanceDisk, { uid, sizeGb, image, isMade }: DiskRecord): Disk {
+  return create(DiskSchema, {
+    ...renderDisk(details, undefined),
+    ...{ sizeGb, volumeUid: uid, mustExist: isMade },
+    ...(image === undefined ? {} : { image }),
+  })
+}
+
+/** The same as the instance shows it. */
+export const useDetails = (
+  { project, id, sizeGb }: DiskRecord,
+  region: string,
+  wish: Pick<InstanceDisk, 'deviceName' | 'boot'> & Partial<Pick<InstanceDisk, 'interface' | 'mode'>>,
+): InstanceDisk => ({
+  ...{ deviceName: wish.deviceName, sizeGb, boot: wish.boot, autoDelete: false },
+  source: resourcePaths(region).disk(project, id),
+  ...{ interface: wish.interface ?? 'VIRTIO', type: 'PERSISTENT', mode: wish.mode ?? 'READ_WRITE' },
+})
+
+export function renderImage({ id, url, sha256, format, metadataFlavour, directKernel }: CatalogueImage) {
   return {
     id,
     url,

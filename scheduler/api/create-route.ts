@@ -32,7 +32,7 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
       },
     },
     async (request, reply) => {
-      const misshapen = refuseMisshapen(request, ports)
+      const misshapen = await refuseMisshapen(request, ports)
       if (misshapen !== undefined) return answerRefusal(reply, misshapen)
       const idempotencyKey = parseIdempotencyKey(request, request.query)
       const project = projectOf(request)
@@ -54,7 +54,10 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
 }
 
 /** What a body of the wrong shape is answered; undefined for a right one. @throws where another part of the request is wrong */
-export function refuseMisshapen(request: FastifyRequest, ports: OperationPorts): Refusal | undefined {
+export async function refuseMisshapen(
+  request: FastifyRequest,
+  ports: OperationPorts,
+): Promise<Refusal | undefined> {
   const { validationError } = request
   if (validationError === undefined) return undefined
   if (validationError.validationContext !== 'body') throw validationError
@@ -62,14 +65,14 @@ export function refuseMisshapen(request: FastifyRequest, ports: OperationPorts):
 }
 
 /** Problems of shape, and problems of meaning in what is left when the misshapen parts are set aside. */
-function refuseBody(
+async function refuseBody(
   findings: readonly ShapeFinding[],
   request: FastifyRequest,
   ports: OperationPorts,
-): Refusal {
+): Promise<Refusal> {
   const rest = setAside(request.body, findings.flatMap(misshapenPaths))
   const meaning = request.validateInput(rest.body, 'body')
-    ? findMeaningProblems(
+    ? await findMeaningProblems(
         { body: rest.body as InstanceRequest, project: projectOf(request), serverHost: request.host },
         ports,
       )

@@ -39,6 +39,7 @@ export async function addOpenapi(server: Server): Promise<void> {
       security: [{ bearer: [] }],
       tags: [
         { name: 'Instances', description: 'Virtual machines and what can be done with them.' },
+        { name: 'Disks', description: 'Disks that outlive instances.' },
         { name: 'Operations', description: 'How requests ended.' },
         { name: 'Catalogue', description: 'What instances are made of.' },
         { name: 'Hosts', description: 'Hypervisors: for operators.' },

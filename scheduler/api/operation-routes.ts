@@ -11,7 +11,7 @@ import { answerRefusal, ErrorBody } from './answer.ts'
 import { InstancePath, NoQuery, PageQuery, ProjectPath, parsePage, renderPageToken } from './parameters.ts'
 import type { Server } from './server.ts'
 
-const verbs = instanceVerbs.map((verb) => `instances.${verb}`)
+const verbs = [...instanceVerbs.map((verb) => `instances.${verb}`), 'disks.delete']
 
 export const OperationResource = Type.Object(
   {
@@ -88,14 +88,14 @@ export function addOperationRoutes(server: Server, ports: OperationPorts): void 
 }
 
 function renderOperation(operation: OperationRecord, region: string): Static<typeof OperationResource> {
-  const { id, project, instanceId, endedAtMs } = operation
+  const { id, project, collection: of, targetId, endedAtMs } = operation
   const paths = resourcePaths(region)
   return {
     selfLink: paths.operation(project, id),
     id,
-    type: `instances.${operation.verb}`,
-    target: paths.instance(project, instanceId),
-    targetUid: operation.instanceUid,
+    type: `${of}.${operation.verb}`,
+    target: of === 'disks' ? paths.disk(project, targetId) : paths.instance(project, targetId),
+    targetUid: operation.targetUid,
     status: operation.status,
     ...(operation.error === undefined ? {} : { error: operation.error }),
     principal: operation.principal,

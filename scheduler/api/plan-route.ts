@@ -70,7 +70,7 @@ export function addPlanRoute(server: Server, path: string, ports: OperationPorts
       },
     },
     async (request, reply) => {
-      const misshapen = refuseMisshapen(request, ports)
+      const misshapen = await refuseMisshapen(request, ports)
       if (misshapen !== undefined) return answerRefusal(reply, misshapen)
       const { body, host: serverHost } = request
       const outcome = await planInstance({ project: projectOf(request), body, serverHost }, ports)
@@ -90,7 +90,7 @@ function renderPlan(
   return {
     verdict: verdicts[verdict.kind],
     message: verdict.kind === 'placed' ? 'It fits now.' : verdict.message,
-    demand: { ...demand, gpus: [...demand.gpus] },
+    demand: renderDemand(demand),
     hostsConsidered,
     rules: rules.map(({ hosts, ...outcome }) => ({ ...outcome, hostsRefused: hosts })),
     counterfactuals: counterfactuals.map(renderCounterfactual),
@@ -105,6 +105,12 @@ function renderPlan(
       : {}),
   }
 }
+
+/** On which host a disk is, is nobody's business. */
+const renderDemand = ({ volumes: _, ...demand }: InstancePlan['demand']) => ({
+  ...demand,
+  gpus: [...demand.gpus],
+})
 
 function renderCounterfactual(less: Counterfactual) {
   switch (less.kind) {

@@ -19,6 +19,7 @@ import { guardRoutes, publicAccess } from './access.ts'
 import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
 import { addAuditRoutes, addAuditTrail } from './audit.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
+import { addDiskRoutes } from './disk-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -134,6 +135,7 @@ export async function buildServer({
   await addUploadRoutes(server, ports)
   addProjectResourceRoutes(server, ports)
   addInstanceRoutes(server, ports)
+  addDiskRoutes(server, ports)
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)

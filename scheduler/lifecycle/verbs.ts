@@ -32,6 +32,13 @@ export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}
   if (verb === 'delete') return status === 'DEPROVISIONING' ? already : changes.delete
   if (status === 'DEPROVISIONING') return refused('It is being deleted.')
   if (verb === 'update') return { kind: 'change', status, desiredState, asks: 'nothing' }
+  if (verb === 'resizeDisk') return { kind: 'change', status, desiredState, asks: 'nothing' }
+  if (verb === 'attachDisk' || verb === 'detachDisk') {
+    if (status !== 'RUNNING' && status !== 'STOPPED') {
+      return refused(`It is ${status}: disks are attached and detached while it is RUNNING or STOPPED.`)
+    }
+    return { kind: 'change', status, desiredState, asks: 'nothing' }
+  }
   if (status === 'FAILED') return refused('It has FAILED: delete it and create it again.')
   switch (verb) {
     case 'start':
@@ -91,6 +98,9 @@ export function goalOf(verb: InstanceVerb): InstanceStatus | undefined {
     case 'stop':
       return 'STOPPED'
     case 'update':
+    case 'attachDisk':
+    case 'detachDisk':
+    case 'resizeDisk':
     case 'delete':
       return undefined
   }

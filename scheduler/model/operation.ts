@@ -1,16 +1,28 @@
 // What a user asked for and how it ended: kept when the instance is long gone.
-import type { InstanceUid, OperationId, ProjectId } from '../../proto/ids.ts'
+import type { OperationId, ProjectId } from '../../proto/ids.ts'
 
-export const instanceVerbs = ['create', 'delete', 'start', 'stop', 'restart', 'reset', 'update'] as const
+export const instanceVerbs = [
+  'create',
+  'delete',
+  'start',
+  'stop',
+  'restart',
+  'reset',
+  'update',
+  'attachDisk',
+  'detachDisk',
+  'resizeDisk',
+] as const
 export type InstanceVerb = (typeof instanceVerbs)[number]
 
 export interface OperationRecord {
   readonly id: OperationId
   readonly project: ProjectId
+  readonly collection: 'instances' | 'disks'
   readonly verb: InstanceVerb
-  readonly instanceUid: InstanceUid
-  /** The instance's name. */
-  readonly instanceId: string
+  readonly targetUid: string
+  /** The target's name. */
+  readonly targetId: string
   /** It ends when the host has come to rest at this generation or a later one. */
   readonly generation: number
   readonly status: 'RUNNING' | 'DONE'

@@ -9,6 +9,8 @@ export interface Demand {
   readonly diskGb: number
   readonly gpus: readonly { readonly type: string; readonly count: number }[]
   readonly architecture: string
+  /** Disks that are there already and outlive the instance: where they are, and what those need that are nowhere yet. */
+  readonly volumes?: { readonly hostId?: HostId; readonly newGb: number }
 }
 
 export interface Counter {
@@ -48,6 +50,7 @@ export interface HostSnapshot {
 
 export const placementRules = [
   'zone',
+  'disk-host',
   'host-ready',
   'architecture',
   'vcpus',

@@ -1,25 +1,35 @@
 import { formatTimestamp } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
-import { type InstanceUid, instanceUid } from '../../proto/ids.ts'
+import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { admitInstance } from '../admission/admit.ts'
 import { type InstanceRequest, maximumNics } from '../admission/instance-request.ts'
 import type { AdmissionContext } from '../admission/resolution.ts'
+import { parseReference } from '../admission/resource-path.ts'
 import type { Problem } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
 import type { OperationPorts } from './ports.ts'
 
 interface Asked {
+  readonly body: InstanceRequest
   readonly project: Project
   readonly serverHost: string
 }
 
+type Ports = Pick<OperationPorts, 'catalogue' | 'clock' | 'random' | 'store'>
+
 /** What admission may look at, with names and addresses made for one attempt. */
-export function makeAdmissionContext(
-  { project, serverHost }: Asked,
+export async function readAdmissionContext(
+  { body, project, serverHost }: Asked,
   uid: InstanceUid,
-  { catalogue, clock, random }: Pick<OperationPorts, 'catalogue' | 'clock' | 'random'>,
-): AdmissionContext {
+  { catalogue, clock, random, store }: Ports,
+): Promise<AdmissionContext> {
+  const ids = (body.disks ?? []).flatMap(({ source = '' }) => {
+    const reference = parseReference(source, 'disks', serverHost)
+    return reference.kind === 'malformed' ? [] : reference.id
+  })
+  const disks = await Promise.all(ids.map((id) => store.findDisk(projectId(project.id), id)))
   return {
+    disks: disks.filter((disk) => disk !== undefined),
     catalogue,
     project,
     serverHost,
@@ -39,11 +49,8 @@ function makeMacAddress(random: Random): string {
 }
 
 /** What admission would say, and nothing done. */
-export function findMeaningProblems(
-  asked: Asked & { readonly body: InstanceRequest },
-  ports: Pick<OperationPorts, 'catalogue' | 'clock' | 'random'>,
-): readonly Problem[] {
-  const context = makeAdmissionContext(asked, instanceUid(ports.random.uuid()), ports)
+export async function findMeaningProblems(asked: Asked, ports: Ports): Promise<readonly Problem[]> {
+  const context = await readAdmissionContext(asked, instanceUid(ports.random.uuid()), ports)
   const admission = admitInstance(asked.body, context)
   return admission.kind === 'refused' ? admission.problems : []
 }

@@ -1,4 +1,4 @@
-// A verb on one instance: delete, start, stop, restart, reset, update. In: the request and who asks. Out: the instance as
+// A verb on one instance: delete, start, stop, restart, reset, update, and those about its disks. In: the request and who asks. Out: the instance as
 // it is from now on and the operation that tells the end, or a refusal. Never: waits for a host.
 import { operationId, type ProjectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
@@ -23,6 +23,9 @@ export interface ChangeRequest {
   readonly isForced?: boolean
   /** Of an update: all that can change, as it is to be. */
   readonly details?: InstanceDetails
+  readonly attach?: NonNullable<ChangeInstance['attach']>
+  readonly detach?: NonNullable<ChangeInstance['detach']>
+  readonly resize?: NonNullable<ChangeInstance['resize']>
   /** What a repeat with the same key must have in common. */
   readonly body: unknown
   readonly principal: string
@@ -98,9 +101,13 @@ function changeOf(
   }
 }
 
+const isAboutDisk = (verb: ChangeVerb) => verb === 'attachDisk' || verb === 'resizeDisk'
+const noRoom =
+  'The host of the instance has too little disk space left for this. Try again later, or ask for less.'
+
 function answerTo(
   outcome: ChangeInstanceOutcome,
-  { project, idOrUid, idempotencyKey = '' }: ChangeRequest,
+  { verb, project, idOrUid, idempotencyKey = '' }: ChangeRequest,
 ): Outcome<Accepted> | 'again' {
   switch (outcome.kind) {
     case 'accepted':
@@ -117,7 +124,9 @@ function answerTo(
       return refuse('WRONG_STATE', { message: outcome.message })
     case 'quota-exceeded':
       return refuseQuota(outcome)
+    case 'disk-refused':
+      return refuse(outcome.reason, { message: outcome.message })
     case 'claim-lost':
-      return 'again'
+      return isAboutDisk(verb) ? refuse('POOL_CAPACITY_EXCEEDED', { message: noRoom }) : 'again'
   }
 }

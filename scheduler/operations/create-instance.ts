@@ -13,7 +13,7 @@ import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.
 import { place } from '../placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
-import { makeAdmissionContext } from './admission-context.ts'
+import { readAdmissionContext } from './admission-context.ts'
 import type { Holds } from './holds.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
@@ -55,7 +55,7 @@ async function createOnce(
 ): Promise<Outcome<Accepted>> {
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
     const uid = instanceUid(ports.random.uuid())
-    const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
+    const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
     const verdict = placeAroundHolds(admission.demand, await ports.fleet.snapshot(), {
@@ -127,7 +127,9 @@ export function commitOf(
   { admission, verdict, idempotency }: Decision,
   { random, clock }: OperationPorts,
 ): CommitPlacement {
-  const { details, demand, addresses, uses, id } = admission
+  const { details, addresses, uses, id } = admission
+  // What volumes need is theirs: it outlives the instance.
+  const { volumes: _, ...demand } = admission.demand
   const spec = clone(InstanceSpecSchema, admission.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {
@@ -175,6 +177,8 @@ export function answerTo(
     }
     case 'quota-exceeded':
       return refuseQuota(outcome)
+    case 'disk-refused':
+      return refuse(outcome.reason, { message: outcome.message }, 'disks')
     case 'claim-lost':
     case 'resource-gone':
       return 'again'

@@ -8,7 +8,7 @@ import type { HostSnapshot } from '../model/placement.ts'
 import { place } from '../placement/index.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
-import { makeAdmissionContext } from './admission-context.ts'
+import { readAdmissionContext } from './admission-context.ts'
 import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create-instance.ts'
 import { Holds } from './holds.ts'
 import { answerRepeat } from './idempotency.ts'
@@ -99,7 +99,7 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
   const admissions: AdmittedInstance[] = []
   for (const [index, create] of creates.entries()) {
     const uid = instanceUid(ports.random.uuid())
-    const admission = admitInstance(create.body, makeAdmissionContext(create, uid, ports))
+    const admission = admitInstance(create.body, await readAdmissionContext(create, uid, ports))
     if (admission.kind === 'admitted') admissions.push(admission)
     else problems.push(...admission.problems.map((found) => prefixed(found, index)))
   }

@@ -7,7 +7,7 @@ import type { Project } from '../model/catalogue.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
 import { place } from '../placement/index.ts'
-import { makeAdmissionContext } from './admission-context.ts'
+import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
 import { describeRefusals, type RuleOutcome } from './refuse-placement.ts'
@@ -27,7 +27,7 @@ export async function planInstance(
   ports: OperationPorts,
 ): Promise<Outcome<InstancePlan>> {
   const uid = instanceUid(ports.random.uuid())
-  const admission = admitInstance(request.body, makeAdmissionContext(request, uid, ports))
+  const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
   if (admission.kind === 'refused') return refuseAll(admission.problems)
   const { demand } = admission
   const hosts = await ports.fleet.snapshot()

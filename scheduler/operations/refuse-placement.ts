@@ -35,6 +35,7 @@ export function describeRefusals(explanation: PlacementExplanation): readonly Ru
 
 const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = {
   zone: { field: 'type', lack: 'in another zone' },
+  'disk-host': { field: 'disks', lack: 'the disk is on another host' },
   'host-ready': { field: 'type', lack: 'not ready to take instances' },
   architecture: { field: 'disks', lack: "another architecture than the image's" },
   vcpus: { field: 'type', lack: 'too few vCPUs' },

@@ -2,6 +2,7 @@ import type { Demand, HostRefusal, HostSnapshot } from '../model/placement.ts'
 import type { Rule } from './rule.ts'
 import { architecture } from './rules/architecture.ts'
 import { disk } from './rules/disk.ts'
+import { diskHost } from './rules/disk-host.ts'
 import { gpuCount } from './rules/gpu-count.ts'
 import { gpuModel } from './rules/gpu-model.ts'
 import { hostReady } from './rules/host-ready.ts'
@@ -10,7 +11,17 @@ import { vcpus } from './rules/vcpus.ts'
 import { zone } from './rules/zone.ts'
 
 /** What no wish can change comes first: its refusal is the truer reason. */
-const rules: readonly Rule[] = [zone, architecture, gpuModel, hostReady, vcpus, memory, disk, gpuCount]
+const rules: readonly Rule[] = [
+  zone,
+  diskHost,
+  architecture,
+  gpuModel,
+  hostReady,
+  vcpus,
+  memory,
+  disk,
+  gpuCount,
+]
 
 export interface Miss {
   readonly refusal: HostRefusal

@@ -8,6 +8,7 @@ import {
 
 const ruleWords: Readonly<Record<PlacementRule, string>> = {
   zone: 'other zone',
+  'disk-host': 'without the disk',
   'host-ready': 'not ready',
   architecture: 'other architecture',
   vcpus: 'too few vCPUs free',

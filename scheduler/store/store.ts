@@ -2,9 +2,16 @@
 // is on disk. Many calls made at once share one transaction and one flush, each with an outcome of its own.
 // Implementations pass test/contract/store.ts. No caller sees SQL, rows or transactions.
 
-import type { InstanceObservation, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
+import type {
+  Disk,
+  Image,
+  InstanceObservation,
+  InstanceSpec,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type {
+  DiskUid,
   HostId,
   InstanceUid,
   NetworkUid,
@@ -16,8 +23,9 @@ import type {
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import type { DiskRecord } from '../model/disk.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
-import type { InstanceDetails, InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, HostState, PlacementExplanation } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
@@ -57,6 +65,18 @@ export interface Store extends ResourceStore {
   /** In the order asked; where pages begin is stable under concurrent writes. */
   listInstances(input: ListInstances): Promise<readonly InstanceRecord[]>
   listEvents(uid: InstanceUid): Promise<readonly InstanceEvent[]>
+
+  // Disks
+  /** A disk that is on no host yet, its quota and its idempotency key. */
+  createDisk(input: CreateDisk): Promise<CreateDiskOutcome>
+  /** Of one that an instance has, the size is changed with the instance. */
+  updateDisk(input: UpdateDisk): Promise<UpdateDiskOutcome>
+  deleteDisk(input: DeleteDisk): Promise<DeleteDiskOutcome>
+  findDisk(project: ProjectId, idOrUid: string): Promise<DiskRecord | undefined>
+  findDiskByKey(input: IdempotencyKey): Promise<DiskKeyOutcome>
+  /** By name. */
+  listDisks(input: ListDisks): Promise<readonly DiskRecord[]>
+
   // Quotas
   listQuotas(project: ProjectId): Promise<readonly Quota[]>
   setQuotas(input: SetQuotas): Promise<readonly Quota[]>
@@ -98,6 +118,11 @@ export interface Store extends ResourceStore {
   applyObservation(input: ApplyObservation): Promise<ApplyObservationOutcome>
   /** Instances placed on this host that still hold something there. */
   listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
+
+  /** The proof that a disk is gone removes it; what a host says of another is dropped. */
+  applyDiskObservation(input: ApplyDiskObservation): Promise<ApplyDiskObservationOutcome>
+  /** Disks that this host is to remove. */
+  listDisksToRemove(hostId: HostId): Promise<readonly (DiskRecord & { readonly generation: number })[]>
 
   /** Called soon after something was written; never told what. The result stops it. */
   onWrite(listener: () => void): () => void
@@ -228,6 +253,7 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'resource-gone' }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  | DiskRefused
   | QuotaExceeded
   | ClaimLost
 
@@ -256,6 +282,96 @@ export interface QuotaExceeded {
   readonly asked: number
 }
 
+/** Why an instance can't have a disk: a sentence. */
+export interface DiskRefused {
+  readonly kind: 'disk-refused'
+  readonly reason: 'DISK_IN_USE' | 'DISK_ON_OTHER_HOST' | 'DEVICE_NAME_TAKEN' | 'WRONG_STATE'
+  readonly message: string
+}
+
+export interface CreateDisk
+  extends Pick<DiskRecord, 'uid' | 'project' | 'id' | 'zone' | 'sizeGb' | 'labels'> {
+  readonly idempotency?: IdempotencyKey
+  /** Neither goes before it. */
+  readonly projectUid: ResourceUid
+  readonly imageUid?: ResourceUid
+  readonly source?: string
+  readonly image?: Image
+  readonly description?: string
+  readonly nowMs: number
+}
+
+export type DiskKeyOutcome =
+  | { readonly kind: 'unused' }
+  | { readonly kind: 'replay'; readonly disk: DiskRecord; readonly operationId: OperationId }
+  | { readonly kind: 'gone'; readonly uid: string }
+  | { readonly kind: 'other-request' }
+
+export type CreateDiskOutcome =
+  | { readonly kind: 'created'; readonly disk: DiskRecord }
+  | Exclude<DiskKeyOutcome, { kind: 'unused' }>
+  | { readonly kind: 'name-taken' }
+  /** Its project or its image has been deleted meanwhile. */
+  | { readonly kind: 'resource-gone' }
+  | QuotaExceeded
+
+export interface UpdateDisk {
+  readonly project: ProjectId
+  readonly idOrUid: string
+  readonly idempotency?: IdempotencyKey
+  readonly ifRevision: number
+  readonly sizeGb: number
+  readonly description?: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly nowMs: number
+}
+
+export type UpdateDiskOutcome =
+  | { readonly kind: 'updated'; readonly disk: DiskRecord }
+  | Exclude<DiskKeyOutcome, { kind: 'unused' }>
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'revision-mismatch'; readonly revision: number }
+  /** An instance has it since: its size is changed with the instance. */
+  | { readonly kind: 'in-use' }
+  | QuotaExceeded
+  | ClaimLost
+
+export interface DeleteDisk {
+  readonly project: ProjectId
+  readonly idOrUid: string
+  readonly ifRevision?: number
+  readonly operationId: OperationId
+  readonly commandId: string
+  readonly requestId: string
+  readonly principal: string
+  readonly nowMs: number
+}
+
+export type DeleteDiskOutcome =
+  /** No host had it. */
+  | { readonly kind: 'gone'; readonly disk: DiskRecord }
+  /** Gone when its host has proved it. */
+  | { readonly kind: 'deleting'; readonly disk: DiskRecord }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'revision-mismatch'; readonly revision: number }
+  | { readonly kind: 'in-use'; readonly instance: string }
+
+export interface ListDisks {
+  readonly project: ProjectId
+  readonly afterId?: string
+  readonly limit: number
+}
+
+export interface ApplyDiskObservation {
+  readonly hostId: HostId
+  readonly observation: DiskObservation
+  readonly nowMs: number
+}
+
+export type ApplyDiskObservationOutcome =
+  | { readonly kind: 'removed' | 'applied' | 'unchanged' }
+  | { readonly kind: 'stale' | 'unknown'; readonly message: string }
+
 export interface SetQuotas {
   readonly project: ProjectId
   /** Metric → the most; null for as much as there is. What is not named stays. */
@@ -273,6 +389,18 @@ export interface ChangeInstance {
   readonly gpus?: readonly { readonly type: string; readonly address: PciAddress }[]
   /** Of an update: the whole of what can change. */
   readonly details?: InstanceDetails
+  /** Of attachDisk: the disk in the API's words and the host's; the device's name is made up where absent. */
+  readonly attach?: {
+    readonly diskUid: DiskUid
+    readonly deviceName?: string
+    readonly details: Omit<InstanceDisk, 'deviceName'>
+    readonly spec: Disk
+  }
+  readonly detach?: { readonly deviceName: string }
+  /** Of resizeDisk: all that can change of the disk, as it is to be. */
+  readonly resize?: Pick<UpdateDisk, 'sizeGb' | 'description' | 'labels' | 'ifRevision'> & {
+    readonly diskUid: DiskUid
+  }
   /** End the guest at once. */
   readonly isForced?: boolean
   readonly operationId: OperationId
@@ -290,6 +418,7 @@ export type ChangeInstanceOutcome =
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
   /** Not in this state, with a sentence. */
   | { readonly kind: 'wrong-state'; readonly message: string }
+  | DiskRefused
   | QuotaExceeded
   | ClaimLost
 

@@ -16,6 +16,7 @@ export interface Tables {
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
   operations: OperationRow
+  disks: DiskRow
   quotas: { project: string; metric: string; used: number; maximum: number | null }
   attributes: { instance_uid: string; name: string; value: string }
   deletions: { change: number; instance_uid: string; project: string; id: string; at_ms: number }
@@ -112,6 +113,33 @@ export interface ResourceRow {
   updated_at_ms: number
 }
 
+export interface DiskRow {
+  uid: string
+  project: string
+  /** Neither goes before it. */
+  project_uid: string
+  image_uid: string | null
+  id: string
+  zone: string
+  size_gb: number
+  source: string | null
+  image: Uint8Array | null
+  description: string | null
+  labels: string
+  host_id: string | null
+  instance_uid: string | null
+  /** Its instance is to let go of it. */
+  detaching: number
+  made: number
+  status: string
+  status_message: string
+  generation: number
+  operation_id: string
+  revision: number
+  created_at_ms: number
+  updated_at_ms: number
+}
+
 export interface AuditRow {
   id: string
   at_ms: number
@@ -134,6 +162,9 @@ export interface OperationRow {
   instance_id: string
   generation: number
   status: string
+  collection: string
+  /** Of one that is about a disk of the instance. */
+  disk_uid: string | null
   error_reason: string | null
   error_message: string | null
   request_id: string

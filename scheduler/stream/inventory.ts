@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import { EnsureDiskSchema } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import { DesiredState, EnsureInstanceSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Command, CommandSchema, ObjectKind } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
@@ -64,5 +65,17 @@ export function renderRepeatedCommand(
     uid,
     generation,
     body: { case: 'ensureInstance', value },
+  })
+}
+
+/** A disk that is to go, once more, under no sequence. */
+export function renderRepeatedDisk(
+  { uid, generation }: { readonly uid: string; readonly generation: number },
+  { epoch, commandId }: { epoch: number; commandId: string },
+): Command {
+  const value = create(EnsureDiskSchema, { desiredState: DesiredState.ABSENT })
+  return create(CommandSchema, {
+    ...{ sequence: 0n, commandId, requestId: commandId, epoch, kind: ObjectKind.DISK, uid, generation },
+    body: { case: 'ensureDisk', value },
   })
 }

@@ -5,6 +5,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
+import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
@@ -21,7 +22,13 @@ import type { Catalogue } from '../model/catalogue.ts'
 import type { Store } from '../store/store.ts'
 import { observationOfRefusal } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
-import { findUnreported, mayRepeat, renderRepeatedCommand, unreported } from './inventory.ts'
+import {
+  findUnreported,
+  mayRepeat,
+  renderRepeatedCommand,
+  renderRepeatedDisk,
+  unreported,
+} from './inventory.ts'
 import { registerHost } from './register-host.ts'
 import type { SerialQueries } from './serial-queries.ts'
 
@@ -75,6 +82,12 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     else log.debug(fields, 'An observation was applied.')
   }
 
+  async function applyToDisk(observation: DiskObservation): Promise<void> {
+    const outcome = await store.applyDiskObservation({ hostId, observation, nowMs: clock.nowMs() })
+    const { uid: diskUid, requestId } = observation
+    log.info({ diskUid, requestId, outcome: outcome.kind }, 'A host reported a disk.')
+  }
+
   async function acknowledge(ack: CommandAck): Promise<void> {
     const match = delivery.match(ack)
     if (match.kind === 'unexpected') throw new ProtocolError(match.message)
@@ -85,7 +98,10 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     }
     const wasJournalled = isRepeat || (hello.epoch === epoch && command.sequence <= hello.lastCommandSequence)
     const refusal = observationOfRefusal({ command, ack }, { wasJournalled, nowMs: clock.nowMs() })
-    if (refusal) {
+    if (refusal && command.body.case === 'ensureDisk') {
+      // It stays as it is, and the host is asked again in its next session.
+      log.error({ diskUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
+    } else if (refusal) {
       log.error({ instanceUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
       await apply(refusal)
     }
@@ -98,6 +114,11 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     const known = heardOf ?? new Set()
     heardOf = undefined
     const isHeardOf = (uid: string) => known.has(uid)
+    // Nothing is lost by telling again what is to go.
+    for (const disk of await store.listDisksToRemove(hostId)) {
+      if (isHeardOf(disk.uid)) continue
+      await delivery.repeat(renderRepeatedDisk(disk, { epoch, commandId: random.uuid() }))
+    }
     for (const instance of await findUnreported({ hostId, isHeardOf }, store)) {
       const { uid, status, revision } = instance
       log.warn({ instanceUid: uid, status }, 'The host does not report an instance that is placed on it.')
@@ -124,6 +145,10 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
       case 'instance':
         heardOf?.add(report.body.value.uid)
         await apply(report.body.value)
+        break
+      case 'disk':
+        heardOf?.add(report.body.value.uid)
+        await applyToDisk(report.body.value)
         break
       case 'host':
         await takeFacts(report.body.value)

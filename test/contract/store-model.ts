@@ -226,11 +226,11 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
     expect(last?.to ?? undefined).toBe(instances.find((instance) => instance.uid === uid)?.status)
   }
   const operations = await store.listOperations({ project, limit: 500 })
-  const here = new Set(instances.map(({ uid }) => uid))
+  const here = new Set<string>(instances.map(({ uid }) => uid))
   // What is gone leaves nothing open, and what is here can say what was asked of it last.
-  expect(
-    operations.filter(({ status, instanceUid }) => status === 'RUNNING' && !here.has(instanceUid)),
-  ).toEqual([])
+  expect(operations.filter(({ status, targetUid }) => status === 'RUNNING' && !here.has(targetUid))).toEqual(
+    [],
+  )
   const known = new Set(operations.map(({ id }) => id))
   expect(instances.filter(({ operationId }) => !known.has(operationId))).toEqual([])
 }

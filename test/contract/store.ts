@@ -1,5 +1,6 @@
 // What every implementation of the store must do, run over each with a fresh and empty one for each test.
 import { describeCommitContract } from './store-commits.ts'
+import { describeDiskContract } from './store-disks.ts'
 import { describeHostContract } from './store-hosts.ts'
 import { describeInstanceContract } from './store-instances.ts'
 import { describeModelContract } from './store-model.ts'
@@ -10,6 +11,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeHostContract(name, open)
   describeCommitContract(name, open)
   describeInstanceContract(name, open)
+  describeDiskContract(name, open)
   describeModelContract(name, open)
   describeResourceContract(name, open)
 }

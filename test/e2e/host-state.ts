@@ -23,8 +23,8 @@ export function readHostState(directory: string): HostState {
       .filter(({ commandLine }) => !/(scheduler|agent|metadata)\/[a-z-]+\.ts/.test(commandLine))
       .map(({ commandLine }) => commandLine)
       .sort(),
-    files: ['agent/instances', 'run/guests', 'run/networks', 'agent/metadata'].flatMap((folder) =>
-      listFiles(join(directory, folder)),
+    files: ['agent/instances', 'agent/disks', 'run/guests', 'run/networks', 'agent/metadata'].flatMap(
+      (folder) => listFiles(join(directory, folder)),
     ),
   }
 }

@@ -63,4 +63,25 @@ done
 echo BERTH-GUEST-READY
 
 grep -q 'small-guest: poweroff' /tmp/user-data 2>/dev/null && poweroff -f
-while true; do sleep 3600; done
+
+# Disks that come and go while it runs are told, each with what its first bytes say; a blank one is marked.
+known=''
+while true; do
+  now=''
+  for disk in /sys/block/vd*; do
+    [ -e "$disk" ] && now="$now $(cat "$disk/serial"),${disk##*/},$(cat "$disk/size")"
+  done
+  for one in $now; do
+    case " $known " in *" $one "*) continue ;; esac
+    device=/dev/$(echo "$one" | cut -d, -f2)
+    serial=$(echo "$one" | cut -d, -f1)
+    mark=$(dd if="$device" bs=64 count=1 2>/dev/null | tr -d '\000')
+    [ -z "$mark" ] && [ "$serial" != disk0 ] && printf 'marked by %s' "$(hostname)" >"$device" && sync
+    echo "BERTH-GUEST-DISK + $serial $(echo "$one" | cut -d, -f3) ${mark:-blank}"
+  done
+  for one in $known; do
+    case " $now " in *" $one "*) ;; *) echo "BERTH-GUEST-DISK - $(echo "$one" | cut -d, -f1)" ;; esac
+  done
+  known=$now
+  sleep 1
+done

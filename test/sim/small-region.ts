@@ -14,16 +14,22 @@ import { silentLogger } from '../../lib/log.ts'
 import { seededRandom, systemRandom } from '../../lib/random.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { operationId, projectId } from '../../proto/ids.ts'
+import type { CreateDiskRequest, DiskPatch } from '../../scheduler/admission/disk-request.ts'
 import { openCatalogue } from '../../scheduler/catalogue/live-catalogue.ts'
 import { Settings } from '../../scheduler/config.ts'
 import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
+import type { DiskRecord } from '../../scheduler/model/disk.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import type { OperationRecord } from '../../scheduler/model/operation.ts'
+import type { HostSnapshot } from '../../scheduler/model/placement.ts'
 import type { Accepted } from '../../scheduler/operations/accepted.ts'
+import { type AttachRequest, attachDisk } from '../../scheduler/operations/attach-disk.ts'
 import { createChangeFeed } from '../../scheduler/operations/change-feed.ts'
 import { type ChangeRequest, changeInstance } from '../../scheduler/operations/change-instance.ts'
 import { createInstance } from '../../scheduler/operations/create-instance.ts'
+import { type AcceptedDisk, createDisk, deleteDisk, updateDisk } from '../../scheduler/operations/disks.ts'
 import { Holds } from '../../scheduler/operations/holds.ts'
+import type { Outcome } from '../../scheduler/operations/outcome.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
 import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
@@ -76,6 +82,12 @@ export interface SmallRegion {
   find(uid: string): Promise<InstanceRecord | undefined>
   delete(uid: string): Promise<void>
   change(verb: ChangeVerb, uid: string, changes?: Partial<ChangeRequest>): Promise<Accepted>
+  attach(uid: string, body: AttachRequest['body']): Promise<Accepted>
+  createDisk(body: CreateDiskRequest): Promise<DiskRecord>
+  updateDisk(id: string, body: DiskPatch): Promise<AcceptedDisk>
+  deleteDisk(id: string): Promise<AcceptedDisk>
+  findDisk(id: string): Promise<DiskRecord | undefined>
+  snapshot(): Promise<HostSnapshot>
   operation(id: string): Promise<OperationRecord | undefined>
   /** Until it is so; the limit ends a broken test. */
   until(
@@ -147,6 +159,17 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome))
     return outcome.value
   }
+  const asked = { project: projectId(project.id), principal: 'tester', requestId: 'req_test' }
+  const done = <Value>(outcome: Outcome<Value>): Value => {
+    if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome))
+    return outcome.value
+  }
+  const snapshot = async () => {
+    await server.fleet.refresh()
+    const [only] = await server.fleet.snapshot()
+    if (only === undefined) throw new Error('There is no host.')
+    return only
+  }
   const find = (uid: string) => store.findInstance(projectId(project.id), uid)
   return {
     host,
@@ -166,6 +189,19 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
       await change('delete', uid)
     },
     change,
+    snapshot,
+    findDisk: (id) => store.findDisk(asked.project, id),
+    createDisk: async (body) =>
+      done(await createDisk({ ...asked, project, body, serverHost: 'localhost' }, ports)).disk,
+    updateDisk: async (id, body) => done(await updateDisk({ ...asked, idOrUid: id, body }, ports)),
+    deleteDisk: async (id) => done(await deleteDisk({ ...asked, idOrUid: id }, ports)),
+    attach: async (uid, body) =>
+      done(
+        await attachDisk(
+          { ...asked, idOrUid: uid, body, inProject: project, serverHost: 'localhost' },
+          ports,
+        ),
+      ),
     operation: (id) => store.findOperation(projectId(project.id), operationId(id)),
     until: async (uid, isSo) => {
       let last: InstanceRecord | undefined

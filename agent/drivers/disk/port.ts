@@ -24,6 +24,11 @@ export interface DiskPlan {
   readonly sizeGb: number
   readonly base?: CachedImage
   readonly owner: FileOwner
+  /** Of a disk that goes from guest to guest: it rests on no image, for the next guest may not read that one. */
+  readonly volume?: {
+    /** What is missing is lost, and not made anew. */
+    readonly mustExist: boolean
+  }
 }
 
 /** Why a disk or image can't be had; reason is published with the failed instance. */
@@ -36,6 +41,7 @@ export class DiskError extends Error {
     | 'IMAGE_REFUSED'
     | 'IMAGE_LARGER_THAN_DISK'
     | 'DISK_FULL'
+    | 'DISK_LOST'
 
   constructor(reason: DiskError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)

@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from '../../host/ports.ts'
+import type { QemuDisk } from '../../plan/qemu-disk.ts'
 
 /** All that is needed to start one guest; nothing is left to choose. */
 export interface GuestPlan {
@@ -41,10 +42,10 @@ export type GuestEnd =
   | { readonly kind: 'powered-off' }
   | { readonly kind: 'crashed'; readonly message: string }
 
-/** The guest did not start: a sentence with the end of what the program said. */
+/** The guest did not start, or did not do as it was asked: a sentence with the reason. */
 export class HypervisorError extends Error {
   override readonly name = 'HypervisorError'
-  readonly reason: 'START_FAILED' | 'START_TIMEOUT' | 'UNRESPONSIVE'
+  readonly reason: 'START_FAILED' | 'START_TIMEOUT' | 'UNRESPONSIVE' | 'PLUG_REFUSED' | 'UNPLUG_REFUSED'
 
   constructor(reason: HypervisorError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)
@@ -64,6 +65,20 @@ export interface HypervisorDriver {
   powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
   /** As the reset button does. */
   reset(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** Gives a guest that runs a disk. @throws HypervisorError, with nothing of it left. */
+  plugDisk(handle: GuestHandle, qmpSocketPath: string, disk: QemuDisk): Promise<void>
+  /** Resolves once the guest has let go and the file is closed. @throws HypervisorError where it does not let go. */
+  unplugDisk(
+    handle: GuestHandle,
+    qmpSocketPath: string,
+    disk: { readonly deviceName: string; readonly signal: AbortSignal },
+  ): Promise<void>
+  /** Grows a disk under a guest that runs. */
+  resizeDisk(
+    handle: GuestHandle,
+    qmpSocketPath: string,
+    disk: { readonly deviceName: string; readonly sizeBytes: number },
+  ): Promise<void>
   /** Takes at most so many bytes out of the ring of serial port 1. */
   readSerial(handle: GuestHandle, qmpSocketPath: string, maxBytes: number): Promise<Uint8Array>
   /** Ends the process; resolves once it is gone. */

@@ -3,6 +3,7 @@
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { ExecError, type Processes, type Sockets } from '../../host/ports.ts'
+import { createHotPlug } from './hot-plug.ts'
 import { Monitors } from './monitors.ts'
 import {
   type GuestEnd,
@@ -152,6 +153,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     status,
     watch,
     kill,
+    ...createHotPlug({ monitors, clock }),
     powerDown: async (_handle, path) => {
       await (await monitors.get(path)).execute('system_powerdown')
     },

@@ -15,7 +15,8 @@ import { ipProgram } from './program-ip.ts'
 import { nftProgram } from './program-nft.ts'
 import { qemuImgProgram } from './program-qemu-img.ts'
 import { parsePrlimit, parseSetpriv } from './program-setpriv.ts'
-import { type FakeGuest, QemuRefusal, startQemu } from './qemu-machine.ts'
+import { QemuRefusal } from './qemu-disks.ts'
+import { type FakeGuest, startQemu } from './qemu-machine.ts'
 import type { HostShape } from './shape.ts'
 
 export interface FakeHostOptions {

@@ -5,13 +5,14 @@ const qcow2Magic = 0x514649fb
 
 /**
  * qemu-img, as far as the agent uses it: makes qcow2 files whose header is real, so that the agent's own parser reads
- * them, and grows them.
+ * them, grows them, and copies images into them.
  */
 export function qemuImgProgram(files: FakeFiles): FakeProgram {
   return async (args) => {
     const [verb, ...rest] = args
     if (verb === 'create') return create(files, rest)
     if (verb === 'resize') return resize(files, rest)
+    if (verb === 'convert') return convert(files, rest)
     if (verb === 'info') return info(files, rest)
     throw new Error(`The fake host has no 'qemu-img ${args.join(' ')}'.`)
   }
@@ -31,6 +32,16 @@ async function resize(files: FakeFiles, args: readonly string[]): Promise<Progra
   const known = await files.stat(path)
   if (!known) return { code: 1, stderr: `qemu-img: Could not open '${path}'` }
   return placeQcow2(files, path, Number(size), known)
+}
+
+/** Into a target that is there: its own size stays. */
+async function convert(files: FakeFiles, args: readonly string[]): Promise<ProgramResult> {
+  const [source = '', target = ''] = args.slice(-2)
+  if (!args.includes('-n')) throw new Error('The fake qemu-img copies only into what is there.')
+  for (const path of [source, target]) {
+    if (!(await files.stat(path))) return { code: 1, stderr: `qemu-img: Could not open '${path}'` }
+  }
+  return {}
 }
 
 async function info(files: FakeFiles, args: readonly string[]): Promise<ProgramResult> {

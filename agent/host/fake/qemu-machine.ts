@@ -3,6 +3,7 @@ import type { FakeNetwork } from './fake-network.ts'
 import type { FakeProcesses } from './fake-processes.ts'
 import type { FakePeer, FakeSockets } from './fake-sockets.ts'
 import type { FakeSysfs } from './fake-sysfs.ts'
+import { FakeQemuDisks, QemuRefusal } from './qemu-disks.ts'
 
 export interface QemuWorld {
   readonly files: FakeFiles
@@ -38,6 +39,7 @@ export function startQemu(
   const qmpPath = /unix:([^,]+),/.exec(argumentOf(args, '-qmp'))?.[1] ?? ''
   const pidFile = argumentOf(args, '-pidfile')
   const peers = new Set<FakePeer>()
+  const blocks = new FakeQemuDisks(world.files, args)
   let state: RunState = 'prelaunch'
   let unread = ''
 
@@ -82,8 +84,21 @@ export function startQemu(
       case 'quit':
         setImmediate(end)
         return {}
+      case 'device_del':
+        // The guest lets go a moment later.
+        setImmediate(() => tell('DEVICE_DELETED', { device: blocks.removeDevice(String(wanted['id'])) }))
+        return {}
       default:
-        throw new Error(`The fake QEMU has no ${command}.`)
+        return blocks.execute(command, wanted)
+    }
+  }
+
+  const answer = (command: string, wanted: Record<string, unknown>) => {
+    try {
+      return { return: execute(command, wanted) }
+    } catch (thrown) {
+      if (thrown instanceof QemuRefusal) return { error: { class: 'GenericError', desc: thrown.message } }
+      throw thrown
     }
   }
 
@@ -107,17 +122,12 @@ export function startQemu(
             id: number
             arguments?: Record<string, unknown>
           }
-          peer.send(JSON.stringify({ id, return: execute(command, wanted) }))
+          peer.send(JSON.stringify({ id, ...answer(command, wanted) }))
         },
       }
     },
   })
   return { pid: run.pid, powerOff: () => powerOff(true), crash: end }
-}
-
-/** What QEMU would say on standard error before it ends. */
-export class QemuRefusal extends Error {
-  override readonly name = 'QemuRefusal'
 }
 
 function findProblem(world: QemuWorld, args: readonly string[], uid: number): string | undefined {

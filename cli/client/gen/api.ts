@@ -623,6 +623,77 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/disks": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists disks by name */
+        readonly get: operations["listDisks"];
+        readonly put?: never;
+        /** Creates a disk, blank or from an image */
+        readonly post: operations["createDisk"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/projects/{project}/compute/disks/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads a disk */
+        readonly get: operations["getDisk"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Deletes a disk with its data */
+        readonly delete: operations["deleteDisk"];
+        readonly options?: never;
+        readonly head?: never;
+        /** Changes a disk by a merge patch; it only grows */
+        readonly patch: operations["updateDisk"];
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}:attachDisk": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Gives an instance a disk, also while it runs */
+        readonly post: operations["attachDisk"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}:detachDisk": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Takes a disk from an instance, also while it runs */
+        readonly post: operations["detachDisk"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/operations": {
         readonly parameters: {
             readonly query?: never;
@@ -839,6 +910,23 @@ export interface components {
             readonly status: "RESERVED" | "IN_USE";
             readonly users: readonly string[];
         };
+        /** AttachDisk */
+        readonly AttachDisk: {
+            /** @description The disk: id or path. */
+            readonly source: string;
+            /** @description Of the instance; the guest finds it as /dev/disk/by-id/virtio-NAME. */
+            readonly deviceName?: string;
+            /**
+             * @description Defaults to VIRTIO.
+             * @enum {unknown}
+             */
+            readonly interface?: "SCSI" | "VIRTIO" | "NVME";
+            /**
+             * @description Defaults to READ_WRITE.
+             * @enum {unknown}
+             */
+            readonly mode?: "READ_WRITE" | "READ_ONLY";
+        };
         /** AuditList */
         readonly AuditList: {
             readonly entries: readonly {
@@ -945,6 +1033,58 @@ export interface components {
             /** @description As 10.0.0.0/24; a free /20 of 10.128.0.0/9 where absent. */
             readonly ipv4Cidr?: string;
         };
+        /** DetachDisk */
+        readonly DetachDisk: {
+            /** @description Of the instance; the guest finds it as /dev/disk/by-id/virtio-NAME. */
+            readonly deviceName: string;
+        };
+        /** Disk */
+        readonly Disk: {
+            readonly selfLink: string;
+            /** Format: uuid */
+            readonly uid: string;
+            readonly id: string;
+            readonly zone: string;
+            readonly sizeGb: number;
+            readonly sourceImage?: string;
+            readonly description?: string;
+            readonly labels: {
+                readonly [key: string]: string;
+            };
+            /** @enum {unknown} */
+            readonly status: "CREATING" | "READY" | "FAILED" | "DELETING";
+            readonly statusMessage: string;
+            /** @description Path of the instance that has it. */
+            readonly users: readonly string[];
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+        };
+        /** DiskPatch */
+        readonly DiskPatch: {
+            /** @description Disks only grow. */
+            readonly sizeGb?: number;
+            readonly description?: string | null;
+            readonly labels?: {
+                readonly [key: string]: string | null;
+            } | null;
+        };
+        /** DiskRequest */
+        readonly DiskRequest: {
+            /** @description Generated where absent. Immutable. */
+            readonly id?: string;
+            /** @description Zone: id or path; may be left out where there is one. */
+            readonly zone?: string;
+            /** @description Defaults to the source image's. */
+            readonly sizeGb?: number;
+            /** @description Image that it is made from; without it the disk is blank. */
+            readonly sourceImage?: string;
+            readonly description?: string;
+            readonly labels?: {
+                readonly [key: string]: string;
+            };
+        };
         /** Error */
         readonly Error: {
             readonly error: {
@@ -954,7 +1094,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -1149,7 +1289,7 @@ export interface components {
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -1170,7 +1310,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];
@@ -1201,7 +1341,7 @@ export interface components {
                  * @enum {unknown}
                  */
                 readonly interface?: "SCSI" | "VIRTIO" | "NVME";
-                /** @description Image that the disk is made from; without it the disk is blank. */
+                /** @description Image that the disk is made from, or a disk; without it the disk is blank. */
                 readonly source?: string;
                 /** @description One disk at most; the first if none is marked. */
                 readonly boot?: boolean;
@@ -1271,7 +1411,7 @@ export interface components {
             /** Format: uuid */
             readonly id: string;
             /** @enum {unknown} */
-            readonly type: "instances.create" | "instances.delete" | "instances.start" | "instances.stop" | "instances.restart" | "instances.reset" | "instances.update";
+            readonly type: "instances.create" | "instances.delete" | "instances.start" | "instances.stop" | "instances.restart" | "instances.reset" | "instances.update" | "instances.attachDisk" | "instances.detachDisk" | "instances.resizeDisk" | "disks.delete";
             /** @description Path of the resource. */
             readonly target: string;
             readonly targetUid: string;
@@ -4649,6 +4789,453 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["SerialOutput"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly listDisks: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly disks: readonly components["schemas"]["Disk"][];
+                        readonly nextPageToken?: string;
+                    };
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly createDisk: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DiskRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Made. */
+            readonly 201: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of what was made. */
+                    readonly Location?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly getDisk: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly deleteDisk: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description Accepted and durable; the operation tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the instance. */
+                    readonly Location?: string;
+                    /** @description Path of the operation that tells how it ended. */
+                    readonly Operation?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly updateDisk: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DiskPatch"];
+                readonly "application/merge-patch+json": components["schemas"]["DiskPatch"];
+            };
+        };
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description Accepted and durable; the operation tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the instance. */
+                    readonly Location?: string;
+                    /** @description Path of the operation that tells how it ended. */
+                    readonly Operation?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disk"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly attachDisk: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AttachDisk"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted and durable; the operation tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the instance. */
+                    readonly Location?: string;
+                    /** @description Path of the operation that tells how it ended. */
+                    readonly Operation?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Instance"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly detachDisk: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DetachDisk"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted and durable; the operation tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the instance. */
+                    readonly Location?: string;
+                    /** @description Path of the operation that tells how it ended. */
+                    readonly Operation?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Instance"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

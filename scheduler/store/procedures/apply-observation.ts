@@ -1,9 +1,11 @@
-import { DesiredState } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { toBinary } from '@bufbuild/protobuf'
+import { DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Transition, transitionInstance } from '../../lifecycle/transition.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
 import type { ApplyObservation, ApplyObservationOutcome } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
 import { nextChange } from './changes.ts'
+import { settleDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
 import { releaseFrom, removeInstance } from './release.ts'
@@ -39,11 +41,27 @@ export async function applyObservation(tx: Tx, input: ApplyObservation): Promise
   const before = instanceFromRow(row)
   const transition = transitionInstance({ ...before, message: before.statusMessage }, observation)
   const outcome = await carryOut(tx, { ...input, row, transition })
-  const after = outcome.kind === 'applied' ? outcome.instance : before
-  if (observation.settled && (outcome.kind === 'applied' || outcome.kind === 'unchanged')) {
-    await settleOperations(tx, after, { generation: observation.generation, nowMs: input.nowMs })
-  }
-  return outcome
+  if (!observation.settled || (outcome.kind !== 'applied' && outcome.kind !== 'unchanged')) return outcome
+  const { generation, volumeUids } = observation
+  const { nowMs } = input
+  const moved = outcome.kind === 'applied' ? outcome.instance : before
+  const disks = await settleDisks(tx, moved, { ...observation, nowMs })
+  const after = disks === undefined ? moved : await writeDisks(tx, { ...moved, ...disks })
+  await settleOperations(tx, after, { generation, nowMs, volumeUids })
+  return disks === undefined ? outcome : { kind: 'applied', instance: after }
+}
+
+async function writeDisks(tx: Tx, { uid, spec, details, revision }: InstanceRecord): Promise<InstanceRecord> {
+  const row = await tx
+    .updateTable('instances')
+    .set({
+      ...{ spec: toBinary(InstanceSpecSchema, spec), details: JSON.stringify(details) },
+      ...{ change: await nextChange(tx), revision: revision + 1 },
+    })
+    .where('uid', '=', uid)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return instanceFromRow(row)
 }
 
 async function carryOut(
@@ -72,7 +90,7 @@ async function carryOut(
       return { kind: 'removed', uid: before.uid }
     case 'move':
     case 'update': {
-      const holds = await releaseFrom(tx, before, transition.releases)
+      const holds = await releaseFrom(tx, before, { releases: transition.releases, nowMs })
       if (transition.kind === 'move') await tell(transition.to, transition.reason, transition.message)
       const updated = await tx
         .updateTable('instances')

@@ -4,6 +4,9 @@ import { appendAudit, listAudit } from './audit.ts'
 import { changeInstance } from './change-instance.ts'
 import { readChangePosition, readChangesAfter } from './changes.ts'
 import { commitPlacement, commitPlacements } from './commit-placement.ts'
+import { applyDiskObservation, listDisksToRemove } from './disk-reports.ts'
+import { findDisk, listDisks } from './disk-rows.ts'
+import { createDisk, deleteDisk, findDiskByKey, updateDisk } from './disks.ts'
 import { listEvents } from './events.ts'
 import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
@@ -62,6 +65,14 @@ export const procedures: Procedures = {
   listAddresses,
   appendAudit,
   listAudit,
+  createDisk,
+  updateDisk,
+  deleteDisk,
+  findDisk,
+  findDiskByKey,
+  listDisks,
+  applyDiskObservation,
+  listDisksToRemove,
 }
 
 /** Those that write run in a savepoint of their own. */
@@ -81,4 +92,8 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'updateResource',
   'deleteResources',
   'appendAudit',
+  'createDisk',
+  'updateDisk',
+  'deleteDisk',
+  'applyDiskObservation',
 ])

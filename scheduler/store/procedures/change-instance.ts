@@ -7,13 +7,16 @@ import {
   InstanceSpecSchema,
   MetadataItemSchema,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { DiskUid } from '../../../proto/ids.ts'
 import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
 import { writeAttributes } from './attributes.ts'
+import { changeDisks } from './change-disks.ts'
 import { nextChange } from './changes.ts'
 import { claimCompute, claimDevices } from './claims.ts'
+import { specForHost } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
@@ -37,11 +40,11 @@ export async function changeInstance(tx: Tx, input: ChangeInstance): Promise<Cha
   const before = instanceFromRow(row)
   const decision = decideVerb(input.verb, before, { isForced: input.isForced ?? false })
   if (decision.kind === 'refused') return { kind: 'wrong-state', message: decision.message }
-  const { instance, isDone } =
+  const { instance, isDone, ...about } =
     decision.kind === 'already'
       ? { instance: await noteOperation(tx, before, input), isDone: isAt(before, input) }
       : await carryOut(tx, before, { input, decision })
-  await startOperation(tx, { ...input, instance, isDone })
+  await startOperation(tx, { ...input, instance, isDone, ...about })
   if (input.idempotency) {
     await rememberKey(tx, input.idempotency, { ...input, uid: instance.uid })
   }
@@ -73,9 +76,11 @@ async function carryOut(
   tx: Tx,
   before: InstanceRecord,
   { input, decision }: Change,
-): Promise<{ instance: InstanceRecord; isDone: boolean }> {
+): Promise<{ instance: InstanceRecord; isDone: boolean; diskUid?: DiskUid }> {
   const holds = await claimForStart(tx, before, { input, decision })
-  const spec = specAfter(before, input)
+  const disks = await changeDisks(tx, before, input)
+  const spec = disks?.spec ?? specAfter(before, input)
+  const details = disks?.details ?? input.details
   const tellsHost = isHostsBusiness(before, input)
   const generation = before.generation + (tellsHost ? 1 : 0)
   const message = decision.message ?? before.statusMessage
@@ -84,7 +89,7 @@ async function carryOut(
     .updateTable('instances')
     .set({
       ...(decision.status === before.status ? {} : { status: decision.status, status_since_ms: input.nowMs }),
-      ...(input.details === undefined ? {} : { details: JSON.stringify(input.details) }),
+      ...(details === undefined ? {} : { details: JSON.stringify(details) }),
       spec: toBinary(InstanceSpecSchema, spec),
       status_message: message,
       reason,
@@ -113,7 +118,7 @@ async function carryOut(
     requestId: input.requestId,
   })
   if (tellsHost) await queueChange(tx, instance, input)
-  return { instance, isDone: !tellsHost }
+  return { instance, isDone: !tellsHost, ...(disks?.diskUid === undefined ? {} : { diskUid: disks.diskUid }) }
 }
 
 /** CPU, memory and GPUs that its stop gave back are taken again. */
@@ -151,7 +156,8 @@ function isHostsBusiness({ details, holds }: InstanceRecord, input: ChangeInstan
 }
 
 async function queueChange(tx: Tx, instance: InstanceRecord, input: ChangeInstance): Promise<void> {
-  const { uid, hostId, generation, desiredState, spec, startGeneration, resetGeneration } = instance
+  const { uid, hostId, generation, desiredState, startGeneration, resetGeneration } = instance
+  const spec = await specForHost(tx, instance)
   await queueEnsureInstance(tx, {
     hostId,
     commandId: input.commandId,

@@ -97,6 +97,24 @@ export async function claimCompute(
   return undefined
 }
 
+/** Takes room in a host's pool for a disk that outlives its instances. */
+export async function claimDiskRoom(tx: Tx, hostId: string, gb: number): Promise<ClaimLost | undefined> {
+  const updated = await tx
+    .updateTable('hosts')
+    .set((row) => ({ disk_gb_used: row('disk_gb_used', '+', gb) }))
+    .where('host_id', '=', hostId)
+    .where(sql<boolean>`disk_gb_used + ${gb} <= disk_gb_capacity`)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) return lost('disk', 'the disk space is taken')
+  await touchHost(tx, hostId)
+  return undefined
+}
+
+export async function giveDiskRoomBack(tx: Tx, hostId: string, diskGb: number): Promise<void> {
+  await giveBack(tx, hostId, { vcpus: 0, memoryMib: 0, diskGb })
+  await touchHost(tx, hostId)
+}
+
 interface Holder {
   readonly uid: string
   readonly hostId: string
@@ -134,7 +152,11 @@ async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
     .execute()
 }
 
-async function giveBack(tx: Tx, hostId: string, demand: Demand): Promise<void> {
+async function giveBack(
+  tx: Tx,
+  hostId: string,
+  demand: Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'>,
+): Promise<void> {
   await tx
     .updateTable('hosts')
     .set((row) => ({

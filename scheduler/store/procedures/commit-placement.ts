@@ -13,6 +13,7 @@ import { formatIpv4, pickAddress } from './addresses.ts'
 import { writeAttributes } from './attributes.ts'
 import { nextChange } from './changes.ts'
 import { claimCapacity, claimDevices } from './claims.ts'
+import { takeDisk } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
@@ -43,6 +44,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   })
   const lost = await claimCapacity(tx, input)
   if (lost) throw new Refused(lost)
+  await takeDisks(tx, input)
   const addresses = await pickAddresses(tx, input)
   const details = withAddresses(input.details, addresses)
   const spec = specWithAddresses(input.spec, addresses)
@@ -121,6 +123,18 @@ export async function commitPlacements(
 function outcomeOfRefused(thrown: unknown): CommitPlacementOutcome {
   if (thrown instanceof Refused) return thrown.outcome as CommitPlacementOutcome
   throw thrown
+}
+
+/** One that went elsewhere meanwhile was seen too early: placed again, the instance goes there too. */
+async function takeDisks(tx: Tx, { uid, hostId, demand, spec, nowMs }: CommitPlacement): Promise<void> {
+  for (const { volumeUid } of spec.disks) {
+    if (volumeUid === '') continue
+    const refused = await takeDisk(tx, volumeUid, { uid, hostId, zone: demand.zone, nowMs })
+    if (refused?.kind === 'disk-refused' && refused.reason === 'DISK_ON_OTHER_HOST') {
+      throw new Refused({ kind: 'claim-lost', what: 'host', message: refused.message })
+    }
+    if (refused) throw new Refused(refused)
+  }
 }
 
 async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {

@@ -3,6 +3,7 @@ import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { HostState } from '../../model/placement.ts'
 import type { FenceHost, FenceHostOutcome, SetHostState, SetHostStateOutcome } from '../store.ts'
 import { nextChange } from './changes.ts'
+import { loseDisks } from './disk-reports.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
 import { listInstancesOnHost } from './read-instances.ts'
@@ -32,7 +33,7 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
       await removeInstance(tx, before, { requestId, nowMs })
       continue
     }
-    const holds = await releaseFrom(tx, before, 'everything')
+    const holds = await releaseFrom(tx, before, { releases: 'everything', nowMs })
     await appendEvent(tx, {
       ...{ instanceUid: before.uid, from: before.status, to: 'FAILED', ...lost, atMs: nowMs, requestId },
     })
@@ -54,6 +55,7 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
     const after = instanceFromRow(row)
     await settleOperations(tx, after, { generation: after.generation, nowMs })
   }
+  await loseDisks(tx, hostId, nowMs)
   // Nothing is left to tell it.
   await tx.deleteFrom('outbox').where('host_id', '=', hostId).execute()
   await writeState(tx, hostId, { state: 'fenced', nowMs })

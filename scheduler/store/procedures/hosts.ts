@@ -76,7 +76,12 @@ async function refuseIfAnother(
     .where('host_id', '=', input.hostId)
     .where('holds', '!=', 'nothing')
     .executeTakeFirst()
-  if (!placed) return undefined
+  const kept = await tx
+    .selectFrom('disks')
+    .select('id')
+    .where('host_id', '=', input.hostId)
+    .executeTakeFirst()
+  if (!placed && !kept) return undefined
   const [reason, what] =
     known.zone === input.zone
       ? (['JOURNAL_CHANGED', 'another journal'] as const)
@@ -84,7 +89,7 @@ async function refuseIfAnother(
   return {
     kind: 'refused',
     reason,
-    message: `Host ${input.hostId} came back with ${what} while instances are placed on it: restore its state directory. What they hold there stays reserved meanwhile.`,
+    message: `Host ${input.hostId} came back with ${what} while instances or disks are on it: restore its state directory. What they hold there stays reserved meanwhile.`,
   }
 }
 

@@ -18,6 +18,7 @@ export async function findByIdempotencyKey(tx: Tx, input: IdempotencyKey): Promi
   return { kind: 'replay', instance: instanceFromRow(row), operationId: operationId(known.operation_id) }
 }
 
+/** What was remembered with a key: of an instance, a disk or another resource. */
 export const findKey = (tx: Tx, input: IdempotencyKey) =>
   tx
     .selectFrom('idempotency_keys')

@@ -1,5 +1,5 @@
-import type { InstanceUid, OperationId, ProjectId } from '../../../proto/ids.ts'
-import { instanceUid, operationId, projectId } from '../../../proto/ids.ts'
+import type { DiskUid, OperationId, ProjectId } from '../../../proto/ids.ts'
+import { operationId, projectId } from '../../../proto/ids.ts'
 import { goalOf } from '../../lifecycle/verbs.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceVerb, OperationRecord } from '../../model/operation.ts'
@@ -12,7 +12,11 @@ const keepMs = 30 * 24 * 3_600_000
 export interface StartOperation {
   readonly operationId: OperationId
   readonly verb: InstanceVerb
-  readonly instance: InstanceRecord
+  /** The target: an instance, or a disk. */
+  readonly instance: Pick<InstanceRecord, 'project' | 'id' | 'generation'> & { readonly uid: string }
+  readonly collection?: OperationRecord['collection']
+  /** Of an operation about a disk of the instance. */
+  readonly diskUid?: DiskUid
   readonly requestId: string
   readonly principal: string
   readonly nowMs: number
@@ -35,6 +39,8 @@ export async function startOperation(tx: Tx, input: StartOperation): Promise<voi
       instance_uid: instance.uid,
       instance_id: instance.id,
       generation: instance.generation,
+      collection: input.collection ?? 'instances',
+      disk_uid: input.diskUid ?? null,
       status: isDone ? 'DONE' : 'RUNNING',
       error_reason: null,
       error_message: null,
@@ -50,26 +56,41 @@ export async function startOperation(tx: Tx, input: StartOperation): Promise<voi
 export async function settleOperations(
   tx: Tx,
   instance: Pick<InstanceRecord, 'uid' | 'status' | 'reason' | 'statusMessage'>,
-  { generation, nowMs }: { generation: number; nowMs: number },
+  {
+    generation,
+    nowMs,
+    volumeUids = [],
+  }: { generation: number; nowMs: number; volumeUids?: readonly string[] },
 ): Promise<void> {
   const ended = (await listOpen(tx, instance.uid)).filter((row) => row.generation <= generation)
   for (const row of ended) {
-    const goal = goalOf(row.verb as InstanceVerb)
-    const isReached = goal === undefined || goal === instance.status
+    const isReached = hasReached(row, instance, volumeUids)
     const error = isReached ? undefined : { reason: instance.reason, message: instance.statusMessage }
     await endOperation(tx, row.id, { nowMs, ...(error === undefined ? {} : { error }) })
   }
 }
 
+function hasReached(
+  { verb, disk_uid: disk }: OperationRow,
+  { status, reason }: Pick<InstanceRecord, 'status' | 'reason'>,
+  volumeUids: readonly string[],
+): boolean {
+  if (verb === 'attachDisk') return volumeUids.includes(disk ?? '')
+  if (verb === 'detachDisk') return !volumeUids.includes(disk ?? '')
+  if (verb === 'resizeDisk') return reason !== 'RESIZE_FAILED'
+  const goal = goalOf(verb as InstanceVerb)
+  return goal === undefined || goal === status
+}
+
 /** The instance is gone: that is what its delete wanted, and what others did not. */
-export async function endOperationsOfDeleted(tx: Tx, uid: InstanceUid, nowMs: number): Promise<void> {
-  const error = { reason: 'DELETED', message: 'The instance was deleted meanwhile.' }
+export async function endOperationsOfDeleted(tx: Tx, uid: string, nowMs: number): Promise<void> {
+  const error = { reason: 'DELETED', message: 'It was deleted meanwhile.' }
   for (const row of await listOpen(tx, uid)) {
     await endOperation(tx, row.id, { nowMs, ...(row.verb === 'delete' ? {} : { error }) })
   }
 }
 
-const listOpen = (tx: Tx, uid: InstanceUid): Promise<readonly OperationRow[]> =>
+const listOpen = (tx: Tx, uid: string): Promise<readonly OperationRow[]> =>
   tx
     .selectFrom('operations')
     .selectAll()
@@ -122,8 +143,9 @@ function operationFromRow(row: OperationRow): OperationRecord {
     id: operationId(row.id),
     project: projectId(row.project),
     verb: row.verb as InstanceVerb,
-    instanceUid: instanceUid(row.instance_uid),
-    instanceId: row.instance_id,
+    collection: row.collection as OperationRecord['collection'],
+    targetUid: row.instance_uid,
+    targetId: row.instance_id,
     generation: row.generation,
     status: row.status as OperationRecord['status'],
     ...(reason === null || message === null ? {} : { error: { reason, message } }),

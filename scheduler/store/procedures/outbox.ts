@@ -4,17 +4,23 @@ import { type Command, CommandSchema, ObjectKind } from '../../../proto/gen/bert
 import type { HostId } from '../../../proto/ids.ts'
 import type { Tx } from './rows.ts'
 
-/** Queues a command for a host under the host's next sequence: gapless, in commit order. */
-export async function queueEnsureInstance(
+interface Queued {
+  readonly hostId: string
+  readonly commandId: string
+  readonly requestId: string
+  readonly uid: string
+  readonly generation: number
+}
+
+export const queueEnsureInstance = (
   tx: Tx,
-  command: {
-    hostId: string
-    commandId: string
-    requestId: string
-    uid: string
-    generation: number
-    ensure: EnsureInstance
-  },
+  { ensure, ...command }: Queued & { readonly ensure: EnsureInstance },
+): Promise<void> => queueCommand(tx, { ...command, body: { case: 'ensureInstance', value: ensure } })
+
+/** Queues a command for a host under the host's next sequence: gapless, in commit order. */
+export async function queueCommand(
+  tx: Tx,
+  command: Queued & { readonly body: Command['body'] },
 ): Promise<void> {
   const host = await tx
     .updateTable('hosts')
@@ -28,10 +34,10 @@ export async function queueEnsureInstance(
     commandId: command.commandId,
     requestId: command.requestId,
     epoch: host.epoch,
-    kind: ObjectKind.INSTANCE,
+    kind: command.body.case === 'ensureDisk' ? ObjectKind.DISK : ObjectKind.INSTANCE,
     uid: command.uid,
     generation: command.generation,
-    body: { case: 'ensureInstance', value: command.ensure },
+    body: command.body,
   })
   await tx
     .insertInto('outbox')

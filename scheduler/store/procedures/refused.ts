@@ -1,5 +1,10 @@
 import type { CreateResourcesOutcome, DeleteResourcesOutcome } from '../resource-store.ts'
-import type { ChangeInstanceOutcome, CommitPlacementOutcome, CommitPlacementsOutcome } from '../store.ts'
+import type {
+  ChangeInstanceOutcome,
+  CommitPlacementOutcome,
+  CommitPlacementsOutcome,
+  CreateDiskOutcome,
+} from '../store.ts'
 
 /** Thrown to undo what this item has done so far: the batch goes on without it, and the caller gets the outcome. */
 export class Refused extends Error {
@@ -10,6 +15,7 @@ export class Refused extends Error {
     | ChangeInstanceOutcome
     | CreateResourcesOutcome
     | DeleteResourcesOutcome
+    | CreateDiskOutcome
 
   constructor(outcome: Refused['outcome']) {
     super(outcome.kind)

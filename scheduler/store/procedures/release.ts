@@ -3,6 +3,7 @@ import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import { rememberDeletion } from './changes.ts'
 import { releaseClaims, releaseCompute } from './claims.ts'
+import { letDisksGo } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { endOperationsOfDeleted } from './operations.ts'
 import { giveQuotaBack } from './quotas.ts'
@@ -10,7 +11,11 @@ import type { Tx } from './rows.ts'
 import { forgetUses } from './uses.ts'
 
 /** Gives claims and quota back. Only proof leads here: of tear-down, or of an operator who fenced the host. */
-export async function releaseFrom(tx: Tx, before: InstanceRecord, releases: Releases): Promise<Holding> {
+export async function releaseFrom(
+  tx: Tx,
+  before: InstanceRecord,
+  { releases, nowMs }: { releases: Releases; nowMs: number },
+): Promise<Holding> {
   const { project, demand, details, holds } = before
   const compute = holds === 'everything' ? computeAmounts(demand) : {}
   switch (releases) {
@@ -21,6 +26,7 @@ export async function releaseFrom(tx: Tx, before: InstanceRecord, releases: Rele
       await giveQuotaBack(tx, project, compute)
       return 'storage'
     case 'everything':
+      await letDisksGo(tx, before.uid, nowMs)
       if (holds === 'nothing') return holds
       await releaseClaims(tx, before)
       await giveQuotaBack(tx, project, { ...compute, ...storageAmounts(demand, details.nics.length) })
@@ -35,7 +41,7 @@ export async function removeInstance(
   { requestId, nowMs }: { requestId: string; nowMs: number },
 ): Promise<void> {
   const { uid, project, status } = before
-  await releaseFrom(tx, before, 'everything')
+  await releaseFrom(tx, before, { releases: 'everything', nowMs })
   await giveQuotaBack(tx, project, { instances: 1 })
   await endOperationsOfDeleted(tx, uid, nowMs)
   await appendEvent(tx, {

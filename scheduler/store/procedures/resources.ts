@@ -144,7 +144,7 @@ export async function removeRow(tx: Tx, resource: StoredResource): Promise<void>
 
 const namedUsers = 5
 
-/** Instances that use it, and resources that belong to it. */
+/** Instances and disks that use it, and resources that belong to it. */
 export async function findUsers(
   tx: Tx,
   uid: string,
@@ -163,6 +163,12 @@ export async function findUsers(
     .select('instances.id')
     .where('reservation_uid', '=', uid)
     .execute()
+  const disks = await tx
+    .selectFrom('disks')
+    .select('id')
+    .where((row) => row.or([row('project_uid', '=', uid), row('image_uid', '=', uid)]))
+    .limit(namedUsers)
+    .execute()
   const children = await tx
     .selectFrom('resources')
     .select(['collection', 'id'])
@@ -172,6 +178,7 @@ export async function findUsers(
     .execute()
   return [
     ...[...instances, ...holders].map(({ id }) => ({ noun: 'instance', id })),
+    ...disks.map(({ id }) => ({ noun: 'disk', id })),
     ...children.map(({ collection, id }) => ({
       noun: collections[collection as keyof typeof collections],
       id,

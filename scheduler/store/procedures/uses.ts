@@ -9,11 +9,15 @@ export async function writeUses(
 ): Promise<boolean> {
   const distinct = [...new Set(uses)]
   if (distinct.length === 0) return true
-  const there = await tx.selectFrom('resources').select('uid').where('uid', 'in', distinct).execute()
-  if (there.length < distinct.length) return false
+  if (!(await areThere(tx, distinct))) return false
   const rows = distinct.map((uid) => ({ resource_uid: uid, instance_uid: instanceUid }))
   await tx.insertInto('resource_uses').values(rows).execute()
   return true
+}
+
+export async function areThere(tx: Tx, uids: readonly ResourceUid[]): Promise<boolean> {
+  const there = await tx.selectFrom('resources').select('uid').where('uid', 'in', uids).execute()
+  return there.length === uids.length
 }
 
 export async function forgetUses(tx: Tx, instanceUid: InstanceUid): Promise<void> {

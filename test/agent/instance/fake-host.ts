@@ -1,7 +1,12 @@
 // The host as the drivers' ports show it: strict about what rests on what, and able to fail or to lose its agent at any
 // one call. What it holds is compared before and after.
 import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
-import type { GuestEnd, GuestHandle, HypervisorDriver } from '../../../agent/drivers/hypervisor/port.ts'
+import {
+  type GuestEnd,
+  type GuestHandle,
+  type HypervisorDriver,
+  HypervisorError,
+} from '../../../agent/drivers/hypervisor/port.ts'
 import type { MetadataDocument, MetadataDriver } from '../../../agent/drivers/metadata/port.ts'
 import type { NetworkDriver } from '../../../agent/drivers/network/port.ts'
 import type { PassthroughDriver } from '../../../agent/drivers/passthrough/port.ts'
@@ -40,6 +45,10 @@ export class FakeHost {
   /** A guest that does nothing when its button is pressed. */
   ignoresPowerButton = false
   resets = 0
+  /** What was plugged in while the guest ran, with the size that it was grown to. */
+  readonly guestDisks = new Map<string, number>()
+  /** A machine that takes no disk, and a guest that lets go of none. */
+  refusesDisks = false
 
   /** Everything that must be gone again once no instance is here. */
   holdings(): object {
@@ -166,7 +175,11 @@ export class FakeHost {
       ensureImage: () =>
         call(() => ({ path: '/images/a', gid: 500, format: 'raw' as const, virtualBytes: 1024 })),
       ensureBlob: () => call(() => ({ path: '/images/b', gid: 501 })),
-      ensureDisk: ({ path }) => call(() => this.files.place(path, {})),
+      ensureDisk: ({ path, owner }) =>
+        call(async () => {
+          await this.files.makeDirectory(path.slice(0, path.lastIndexOf('/')))
+          this.files.place(path, owner)
+        }),
     }
   }
 
@@ -198,6 +211,21 @@ export class FakeHost {
           require(stateOf(handle) === 'running', 'a guest that does not run reset')
           this.resets += 1
         }),
+      plugDisk: (handle, _path, { deviceName, file }) =>
+        call(() => {
+          require(stateOf(handle) === 'running', 'a disk for a guest that does not run')
+          if (this.refusesDisks) throw new HypervisorError('PLUG_REFUSED', 'QEMU refused device_add: no.')
+          const path = String(file['filename'])
+          require(this.files.paths().includes(path), `${deviceName} without its file`)
+          this.guestDisks.set(deviceName, 0)
+        }),
+      unplugDisk: (_handle, _path, { deviceName }) =>
+        call(() => {
+          if (this.refusesDisks) throw new HypervisorError('UNPLUG_REFUSED', 'The guest did not answer.')
+          this.guestDisks.delete(deviceName)
+        }),
+      resizeDisk: (_handle, _path, { deviceName, sizeBytes }) =>
+        call(() => void this.guestDisks.set(deviceName, sizeBytes)),
       readSerial: () => call(() => new Uint8Array()),
       kill: (handle) => call(() => this.#end(handle.process.pid)),
     }

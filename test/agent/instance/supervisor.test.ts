@@ -32,7 +32,11 @@ async function startAgent(fault?: Fault) {
   return { supervisor, calls }
 }
 
-const seen = (supervisor: Supervisor) => supervisor.observations().find(({ uid }) => uid === instanceUid)
+const seen = (supervisor: Supervisor) =>
+  supervisor
+    .observations()
+    .filter((one) => one.$typeName === 'berth.agent.v1.InstanceObservation')
+    .find(({ uid }) => uid === instanceUid)
 
 async function untilPhase(supervisor: Supervisor, phase: InstancePhase) {
   await until(() => seen(supervisor)?.phase === phase, `phase ${phase}`)

@@ -73,7 +73,7 @@ describe('instances’ records', () => {
   it('outlive the instance’s files, and go when they are told to', async () => {
     const paths = instancePaths(directories, 'a')
     await journal.writeInstance(recordOf('a'))
-    await files.writeAtomic(paths.disk('disk0'), 'disk')
+    await files.writeAtomic(paths.disk({ deviceName: 'disk0', volumeUid: '' }), 'disk')
     await files.makeDirectory(paths.runDirectory)
     await journal.removeFiles('a')
     expect(await files.list(paths.directory)).toEqual(['record.pb'])
@@ -86,10 +86,10 @@ describe('instances’ records', () => {
   it('that are lost take no disk with them: the instance is told as broken', async () => {
     const paths = instancePaths(directories, 'a')
     await journal.writeInstance(recordOf('a'))
-    await files.writeAtomic(paths.disk('disk0'), 'disk')
+    await files.writeAtomic(paths.disk({ deviceName: 'disk0', volumeUid: '' }), 'disk')
     await files.remove(paths.record)
     await files.makeDirectory(instancePaths(directories, 'b').directory)
     expect((await journal.listInstances()).map(({ kind }) => kind)).toEqual(['broken'])
-    expect(await files.stat(paths.disk('disk0'))).toBeDefined()
+    expect(await files.stat(paths.disk({ deviceName: 'disk0', volumeUid: '' }))).toBeDefined()
   })
 })

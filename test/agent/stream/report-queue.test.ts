@@ -1,17 +1,15 @@
 import { create } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
+import type { Observation } from '../../../agent/stream/ports.ts'
 import { ReportQueue } from '../../../agent/stream/report-queue.ts'
-import {
-  type InstanceObservation,
-  InstanceObservationSchema,
-} from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { InstanceObservationSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Report } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 
 const observe = (uid: string, message = '') => create(InstanceObservationSchema, { uid, message })
 
 function queueOf() {
   const sent: Report[] = []
-  const durable: InstanceObservation[] = []
+  const durable: Observation[] = []
   const stream = { takes: true }
   const queue = new ReportQueue({
     send: ({ value }) => {

@@ -8,7 +8,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { DesiredState, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
+import type { DiskPhase } from "../../agent/v1/disk_pb.ts";
+import { file_berth_agent_v1_disk } from "../../agent/v1/disk_pb.ts";
+import type { DesiredState, Disk, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
 import { file_berth_agent_v1_instance } from "../../agent/v1/instance_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEItkECg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDSKHAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNIlQKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAliBnByb3RvMw", [file_berth_agent_v1_instance]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIoQFCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSKHAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNIlQKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAliBnByb3RvMw", [file_berth_agent_v1_disk, file_berth_agent_v1_instance]);
 
 /**
  * One for each agent.
@@ -160,6 +162,13 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
    * @generated from field: uint32 applied_generation = 19;
    */
   appliedGeneration: number;
+
+  /**
+   * Of a guest that runs: the disks that it has, as they were given to it.
+   *
+   * @generated from field: repeated berth.agent.v1.Disk guest_disks = 30;
+   */
+  guestDisks: Disk[];
 };
 
 /**
@@ -168,6 +177,50 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
  */
 export const InstanceRecordSchema: GenMessage<InstanceRecord> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 1);
+
+/**
+ * One for each disk that is to go, until the scheduler knows that it is gone.
+ *
+ * @generated from message berth.journal.v1.DiskRecord
+ */
+export type DiskRecord = Message<"berth.journal.v1.DiskRecord"> & {
+  /**
+   * @generated from field: uint32 record_version = 1;
+   */
+  recordVersion: number;
+
+  /**
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * @generated from field: uint32 generation = 3;
+   */
+  generation: number;
+
+  /**
+   * @generated from field: uint32 epoch = 4;
+   */
+  epoch: number;
+
+  /**
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: berth.agent.v1.DiskPhase phase = 6;
+   */
+  phase: DiskPhase;
+};
+
+/**
+ * Describes the message berth.journal.v1.DiskRecord.
+ * Use `create(DiskRecordSchema)` to create a new message.
+ */
+export const DiskRecordSchema: GenMessage<DiskRecord> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 2);
 
 /**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
@@ -209,14 +262,14 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 2);
+  messageDesc(file_berth_journal_v1_journal, 3);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
  */
 export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
   /**
-   * disk0, nic0, gpu0, spare0, …
+   * disk0, data, nic0, gpu0, spare0, …
    *
    * @generated from field: string device = 1;
    */
@@ -233,7 +286,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 3);
+  messageDesc(file_berth_journal_v1_journal, 4);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -271,7 +324,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 4);
+  messageDesc(file_berth_journal_v1_journal, 5);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -295,7 +348,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 5);
+  messageDesc(file_berth_journal_v1_journal, 6);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -317,5 +370,5 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 7);
 

@@ -1,0 +1,34 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { addWithContext } from '../context/flags.ts'
+
+/** Loaded when a command runs, so that --help is instant. */
+const actions = () => import('./actions.ts')
+
+/** Beside what all collections have. */
+export function addDiskCommands(program: Command): void {
+  const disks = program.commands.find((command) => command.name() === 'disks')
+  const instances = program.commands.find((command) => command.name() === 'instances')
+  if (disks === undefined || instances === undefined) throw new Error('Verbs of disks come after the disks.')
+
+  addWithContext(disks, 'resize <id>', 'grow a disk, also under an instance that runs')
+    .requiredOption('--size-gb <n>', 'size; no less than it has', parseWhole)
+    .option('--no-wait', 'return as soon as the request is accepted')
+    .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+    .action(async (id, flags) => (await actions()).resizeAction(id, flags))
+  addWithContext(instances, 'attach-disk <id> <disk>', 'give an instance a disk, also while it runs')
+    .option('--device-name <name>', 'found in the guest as /dev/disk/by-id/virtio-NAME; made up where absent')
+    .option('--interface <interface>', 'VIRTIO, NVME or SCSI')
+    .option('--read-only', 'keep the guest from writing')
+    .option('--no-wait', 'return as soon as the request is accepted')
+    .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+    .action(async (id, disk, flags) => (await actions()).attachAction(id, disk, flags))
+  addWithContext(instances, 'detach-disk <id> <device>', 'take a disk from an instance, also while it runs')
+    .option('--no-wait', 'return as soon as the request is accepted')
+    .option('--timeout <seconds>', 'how long to wait', parseWhole, 900)
+    .action(async (id, device, flags) => (await actions()).detachAction(id, device, flags))
+}
+
+function parseWhole(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(value)
+}
