@@ -44,7 +44,9 @@ describe('docs/guide.md', () => {
       timeout: 100_000,
       env: { PATH: process.env['PATH'], URL: region.url, TOKEN: region.token },
     })
-    expect([status, stderr]).toEqual([0, expect.not.stringContaining('curl: (7)')])
+    expect([status, stderr, status === 0 ? '' : stdout.slice(-2000)]).toEqual([
+      ...[0, expect.not.stringContaining('curl: (7)'), ''],
+    ])
     for (const [index, { heading, expected }] of blocks.entries()) {
       const printed = stdout.split(mark(index))[1]?.split('--- block')[0] ?? ''
       for (const line of expected)

@@ -96,7 +96,7 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
   }
   writeFileSync(join(directory, 'scheduler.yaml'), stringify(schedulerSettings))
   writeFileSync(join(directory, 'agent.yaml'), stringify(agentSettings))
-  const token = await new SignJWT({ berth_roles: ['operator', `${projectId}:editor`] })
+  const token = await new SignJWT({ berth_roles: ['operator', `${projectId}:admin`] })
     .setProtectedHeader({ alg: 'EdDSA', kid: 'test' })
     .setIssuer(issuer)
     .setAudience('berth')
