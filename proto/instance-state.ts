@@ -35,12 +35,24 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
   },
   PROVISIONING: {
     meaning: 'Placed on a host; the host has not begun yet.',
-    next: ['STAGING', 'RUNNING', 'STOPPING', 'STOPPED', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
+    // SUSPENDED again where its memory could not be loaded.
+    next: [
+      ...([
+        'STAGING',
+        'RUNNING',
+        'STOPPING',
+        'STOPPED',
+        'SUSPENDED',
+        'REPAIRING',
+        'FAILED',
+        'DEPROVISIONING',
+      ] as const),
+    ],
     deadlineMs: 2 * minuteMs,
   },
   STAGING: {
     meaning: 'The host prepares image, disks, network and devices.',
-    next: ['RUNNING', 'STOPPING', 'STOPPED', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
+    next: ['RUNNING', 'STOPPING', 'STOPPED', 'SUSPENDED', 'REPAIRING', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 30 * minuteMs,
   },
   RUNNING: {
@@ -59,12 +71,13 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
   },
   SUSPENDING: {
     meaning: 'Memory is being written to disk.',
-    next: ['SUSPENDED', 'RUNNING', 'FAILED', 'DEPROVISIONING'],
+    // RUNNING where the memory could not be written; STAGING where the host has rebooted meanwhile.
+    next: ['SUSPENDED', 'STAGING', 'RUNNING', 'STOPPING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 10 * minuteMs,
   },
   SUSPENDED: {
     meaning: 'Memory is on disk; the vCPUs are gone.',
-    next: ['PROVISIONING', 'FAILED', 'DEPROVISIONING'],
+    next: ['PROVISIONING', 'STAGING', 'RUNNING', 'STOPPING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
   },
   REPAIRING: {
     meaning: 'Its host is lost, or the guest crashed and is started again.',

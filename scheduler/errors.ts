@@ -137,6 +137,7 @@ const catalogue = {
     409,
     () => 'All VLANs of this region are taken; delete a network, or ask an operator for more.',
   ),
+  SUSPEND_UNSUPPORTED: said(409),
   DEVICE_NAME_TAKEN: said(409),
   DISK_IN_USE: said(409),
   DISK_ON_OTHER_HOST: said(409),

@@ -13,6 +13,7 @@ import type { InstancePorts } from './ports.ts'
 import { observationOf } from './record.ts'
 import { stage } from './stage.ts'
 import { removeInstance, restartGuest, stopGuest, unwind } from './stop.ts'
+import { discardMemory, suspendGuest } from './suspend.ts'
 import { tidy } from './tidy.ts'
 import { type Action, nextAction } from './transition.ts'
 
@@ -138,6 +139,13 @@ export class InstanceActor {
       case 'stop':
         this.#stopWatching()
         return stopGuest(context)
+      case 'suspend':
+        this.#stopWatching()
+        await suspendGuest({ ...context, progress: this.#progress })
+        await this.watchGuest()
+        return
+      case 'discard':
+        return discardMemory(context)
       case 'unwind':
         return unwind(context)
       case 'remove':

@@ -38,6 +38,7 @@ async function adoptRunning(ports: InstancePorts, actor: InstanceActor): Promise
   const status = guest ? await ports.hypervisor.status(guest, qmpSocket) : { kind: 'gone' as const }
   switch (status.kind) {
     case 'running':
+    case 'paused':
     case 'prelaunch':
       log.info({ ...fields, pid: guest?.process.pid }, 'A running guest is adopted.')
       await ensureServices(ports, actor)

@@ -9,12 +9,14 @@ export interface Failure {
   readonly message: string
 }
 
-export function failureOf(thrown: unknown, whatWasDone: string): Failure {
+const createAgain = 'Create it again; if it fails again, ask the operator.'
+
+export function failureOf(thrown: unknown, whatWasDone: string, advice = createAgain): Failure {
   if (thrown instanceof DiskError) return { reason: thrown.reason, message: thrown.message }
   if (thrown instanceof HypervisorError) {
     return {
       reason: thrown.reason,
-      message: `${thrown.message} Create it again; if it fails again, ask the operator.`,
+      message: `${thrown.message} ${advice}`,
     }
   }
   if (thrown instanceof PassthroughError) {
@@ -25,6 +27,6 @@ export function failureOf(thrown: unknown, whatWasDone: string): Failure {
   }
   return {
     reason: 'HOST_ERROR',
-    message: `The host failed while ${whatWasDone}: ${describeCauses(thrown)}. Create it again; if it fails again, ask the operator.`,
+    message: `The host failed while ${whatWasDone}: ${describeCauses(thrown)}. ${advice}`,
   }
 }

@@ -1,5 +1,5 @@
 import { InstancePhase, type Progress } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { DownloadProgress } from '../host/ports.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { planPinned, repinDisks } from '../plan/pinned.ts'
@@ -7,7 +7,8 @@ import { describeStep, planInstance, type Step } from '../plan/plan-instance.ts'
 import { failureOf } from './failure.ts'
 import { heldByStep, isHeld } from './held.ts'
 import type { InstancePorts } from './ports.ts'
-import { type Fetched, runStep } from './run-step.ts'
+import { runStep } from './run-step.ts'
+import type { Fetched } from './step-context.ts'
 
 export interface StageContext {
   readonly ports: InstancePorts
@@ -26,6 +27,7 @@ export async function stage(context: StageContext): Promise<void> {
   if (!spec) throw new Error(`Instance ${context.record().uid} is to run but its journal has no spec.`)
   const steps = planInstance(spec)
   const fetched: Fetched = { images: new Map(), blobs: new Map() }
+  const learnt: Partial<InstanceRecord> = {}
   let doing = 'preparing'
   try {
     await prepare(context)
@@ -41,10 +43,15 @@ export async function stage(context: StageContext): Promise<void> {
         })
       tell({ doneBytes: 0, totalBytes: 0 })
       await journalHeld(context, step)
-      await runStep({ ...context, spec, fetched, fetchOptions: { signal, onProgress: tell } }, step)
+      const noted = await runStep(
+        { ...context, spec, fetched, fetchOptions: { signal, onProgress: tell } },
+        step,
+      )
+      Object.assign(learnt, noted)
     }
     const { slownessWarning } = ports.machine
     await context.change({
+      ...learnt,
       phase: InstancePhase.RUNNING,
       appliedGeneration: generation,
       reason: 'RUNNING',
@@ -52,17 +59,23 @@ export async function stage(context: StageContext): Promise<void> {
     })
   } catch (thrown) {
     if (signal.aborted) return
-    const failure = failureOf(thrown, doing)
+    const isResumable = context.record().memoryFile === MemoryFile.SAVED
+    const advice = isResumable ? keptMemory : appliedGeneration > 0 ? keptDisks : undefined
+    const failure = failureOf(thrown, doing, advice)
     ports.log.warn(
       { err: thrown, instanceUid: spec.uid, reason: failure.reason },
       'An instance could not be brought up.',
     )
     // Told first: people need not wait for the clean-up, which is the next action; the claims go only after it.
-    const { FAILED, STOPPED } = InstancePhase
+    const { FAILED, STOPPED, SUSPENDED } = InstancePhase
     // One that has run before has data: it stays, and can be started again.
-    await context.change({ phase: appliedGeneration > 0 ? STOPPED : FAILED, ...failure })
+    const phase = isResumable ? SUSPENDED : appliedGeneration > 0 ? STOPPED : FAILED
+    await context.change({ phase, ...failure })
   }
 }
+
+const keptMemory = 'Its memory is kept: resume it again, or stop it to give the memory up.'
+const keptDisks = 'Its disks are kept: start it again; if it fails again, ask the operator.'
 
 /** A user of its own and a machine that stays the same: chosen at the first start. */
 async function prepare(context: StageContext): Promise<void> {

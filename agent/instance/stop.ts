@@ -1,6 +1,7 @@
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { findGuest } from './guest.ts'
+import { dropMemory } from './suspend.ts'
 import { keepDisks, keepNothing, type TeardownContext, tearDown } from './teardown.ts'
 
 export interface StopContext extends TeardownContext {
@@ -52,12 +53,14 @@ async function endGuestWithin(
   const wasGraceful = !isForced && (await powerDown(context))
   if (context.signal.aborted) return 'aborted'
   await tearDown(context, keepDisks)
+  await dropMemory(context)
   return wasGraceful ? 'graceful' : isForced ? 'forced' : 'late'
 }
 
 /** Undoes a creation that is not wanted any more; disks stay. */
 export async function unwind(context: TeardownContext): Promise<void> {
   await tearDown(context, keepDisks)
+  await dropMemory(context)
   await context.change({
     phase: InstancePhase.STOPPED,
     reason: 'STOPPED',
@@ -97,7 +100,11 @@ async function powerDown(context: StopContext): Promise<boolean> {
   if (!guest) return true
   const untilMs = clock.monotonicMs() + record.stopDeadlineMs
   try {
-    if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true
+    const { kind } = await hypervisor.status(guest, qmpSocket)
+    if (kind !== 'running' && kind !== 'paused') return true
+    // One that stands still hears no button; from here on its saved memory is not what its disks go with.
+    if (kind === 'paused') await dropMemory(context)
+    if (kind === 'paused') await hypervisor.resume(guest, qmpSocket)
     await hypervisor.powerDown(guest, qmpSocket)
     while (clock.monotonicMs() < untilMs && !context.signal.aborted) {
       if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true

@@ -1,8 +1,9 @@
 // What an instance's actor does next. Pure.
 //
 //   desired ABSENT  : anything but ABSENT ─▶ remove
-//   desired STOPPED : STAGING ─▶ unwind,  RUNNING ─▶ stop
-//   desired RUNNING : STAGING ─▶ stage,  RUNNING ─▶ apply | restart,  STOPPING ─▶ restart
+//   desired STOPPED : STAGING ─▶ unwind,  RUNNING, SUSPENDING ─▶ stop,  SUSPENDED ─▶ discard
+//   desired RUNNING : STAGING ─▶ stage,  RUNNING ─▶ apply | restart,  STOPPING ─▶ restart,  SUSPENDING ─▶ suspend
+//   desired SUSPENDED: RUNNING, SUSPENDING ─▶ suspend,  STAGING ─▶ stage
 //   and what an instance that does not run still holds on the host is tidied up.
 //
 // A guest that powered itself off or crashed stays as it is until a command asks for a start.
@@ -18,6 +19,10 @@ export type Action =
   | 'restart'
   /** Ask the guest to power off, and end it when its time is over. */
   | 'stop'
+  /** Write the guest's memory to disk, and end it. */
+  | 'suspend'
+  /** Give up the memory of a suspended guest. */
+  | 'discard'
   /** Undo what was done on the host; disks stay. */
   | 'unwind'
   /** Take everything off this host. */
@@ -42,17 +47,27 @@ function actionFor(now: Situation): Action {
     case DesiredState.ABSENT:
       return phase === InstancePhase.ABSENT ? 'rest' : 'remove'
     case DesiredState.STOPPED:
-      if (phase === InstancePhase.RUNNING || phase === InstancePhase.STOPPING) return 'stop'
+      if (hasGuest(phase)) return 'stop'
+      if (phase === InstancePhase.SUSPENDED) return 'discard'
       return phase === InstancePhase.STAGING ? 'unwind' : 'rest'
+    case DesiredState.SUSPENDED:
+      if (phase === InstancePhase.STAGING) return 'stage'
+      if (phase === InstancePhase.SUSPENDING) return 'suspend'
+      return phase === InstancePhase.RUNNING && now.generation > now.appliedGeneration ? 'suspend' : 'rest'
     case DesiredState.RUNNING:
       if (phase === InstancePhase.STAGING) return 'stage'
       if (phase === InstancePhase.STOPPING) return 'restart'
+      // Half suspended is no state to go on from: what was begun is ended, and taken back from there.
+      if (phase === InstancePhase.SUSPENDING) return 'suspend'
       return phase === InstancePhase.RUNNING ? actionWhileRunning(now) : 'rest'
     default:
       // A wish that a newer scheduler knows: nothing is done to the guest.
       return 'rest'
   }
 }
+
+const hasGuest = (phase: InstancePhase) =>
+  phase === InstancePhase.RUNNING || phase === InstancePhase.STOPPING || phase === InstancePhase.SUSPENDING
 
 function actionWhileRunning({ generation, appliedGeneration, startGeneration }: Situation): Action {
   if (startGeneration > appliedGeneration) return 'restart'
@@ -61,8 +76,9 @@ function actionWhileRunning({ generation, appliedGeneration, startGeneration }: 
 
 /** It does not run, and something of its running may still be on the host. */
 function hasLeftovers({ phase, released }: Situation): boolean {
-  const { FAILED, STOPPED, CRASHED } = InstancePhase
-  return (phase === FAILED || phase === STOPPED || phase === CRASHED) && !released
+  const { FAILED, STOPPED, CRASHED, SUSPENDED } = InstancePhase
+  const isAtRest = phase === FAILED || phase === STOPPED || phase === CRASHED || phase === SUSPENDED
+  return isAtRest && !released
 }
 
 /** The phase that a new generation starts from. */

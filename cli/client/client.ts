@@ -28,7 +28,7 @@ export interface Resource {
 
 export interface ChangeRequest {
   readonly id: string
-  readonly verb: 'start' | 'stop' | 'restart' | 'reset' | 'attachDisk' | 'detachDisk'
+  readonly verb: 'start' | 'stop' | 'suspend' | 'resume' | 'restart' | 'reset' | 'attachDisk' | 'detachDisk'
   readonly body?: object
   readonly idempotencyKey: string
 }

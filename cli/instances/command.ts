@@ -67,6 +67,8 @@ export function addInstancesCommand(program: Command): void {
     '--force',
     'end the guest at once, as pulling the plug does',
   )
+  addVerb('suspend', 'write memory to disk, and free CPU and memory')
+  addVerb('resume', 'let suspended instances go on where they were')
   addVerb('restart', 'stop instances and start them again')
   addVerb('reset', 'press the reset button: the guest is not asked')
 

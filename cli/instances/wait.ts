@@ -18,7 +18,7 @@ export interface WaitOptions {
 /** Until it runs, or has come to rest otherwise; an instance that failed is an error with its own words. */
 export async function waitUntilStarted(instance: Instance, options: WaitOptions): Promise<Instance> {
   const last = await poll(instance.uid, options, ({ lifecycle }) =>
-    ['RUNNING', 'STOPPED', 'FAILED'].includes(lifecycle.status),
+    ['RUNNING', 'STOPPED', 'SUSPENDED', 'FAILED'].includes(lifecycle.status),
   )
   if (last === undefined) {
     throw new CliError(`Instance ${instance.id} was deleted meanwhile.`, { exitCode: exitCodes.notFound })

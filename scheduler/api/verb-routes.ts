@@ -42,6 +42,8 @@ const schema = {
 const summaries = {
   start: 'Starts a stopped instance',
   stop: 'Stops an instance; its disks and addresses stay',
+  suspend: 'Writes the memory of a running instance to disk and frees CPU and memory',
+  resume: 'Lets a suspended instance go on where it was',
   restart: 'Stops an instance and starts it again',
   reset: 'Resets the guest, which is not asked',
   delete: 'Deletes an instance with its disks',
@@ -49,7 +51,7 @@ const summaries = {
 
 export function addVerbRoutes(server: Server, ports: OperationPorts): void {
   const { region } = ports.catalogue
-  for (const verb of ['start', 'restart', 'reset'] as const) {
+  for (const verb of ['start', 'suspend', 'resume', 'restart', 'reset'] as const) {
     server.post(
       `${instancePath}::${verb}`,
       {

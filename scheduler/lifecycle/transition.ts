@@ -6,6 +6,8 @@
 //        │             │          └───────────────────────┘
 //        └─────────────┴─▶ FAILED          any ─▶ DEPROVISIONING ─▶ (gone)
 //
+//   RUNNING ─▶ SUSPENDING ─▶ SUSPENDED ─▶ PROVISIONING ─▶ …; SUSPENDING ─▶ RUNNING where memory can't be written
+//
 // A host's word never brings an instance back from DEPROVISIONING nor onto claims that were given back, and an edge
 // that proto/instance-state.ts does not have is denied, whatever the host says.
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -83,25 +85,28 @@ function whileDeprovisioning(published: PublishedState, observed: ObservedFacts)
   return { kind: 'update', reason, message, releases: 'nothing' }
 }
 
-/** A host that has heard of a stop or restart and has not begun with it still tells what was before. */
+/** A host that has heard of a stop, restart or suspend and has not begun with it still tells what was before. */
 function isOnItsWayOut(
   { status, desiredState }: PublishedState,
   to: InstanceStatus,
   { settled }: ObservedFacts,
 ): boolean {
-  if (status !== 'STOPPING' || settled) return false
-  return to === 'RUNNING' || (to === 'STAGING' && desiredState === DesiredState.STOPPED)
+  if (settled) return false
+  if (status === 'SUSPENDING') return to === 'RUNNING'
+  if (status !== 'STOPPING') return false
+  if (to === 'RUNNING' || to === 'SUSPENDING' || to === 'SUSPENDED') return true
+  return to === 'STAGING' && desiredState === DesiredState.STOPPED
 }
 
 /** Said of a guest that may run, a proof is a contradiction and proves nothing. */
 function releasesOf(holds: Holding, to: InstanceStatus, { released }: ObservedFacts): Releases {
   if (!released || holds === 'nothing') return 'nothing'
   if (to === 'FAILED') return 'everything'
-  return to === 'STOPPED' && holds === 'everything' ? 'compute' : 'nothing'
+  return (to === 'STOPPED' || to === 'SUSPENDED') && holds === 'everything' ? 'compute' : 'nothing'
 }
 
 function isAtRest(status: InstanceStatus): boolean {
-  return status === 'STOPPED' || status === 'FAILED'
+  return status === 'STOPPED' || status === 'SUSPENDED' || status === 'FAILED'
 }
 
 /** undefined for what only a wish to be absent explains. */
@@ -117,6 +122,10 @@ function statusFor(phase: InstancePhase): InstanceStatus | undefined {
     case InstancePhase.STOPPED:
     case InstancePhase.CRASHED:
       return 'STOPPED'
+    case InstancePhase.SUSPENDING:
+      return 'SUSPENDING'
+    case InstancePhase.SUSPENDED:
+      return 'SUSPENDED'
     case InstancePhase.FAILED:
       return 'FAILED'
     case InstancePhase.REMOVING:

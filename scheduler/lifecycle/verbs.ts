@@ -25,13 +25,16 @@ interface Now {
   readonly desiredState: DesiredState
 }
 
-const { RUNNING, STOPPED, ABSENT } = DesiredState
+const { RUNNING, STOPPED, SUSPENDED, ABSENT } = DesiredState
 
 export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}): Decision {
   const { status, desiredState } = now
   if (verb === 'delete') return status === 'DEPROVISIONING' ? already : changes.delete
   if (status === 'DEPROVISIONING') return refused('It is being deleted.')
   if (verb === 'update') return { kind: 'change', status, desiredState, asks: 'nothing' }
+  if (verb === 'resizeDisk' && (status === 'SUSPENDING' || status === 'SUSPENDED')) {
+    return refused(`It is ${status}: what its memory knows of its disks must stay true; resume it first.`)
+  }
   if (verb === 'resizeDisk') return { kind: 'change', status, desiredState, asks: 'nothing' }
   if (verb === 'attachDisk' || verb === 'detachDisk') {
     if (status !== 'RUNNING' && status !== 'STOPPED') {
@@ -44,7 +47,20 @@ export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}
     case 'start':
       if (status === 'STOPPED') return changes.start
       if (desiredState === RUNNING) return already
-      return refused(`It is ${status}: start it once it is STOPPED.`)
+      return status === 'SUSPENDED'
+        ? refused('It is SUSPENDED: resume it, or stop it first to give its memory up.')
+        : refused(`It is ${status}: start it once it is STOPPED.`)
+    case 'suspend':
+      if (status === 'RUNNING') return changes.suspend
+      return desiredState === SUSPENDED
+        ? already
+        : refused(`It is ${status}: only a RUNNING one is suspended.`)
+    case 'resume':
+      if (status === 'SUSPENDED') return changes.resume
+      if (desiredState === RUNNING) return already
+      return status === 'STOPPED'
+        ? refused('It is STOPPED: there is no memory to resume from; start it.')
+        : refused(`It is ${status}: resume it once it is SUSPENDED.`)
     case 'stop':
       if (status === 'STOPPED') return already
       // Asking a second time with force ends the patience of the first.
@@ -74,6 +90,14 @@ const changes = {
     ...{ kind: 'change', status: 'STOPPING', desiredState: STOPPED, asks: 'nothing' },
     ...{ reason: 'STOP_REQUESTED', message: 'To be stopped: its host asks the guest to power off.' },
   },
+  suspend: {
+    ...{ kind: 'change', status: 'SUSPENDING', desiredState: SUSPENDED, asks: 'nothing' },
+    ...{ reason: 'SUSPEND_REQUESTED', message: 'To be suspended: its host writes its memory to disk.' },
+  },
+  resume: {
+    ...{ kind: 'change', status: 'PROVISIONING', desiredState: RUNNING, asks: 'start' },
+    ...{ reason: 'RESUME_REQUESTED', message: 'To go on from its memory, on the host that has it.' },
+  },
   restart: {
     ...{ kind: 'change', status: 'STOPPING', desiredState: RUNNING, asks: 'start' },
     ...{
@@ -92,9 +116,12 @@ export function goalOf(verb: InstanceVerb): InstanceStatus | undefined {
   switch (verb) {
     case 'create':
     case 'start':
+    case 'resume':
     case 'restart':
     case 'reset':
       return 'RUNNING'
+    case 'suspend':
+      return 'SUSPENDED'
     case 'stop':
       return 'STOPPED'
     case 'update':

@@ -6,6 +6,8 @@ export const instanceVerbs = [
   'delete',
   'start',
   'stop',
+  'suspend',
+  'resume',
   'restart',
   'reset',
   'update',

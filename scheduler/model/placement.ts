@@ -9,6 +9,8 @@ export interface Demand {
   readonly diskGb: number
   readonly gpus: readonly { readonly type: string; readonly count: number }[]
   readonly architecture: string
+  /** Room for its memory on the host's disk, while it is or may be there. */
+  readonly suspendedGb?: number
   /** Disks that are there already and outlive the instance: where they are, and what those need that are nowhere yet. */
   readonly volumes?: { readonly hostId?: HostId; readonly newGb: number }
 }

@@ -1,8 +1,9 @@
-// A verb on one instance: delete, start, stop, restart, reset, update, and those about its disks. In: the request and who asks. Out: the instance as
-// it is from now on and the operation that tells the end, or a refusal. Never: waits for a host.
+// A verb on one instance: delete, start, stop, suspend, resume, restart, reset, update, and those about its disks. In: the
+// request and who asks. Out: the instance as it is from now on and the operation that tells the end, or a refusal. Never:
+// waits for a host.
 import { operationId, type ProjectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import { refuse } from '../errors.ts'
+import { type Refusal, refuse } from '../errors.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { ChangeInstance, ChangeInstanceOutcome, IdempotencyKey } from '../store/store.ts'
@@ -48,6 +49,8 @@ export async function changeInstance(
     if (repeated !== undefined) return answerAsVerb(request, repeated)
   }
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
+    const unsuited = request.verb === 'suspend' ? await refuseSuspend(request, ports) : undefined
+    if (unsuited !== undefined) return unsuited
     const gpus = await findGpusForStart(request, ports)
     if (gpus.kind === 'refused') return gpus
     const change = changeOf(request, { gpus: gpus.value, idempotency }, ports)
@@ -59,6 +62,17 @@ export async function changeInstance(
   }
   const message = 'Many starts compete for the same capacity at this moment; repeat the request in a second.'
   return refuse('TRY_AGAIN', { message })
+}
+
+/** What a GPU has in its memory can't be written to disk. */
+async function refuseSuspend(
+  { project, idOrUid }: ChangeRequest,
+  { store }: OperationPorts,
+): Promise<Refusal | undefined> {
+  const instance = await store.findInstance(project, idOrUid)
+  if (instance === undefined || instance.demand.gpus.length === 0) return undefined
+  const message = `${instance.id} has GPUs, whose memory can't be saved: stop it instead.`
+  return refuse('SUSPEND_UNSUPPORTED', { message })
 }
 
 /** The repeat of a delete whose instance is gone finds what any other reader finds. */
@@ -101,7 +115,7 @@ function changeOf(
   }
 }
 
-const isAboutDisk = (verb: ChangeVerb) => verb === 'attachDisk' || verb === 'resizeDisk'
+const isAboutRoom = (verb: ChangeVerb) => verb === 'attachDisk' || verb === 'resizeDisk' || verb === 'suspend'
 const noRoom =
   'The host of the instance has too little disk space left for this. Try again later, or ask for less.'
 
@@ -127,6 +141,6 @@ function answerTo(
     case 'disk-refused':
       return refuse(outcome.reason, { message: outcome.message })
     case 'claim-lost':
-      return isAboutDisk(verb) ? refuse('POOL_CAPACITY_EXCEEDED', { message: noRoom }) : 'again'
+      return isAboutRoom(verb) ? refuse('POOL_CAPACITY_EXCEEDED', { message: noRoom }) : 'again'
   }
 }

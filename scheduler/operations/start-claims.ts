@@ -15,9 +15,10 @@ export async function findGpusForStart(
   { verb, project, idOrUid }: ChangeRequest,
   ports: Pick<OperationPorts, 'store' | 'fleet'>,
 ): Promise<Outcome<ChangeInstance['gpus']>> {
-  if (verb !== 'start') return done(undefined)
+  if (verb !== 'start' && verb !== 'resume') return done(undefined)
   const instance = await ports.store.findInstance(project, idOrUid)
-  if (instance?.status !== 'STOPPED' || instance.holds !== 'storage') return done(undefined)
+  const restsAs = verb === 'start' ? 'STOPPED' : 'SUSPENDED'
+  if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
   const hosts = await ports.fleet.snapshot()
   // A cordoned host takes no new instances, and its own back.
   const own = hosts

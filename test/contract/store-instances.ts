@@ -291,6 +291,42 @@ export function describeInstanceContract(name: string, open: OpenStore): void {
       expect(await operationOf(0)).toMatchObject({ status: 'DONE' })
     })
 
+    it('a suspend takes room for the memory, frees the rest with proof, and a resume turns that round', async () => {
+      const uid = await bringUp(1)
+      const usedNow = async () => {
+        const { vcpus, memoryMib, diskGb } = await readHost(store())
+        return [vcpus.used, memoryMib.used, diskGb.used]
+      }
+      const running = await usedNow()
+      const [vcpus = 0, memoryMib = 0, diskGb = 0] = running
+      await store().changeInstance(changeOf('suspend', uid))
+      expect(await usedNow()).toEqual([vcpus, memoryMib, diskGb + 1])
+      await see(uid, { phase: InstancePhase.SUSPENDED, generation: 2, released: true })
+      expect(await store().findInstance(project, uid)).toMatchObject({
+        status: 'SUSPENDED',
+        holds: 'storage',
+      })
+      expect(await operationOf(0)).toMatchObject({ verb: 'suspend', status: 'DONE' })
+      expect(await usedNow()).toEqual([0, 0, diskGb + 1])
+      expect(await store().changeInstance(changeOf('start', uid))).toMatchObject({ kind: 'wrong-state' })
+      await store().changeInstance(changeOf('resume', uid))
+      expect(await usedNow()).toEqual([vcpus, memoryMib, diskGb + 1])
+      await see(uid, { phase: InstancePhase.RUNNING, generation: 3 })
+      expect(await usedNow()).toEqual(running)
+    })
+
+    it('a suspend that is given up leaves a guest that runs, and says why', async () => {
+      const uid = await bringUp(1)
+      const before = (await readHost(store())).diskGb.used
+      await store().changeInstance(changeOf('suspend', uid))
+      await see(uid, { phase: InstancePhase.RUNNING, generation: 2, reason: 'DISK_FULL' })
+      expect(await operationOf(0)).toMatchObject({ verb: 'suspend', error: { reason: 'DISK_FULL' } })
+      expect(await store().findInstance(project, uid)).toMatchObject({
+        ...{ status: 'RUNNING', desiredState: DesiredState.RUNNING },
+      })
+      expect((await readHost(store())).diskGb.used).toBe(before)
+    })
+
     it('refuses what its state does not allow, and repeats nothing for a key', async () => {
       const uid = await bringUp(1)
       const idempotency = keyOf({ key: 'stop-1' })

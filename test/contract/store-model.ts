@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GpuSchema, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { DesiredState, GpuSchema, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type HostId,
   hostId,
@@ -32,6 +32,8 @@ const phases = [
   InstancePhase.STOPPING,
   InstancePhase.STOPPED,
   InstancePhase.CRASHED,
+  InstancePhase.SUSPENDING,
+  InstancePhase.SUSPENDED,
   InstancePhase.REMOVING,
   InstancePhase.FAILED,
   InstancePhase.ABSENT,
@@ -58,7 +60,9 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       ...{ kind: fc.constant('verb' as const), name, slots, motto: fc.constantFrom('a', 'b') },
-      verb: fc.constantFrom<ChangeVerb>('delete', 'start', 'stop', 'restart', 'reset', 'update'),
+      verb: fc.constantFrom<ChangeVerb>(
+        ...(['delete', 'start', 'stop', 'restart', 'reset', 'update', 'suspend', 'resume'] as const),
+      ),
     }),
   },
   {
@@ -177,7 +181,7 @@ async function carryOutVerb({ store, project, asked }: Run, step: Action & { kin
         : {}),
     }),
   )
-  if (outcome.kind !== 'accepted' || verb !== 'start') return
+  if (outcome.kind !== 'accepted' || (verb !== 'start' && verb !== 'resume')) return
   // Whether it was a start from storage is known only now: what was read before may have been overtaken. The host has been
   // told which devices it gets, and those have to be claimed.
   const { uid, spec } = outcome.instance
@@ -197,7 +201,8 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
   expect(host.vcpus.used).toBe(runners.reduce((sum, { uid }) => sum + askedBy(uid).vcpus, 0))
   expect(host.vcpus.used).toBeLessThanOrEqual(host.vcpus.capacity)
   expect(host.memoryMib.used).toBe(runners.length * 1024)
-  expect(host.diskGb.used).toBe(holders.length * 10)
+  const memoriesGb = holders.reduce((sum, { demand }) => sum + (demand.suspendedGb ?? 0), 0)
+  expect(host.diskGb.used).toBe(holders.length * 10 + memoriesGb)
 
   const owned = runners.flatMap(({ uid }) => askedBy(uid).slots.map((slot) => [gpu(slot), uid]))
   const claimed = host.devices.flatMap(({ address, claimedBy }) =>
@@ -210,15 +215,17 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
     instances: instances.length,
     vcpus: host.vcpus.used,
     memoryMib: host.memoryMib.used,
-    disksGb: host.diskGb.used,
+    disksGb: holders.length * 10,
     addresses: holders.reduce((sum, { details }) => sum + details.nics.length, 0),
   })
 
   const addresses = holders.flatMap(({ details }) => details.nics.map((nic) => nic.ipv4Address))
   expect(new Set(addresses).size).toBe(addresses.length)
-  // A guest that may run holds what it was given.
-  for (const { status, holds } of instances) {
-    if (holds !== 'everything') expect(['STOPPED', 'FAILED', 'DEPROVISIONING']).toContain(status)
+  // A guest that may run holds what it was given. A suspended one that is stopped only gives its memory up.
+  for (const { status, holds, desiredState } of instances) {
+    if (holds === 'everything') continue
+    const givesUpMemory = status === 'STOPPING' && desiredState === DesiredState.STOPPED
+    if (!givesUpMemory) expect(['STOPPED', 'SUSPENDED', 'FAILED', 'DEPROVISIONING']).toContain(status)
   }
   expect(outbox.map(({ sequence }) => Number(sequence))).toEqual(outbox.map((_, index) => index + 1))
   for (const uid of asked.keys()) {

@@ -57,6 +57,43 @@ it('a restart and a reset end with their operations, and the guest runs', async 
   expect(await region.freeGpus()).toBe(1)
 })
 
+it('a suspended instance gives CPU and memory back, and goes on with what it had in memory', async () => {
+  const { uid } = await region.create()
+  await region.until(uid, (one) => one?.status === 'RUNNING')
+  const usedNow = async () => {
+    const { vcpus, memoryMib, diskGb } = await region.snapshot()
+    return [vcpus.used, memoryMib.used, diskGb.used]
+  }
+  const running = await usedNow()
+  const [guest] = [...region.host.guests.values()]
+  if (guest !== undefined) guest.memory = 'a train of thought'
+  const suspended = await region.change('suspend', uid)
+  await region.until(uid, (one) => one?.status === 'SUSPENDED' && one.holds === 'storage')
+  await expect.poll(async () => region.operation(suspended.operationId)).toMatchObject({ status: 'DONE' })
+  expect((await usedNow()).slice(0, 2)).toEqual([0, 0])
+  await expect(region.change('start', uid)).rejects.toThrow(/resume it/)
+  await region.restartAgent()
+  await expect.poll(async () => (await region.snapshot()).connected).toBe(true)
+  const resumed = await region.change('resume', uid)
+  await region.until(uid, (one) => one?.status === 'RUNNING')
+  await expect.poll(async () => region.operation(resumed.operationId)).toMatchObject({ status: 'DONE' })
+  expect([...region.host.guests.values()].map(({ memory }) => memory)).toEqual(['a train of thought'])
+  await expect.poll(usedNow).toEqual(running)
+  expect(region.host.files.paths().filter((path) => path.includes('memory.qcow2'))).toEqual([])
+})
+
+it('a suspend with GPUs is refused, and one without room leaves the guest running', async () => {
+  await expect(region.change('suspend', await runningInstance())).rejects.toThrow(/SUSPEND_UNSUPPORTED/)
+  const { uid } = await region.create()
+  await region.until(uid, (one) => one?.status === 'RUNNING')
+  region.host.files.place('/ballast', { sizeBytes: (await region.host.files.freeBytes()) - 1e8 })
+  const { operationId } = await region.change('suspend', uid)
+  await expect
+    .poll(async () => region.operation(operationId))
+    .toMatchObject({ error: { reason: 'DISK_FULL' } })
+  expect(await region.find(uid)).toMatchObject({ status: 'RUNNING' })
+})
+
 it('survives an agent that is gone while it is stopped and started', async () => {
   const uid = await runningInstance()
   await region.change('stop', uid)

@@ -88,7 +88,7 @@ async function removeNodes(monitor: QmpClient, deviceName: string): Promise<void
   }
 }
 
-async function listNodes(monitor: QmpClient): Promise<ReadonlySet<string>> {
+export async function listNodes(monitor: QmpClient): Promise<ReadonlySet<string>> {
   const nodes = await monitor.execute('query-named-block-nodes', { flat: true })
   return new Set((nodes as readonly { 'node-name': string }[]).map((node) => node['node-name']))
 }

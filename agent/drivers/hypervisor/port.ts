@@ -20,6 +20,12 @@ export interface GuestPlan {
   readonly logPath: string
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
+  /** What saveMemory has written: the guest goes on from there. */
+  readonly memory?: {
+    readonly path: string
+    /** Called when all of it is loaded, before any vCPU runs. */
+    readonly onLoaded: () => Promise<void>
+  }
 }
 
 export interface GuestHandle {
@@ -29,8 +35,9 @@ export interface GuestHandle {
 }
 
 export type GuestStatus =
-  /** vCPUs run (or are paused by an operator). */
   | { readonly kind: 'running' }
+  /** vCPUs stand still: its memory is being saved, or an operator has paused it. */
+  | { readonly kind: 'paused' }
   /** Made, vCPUs not started yet. */
   | { readonly kind: 'prelaunch' }
   /** The guest powered itself off; QEMU waits (-no-shutdown). */
@@ -45,7 +52,14 @@ export type GuestEnd =
 /** The guest did not start, or did not do as it was asked: a sentence with the reason. */
 export class HypervisorError extends Error {
   override readonly name = 'HypervisorError'
-  readonly reason: 'START_FAILED' | 'START_TIMEOUT' | 'UNRESPONSIVE' | 'PLUG_REFUSED' | 'UNPLUG_REFUSED'
+  readonly reason:
+    | 'START_FAILED'
+    | 'START_TIMEOUT'
+    | 'UNRESPONSIVE'
+    | 'PLUG_REFUSED'
+    | 'UNPLUG_REFUSED'
+    | 'DISK_FULL'
+    | 'SUSPEND_FAILED'
 
   constructor(reason: HypervisorError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)
@@ -65,6 +79,13 @@ export interface HypervisorDriver {
   powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
   /** As the reset button does. */
   reset(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** Lets vCPUs that stand still go on. */
+  resume(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /**
+   * Pauses the guest and writes its memory and devices to a qcow2 that is there and empty; all of it is on disk when this
+   * resolves, and the guest stands still. @throws HypervisorError, with the guest standing still and the file closed.
+   */
+  saveMemory(handle: GuestHandle, qmpSocketPath: string, memoryPath: string): Promise<void>
   /** Gives a guest that runs a disk. @throws HypervisorError, with nothing of it left. */
   plugDisk(handle: GuestHandle, qmpSocketPath: string, disk: QemuDisk): Promise<void>
   /** Resolves once the guest has let go and the file is closed. @throws HypervisorError where it does not let go. */

@@ -4,6 +4,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { ExecError, type Processes, type Sockets } from '../../host/ports.ts'
 import { createHotPlug } from './hot-plug.ts'
+import { loadMemory, saveMemory } from './memory-file.ts'
 import { Monitors } from './monitors.ts'
 import {
   type GuestEnd,
@@ -69,11 +70,15 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     const handle = await launch(supervision, plan)
     try {
       const monitor = await connect(plan, handle)
+      if (plan.memory) {
+        await loadMemory(monitor, plan.memory.path)
+        await plan.memory.onLoaded()
+      }
       await monitor.execute('cont')
       return handle
     } catch (thrown) {
       await kill(handle, plan.qmpSocketPath)
-      if (thrown instanceof HypervisorError && thrown.reason === 'START_TIMEOUT') throw thrown
+      if (thrown instanceof HypervisorError) throw thrown
       const said = lastLine(await supervision.readLastWords(plan))
       throw new HypervisorError('START_FAILED', `QEMU did not start: ${said}.`, { cause: thrown })
     }
@@ -104,7 +109,8 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
       const monitor = await monitors.get(path)
       const { status: state } = (await monitor.execute('query-status')) as { status: string }
       if (state === 'shutdown') return { kind: 'powered-off' }
-      return state === 'prelaunch' ? { kind: 'prelaunch' } : { kind: 'running' }
+      if (state === 'prelaunch') return { kind: 'prelaunch' }
+      return { kind: state === 'running' ? 'running' : 'paused' }
     } catch (thrown) {
       if (!(await processes.isAlive(handle.process))) return { kind: 'gone' }
       // It lives and does not answer: what is known is that it is there.
@@ -160,6 +166,10 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     reset: async (_handle, path) => {
       await (await monitors.get(path)).execute('system_reset')
     },
+    resume: async (_handle, path) => {
+      await (await monitors.get(path)).execute('cont')
+    },
+    saveMemory: async (_handle, path, memoryPath) => saveMemory(await monitors.get(path), memoryPath),
     readSerial: async (_handle, path, maxBytes) => {
       const monitor = await monitors.get(path)
       const text = await monitor.execute('ringbuf-read', {

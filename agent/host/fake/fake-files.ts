@@ -140,6 +140,11 @@ export class FakeFiles implements Files {
     })
   }
 
+  /** For programs of the fake host; undefined where there is no such file. */
+  contentOf(path: string): Uint8Array | undefined {
+    return this.#entries.get(path)?.content
+  }
+
   /** Every path there is, for comparing a host before and after. */
   paths(): string[] {
     return [...this.#entries.keys()].sort()

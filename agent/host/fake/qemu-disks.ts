@@ -56,6 +56,12 @@ export class FakeQemuDisks {
     }
   }
 
+  /** The file below a node; undefined where there is none. */
+  fileOf(node: string): string | undefined {
+    const below = this.#nodes.get(node)
+    return below === undefined ? undefined : (this.#nodes.get(below) ?? below)
+  }
+
   removeDevice(id: string): string {
     if (!this.#devices.delete(id)) throw new Error(`The fake QEMU has no device ${id}.`)
     return id

@@ -4,6 +4,7 @@ import type { FakeProcesses } from './fake-processes.ts'
 import type { FakePeer, FakeSockets } from './fake-sockets.ts'
 import type { FakeSysfs } from './fake-sysfs.ts'
 import { FakeQemuDisks, QemuRefusal } from './qemu-disks.ts'
+import { FakeQemuMemory } from './qemu-memory.ts'
 
 export interface QemuWorld {
   readonly files: FakeFiles
@@ -19,9 +20,11 @@ export interface FakeGuest {
   powerOff(): void
   /** Its process ends without a word. */
   crash(): void
+  /** What it has in memory, of which nothing is on its disks. */
+  memory: string
 }
 
-type RunState = 'prelaunch' | 'running' | 'shutdown'
+type RunState = 'prelaunch' | 'running' | 'paused' | 'shutdown'
 
 const bootOutput = 'Linux version 6.1.0 (fake)\r\nBERTH-GUEST-READY\r\n'
 
@@ -40,6 +43,7 @@ export function startQemu(
   const pidFile = argumentOf(args, '-pidfile')
   const peers = new Set<FakePeer>()
   const blocks = new FakeQemuDisks(world.files, args)
+  const memory = new FakeQemuMemory(world.files, blocks)
   let state: RunState = 'prelaunch'
   let unread = ''
 
@@ -64,8 +68,11 @@ export function startQemu(
       case 'qmp_capabilities':
         return {}
       case 'cont':
-        if (state === 'prelaunch') unread += bootOutput
-        state = state === 'prelaunch' ? 'running' : state
+        if (state === 'prelaunch' && !memory.isLoaded) unread += bootOutput
+        if (state !== 'shutdown') state = 'running'
+        return {}
+      case 'stop':
+        if (state === 'running') state = 'paused'
         return {}
       case 'query-status':
         return { status: state, running: state === 'running', singlestep: false }
@@ -88,6 +95,11 @@ export function startQemu(
         // The guest lets go a moment later.
         setImmediate(() => tell('DEVICE_DELETED', { device: blocks.removeDevice(String(wanted['id'])) }))
         return {}
+      case 'snapshot-save':
+      case 'snapshot-load':
+      case 'query-jobs':
+      case 'job-dismiss':
+        return memory.execute(command, wanted, { isPrelaunch: state === 'prelaunch', tell })
       default:
         return blocks.execute(command, wanted)
     }
@@ -127,7 +139,17 @@ export function startQemu(
       }
     },
   })
-  return { pid: run.pid, powerOff: () => powerOff(true), crash: end }
+  return {
+    pid: run.pid,
+    powerOff: () => powerOff(true),
+    crash: end,
+    get memory() {
+      return memory.content
+    },
+    set memory(content: string) {
+      memory.content = content
+    },
+  }
 }
 
 function findProblem(world: QemuWorld, args: readonly string[], uid: number): string | undefined {

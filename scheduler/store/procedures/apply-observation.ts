@@ -2,9 +2,11 @@ import { toBinary } from '@bufbuild/protobuf'
 import { DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Transition, transitionInstance } from '../../lifecycle/transition.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
+import type { Demand } from '../../model/placement.ts'
 import type { ApplyObservation, ApplyObservationOutcome } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
 import { nextChange } from './changes.ts'
+import { giveDiskRoomBack } from './claims.ts'
 import { settleDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
@@ -92,6 +94,8 @@ async function carryOut(
     case 'update': {
       const holds = await releaseFrom(tx, before, { releases: transition.releases, nowMs })
       if (transition.kind === 'move') await tell(transition.to, transition.reason, transition.message)
+      const wish = endsWish(before, transition)
+      const demand = await giveMemoryRoomBack(tx, before, transition)
       const updated = await tx
         .updateTable('instances')
         .set({
@@ -100,7 +104,8 @@ async function carryOut(
           reason: transition.reason,
           holds,
           change: await nextChange(tx),
-          ...(hasEndedByItself(before, transition) ? { desired_state: DesiredState.STOPPED } : {}),
+          ...(demand === undefined ? {} : { demand: JSON.stringify(demand) }),
+          ...(wish === undefined ? {} : { desired_state: wish }),
           revision: row.revision + 1,
           updated_at_ms: nowMs,
         })
@@ -112,6 +117,28 @@ async function carryOut(
   }
 }
 
-/** What a guest does by itself is as good as a request: a later change of its metadata must not start it again. */
-const hasEndedByItself = ({ desiredState }: InstanceRecord, transition: Transition) =>
-  transition.kind === 'move' && transition.to === 'STOPPED' && desiredState === DesiredState.RUNNING
+/**
+ * What a guest does by itself is as good as a request: a later change of its metadata must not start it again. The same
+ * goes for a suspend that was given up, and for a resume that was.
+ */
+function endsWish({ desiredState }: InstanceRecord, transition: Transition): DesiredState | undefined {
+  if (transition.kind !== 'move') return undefined
+  const { RUNNING, STOPPED, SUSPENDED } = DesiredState
+  if (transition.to === 'STOPPED' && desiredState !== STOPPED) return STOPPED
+  if (transition.to === 'RUNNING' && desiredState === SUSPENDED) return RUNNING
+  return transition.to === 'SUSPENDED' && desiredState === RUNNING ? SUSPENDED : undefined
+}
+
+/** Of an instance whose memory is not on the host's disk any more. */
+async function giveMemoryRoomBack(
+  tx: Tx,
+  { hostId, demand, holds }: InstanceRecord,
+  transition: Transition,
+): Promise<Demand | undefined> {
+  const { suspendedGb, ...rest } = demand
+  const isGone = transition.kind === 'move' && ['RUNNING', 'STOPPED', 'FAILED'].includes(transition.to)
+  if (suspendedGb === undefined || !isGone || holds === 'nothing') return undefined
+  // A release of everything has given it back with the rest.
+  if (transition.releases !== 'everything') await giveDiskRoomBack(tx, hostId, suspendedGb)
+  return rest
+}

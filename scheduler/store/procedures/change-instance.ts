@@ -10,12 +10,13 @@ import {
 import type { DiskUid } from '../../../proto/ids.ts'
 import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import type { Demand } from '../../model/placement.ts'
 import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
 import { writeAttributes } from './attributes.ts'
 import { changeDisks } from './change-disks.ts'
 import { nextChange } from './changes.ts'
-import { claimCompute, claimDevices } from './claims.ts'
+import { claimCompute, claimDevices, claimDiskRoom } from './claims.ts'
 import { specForHost } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
@@ -78,6 +79,7 @@ async function carryOut(
   { input, decision }: Change,
 ): Promise<{ instance: InstanceRecord; isDone: boolean; diskUid?: DiskUid }> {
   const holds = await claimForStart(tx, before, { input, decision })
+  const demand = input.verb === 'suspend' ? await claimForMemory(tx, before) : before.demand
   const disks = await changeDisks(tx, before, input)
   const spec = disks?.spec ?? specAfter(before, input)
   const details = disks?.details ?? input.details
@@ -98,6 +100,7 @@ async function carryOut(
       start_generation: decision.asks === 'start' ? generation : before.startGeneration,
       reset_generation: decision.asks === 'reset' ? generation : before.resetGeneration,
       holds,
+      demand: JSON.stringify(demand),
       operation_id: input.operationId,
       change: await nextChange(tx),
       revision: before.revision + 1,
@@ -136,9 +139,17 @@ async function claimForStart(
   return 'everything'
 }
 
+/** Its memory will lie on the host's disk. @throws Refused */
+async function claimForMemory(tx: Tx, { hostId, demand }: InstanceRecord): Promise<Demand> {
+  const suspendedGb = Math.ceil(demand.memoryMib / 1024)
+  const lost = await claimDiskRoom(tx, hostId, suspendedGb)
+  if (lost) throw new Refused(lost)
+  return { ...demand, suspendedGb }
+}
+
 function specAfter({ spec, holds }: InstanceRecord, { gpus, details, verb }: ChangeInstance): InstanceSpec {
   const after = clone(InstanceSpecSchema, spec)
-  if (verb === 'start' && holds === 'storage') {
+  if ((verb === 'start' || verb === 'resume') && holds === 'storage') {
     after.gpus = (gpus ?? []).map((gpu) => create(GpuSchema, gpu))
   }
   if (details !== undefined) {

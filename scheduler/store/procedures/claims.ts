@@ -132,7 +132,9 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
 /** Gives back all that an instance still holds. Only proof of tear-down leads here. */
 export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Holder): Promise<void> {
   if (holds === 'nothing') return
-  await giveBack(tx, hostId, holds === 'storage' ? { ...demand, vcpus: 0, memoryMib: 0 } : demand)
+  const diskGb = demand.diskGb + (demand.suspendedGb ?? 0)
+  const compute = holds === 'storage' ? { vcpus: 0, memoryMib: 0 } : {}
+  await giveBack(tx, hostId, { ...demand, diskGb, ...compute })
   await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
   await releaseAddresses(tx, uid)
   await touchHost(tx, hostId)

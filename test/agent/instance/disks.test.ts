@@ -1,13 +1,13 @@
 // Disks that come and go under a guest that runs, with the agent killed around every call of it.
 import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Supervisor } from '../../../agent/instance/supervisor.ts'
+import type { Supervisor } from '../../../agent/instance/supervisor.ts'
 import { volumePaths } from '../../../agent/plan/paths.ts'
 import { DiskPhase, EnsureDiskSchema } from '../../../proto/gen/berth/agent/v1/disk_pb.ts'
 import { DesiredState, DiskSchema, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { CommandOutcome, CommandSchema } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
-import { HostRecordSchema } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
-import { commandFor, instanceUid, spec } from './commands.ts'
+import { seen, startAgentOn } from './agent-on.ts'
+import { commandFor, spec } from './commands.ts'
 import { until } from './eager-clock.ts'
 import { directories, FakeHost, type Fault } from './fake-host.ts'
 
@@ -20,19 +20,7 @@ beforeEach(() => {
   host = new FakeHost()
 })
 
-async function startAgent(fault?: Fault) {
-  const { ports, calls } = host.portsFor(fault)
-  const supervisor = new Supervisor({ ports, host: create(HostRecordSchema, { recordVersion: 1, epoch: 1 }) })
-  const recovered = supervisor.recover()
-  if (fault?.how !== 'crash') await recovered
-  return { supervisor, calls }
-}
-
-const seen = (supervisor: Supervisor) =>
-  supervisor
-    .observations()
-    .filter((one) => one.$typeName === 'berth.agent.v1.InstanceObservation')
-    .find(({ uid }) => uid === instanceUid)
+const startAgent = (fault?: Fault) => startAgentOn(host, fault)
 
 async function ask(supervisor: Supervisor, generation: number, wanted: InstanceSpec) {
   await supervisor.accept(commandFor({ desired: 'RUNNING', generation, startGeneration: 1, spec: wanted }))

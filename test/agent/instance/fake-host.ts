@@ -4,6 +4,7 @@ import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
 import {
   type GuestEnd,
   type GuestHandle,
+  type GuestPlan,
   type HypervisorDriver,
   HypervisorError,
 } from '../../../agent/drivers/hypervisor/port.ts'
@@ -39,7 +40,15 @@ export class FakeHost {
   /** Tap → network. */
   readonly taps = new Map<string, string>()
   readonly drivers = new Map([['0000:3b:00.0', 'nvidia']])
-  readonly #states = new Map<number, 'running' | 'powered-off'>()
+  readonly #states = new Map<number, 'prelaunch' | 'running' | 'paused' | 'powered-off'>()
+  /** What each guest has in memory: the boot that it comes from. */
+  readonly #memories = new Map<number, string>()
+  readonly #saved = new Map<string, { readonly memory: string; readonly disksAt: number }>()
+  #boots = 0
+  /** Disks move on whenever vCPUs may run. */
+  #disksAt = 0
+  /** A disk with no room for memory. */
+  refusesMemory = false
   readonly #owners = new Map<number, number>()
   readonly #watchers = new Map<number, (end: GuestEnd) => void>()
   /** A guest that does nothing when its button is pressed. */
@@ -61,6 +70,12 @@ export class FakeHost {
       processes: this.processes.names(),
       files: this.files.paths().filter((path) => /\/(instances|guests)\/./.test(path)),
     }
+  }
+
+  /** Of the guest whose vCPUs run. */
+  runningMemory(): string | undefined {
+    const [pid] = this.guestPids().filter((one) => this.#states.get(one) === 'running')
+    return pid === undefined ? undefined : this.#memories.get(pid)
   }
 
   guestPids(): number[] {
@@ -187,14 +202,17 @@ export class FakeHost {
     const stateOf = (handle: GuestHandle) => this.#states.get(handle.process.pid)
     return {
       start: (plan) =>
-        call(() => {
+        call(async () => {
           require(this.guestPids().length === 0, 'the guest runs twice')
           require(this.taps.size === 1 && this.documents.size === 1, 'a guest before its port and metadata')
-          require(this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
+          const hasDevice = plan.args.some((one) => one.startsWith('vfio-pci'))
+          require(!hasDevice || this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
           const { identity } = this.processes.begin('qemu')
           this.files.place(plan.pidFilePath, { content: new TextEncoder().encode(`${identity.pid}\n`) })
-          this.#states.set(identity.pid, 'running')
+          this.#states.set(identity.pid, 'prelaunch')
           this.#owners.set(identity.pid, plan.runAs.uid)
+          await this.#load(identity.pid, plan.memory)
+          this.#letRun(identity.pid)
           return { process: identity }
         }),
       status: (handle) => call(() => ({ kind: stateOf(handle) ?? ('gone' as const) })),
@@ -202,8 +220,21 @@ export class FakeHost {
         this.#watchers.set(handle.process.pid, onEnd)
         return () => this.#watchers.delete(handle.process.pid)
       },
+      resume: (handle) =>
+        call(() => {
+          if (stateOf(handle) === 'paused') this.#letRun(handle.process.pid)
+        }),
+      saveMemory: (handle, _path, memoryPath) =>
+        call(() => {
+          const { pid } = handle.process
+          require(this.files.paths().includes(memoryPath), 'memory without its file')
+          this.#states.set(pid, 'paused')
+          if (this.refusesMemory) throw new HypervisorError('DISK_FULL', 'The host has no room.')
+          this.#saved.set(memoryPath, { memory: this.#memories.get(pid) ?? '', disksAt: this.#disksAt })
+        }),
       powerDown: (handle) =>
         call(() => {
+          require(stateOf(handle) === 'running', 'the button of a guest that stands still')
           if (!this.ignoresPowerButton) this.#states.set(handle.process.pid, 'powered-off')
         }),
       reset: (handle) =>
@@ -268,6 +299,24 @@ export class FakeHost {
         throw new Error(`Nothing here writes ${path}.`)
       },
     }
+  }
+
+  async #load(pid: number, memory: GuestPlan['memory']): Promise<void> {
+    if (memory === undefined) {
+      this.#boots += 1
+      this.#memories.set(pid, `boot ${this.#boots}`)
+      return
+    }
+    const saved = this.#saved.get(memory.path)
+    require(this.files.paths().includes(memory.path) && saved !== undefined, 'memory that is not there')
+    require(saved?.disksAt === this.#disksAt, 'memory that is older than the disks')
+    this.#memories.set(pid, saved?.memory ?? '')
+    await memory.onLoaded()
+  }
+
+  #letRun(pid: number): void {
+    this.#states.set(pid, 'running')
+    this.#disksAt += 1
   }
 
   #end(pid: number): void {

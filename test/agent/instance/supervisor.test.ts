@@ -2,10 +2,10 @@
 // the agent is killed once around every call. Whatever happens, nothing is lost and nothing is left.
 import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Supervisor } from '../../../agent/instance/supervisor.ts'
+import type { Supervisor } from '../../../agent/instance/supervisor.ts'
 import { InstancePhase, MetadataItemSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
-import { HostRecordSchema } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { seen, startAgentOn } from './agent-on.ts'
 import { commandFor, instanceUid, spec } from './commands.ts'
 import { until } from './eager-clock.ts'
 import { FakeHost, type Fault } from './fake-host.ts'
@@ -23,20 +23,7 @@ beforeEach(() => {
   untouched = host.holdings()
 })
 
-async function startAgent(fault?: Fault) {
-  const { ports, calls } = host.portsFor(fault)
-  const supervisor = new Supervisor({ ports, host: create(HostRecordSchema, { recordVersion: 1, epoch: 1 }) })
-  const recovered = supervisor.recover()
-  // An agent that dies while it recovers never ends that.
-  if (fault?.how !== 'crash') await recovered
-  return { supervisor, calls }
-}
-
-const seen = (supervisor: Supervisor) =>
-  supervisor
-    .observations()
-    .filter((one) => one.$typeName === 'berth.agent.v1.InstanceObservation')
-    .find(({ uid }) => uid === instanceUid)
+const startAgent = (fault?: Fault) => startAgentOn(host, fault)
 
 async function untilPhase(supervisor: Supervisor, phase: InstancePhase) {
   await until(() => seen(supervisor)?.phase === phase, `phase ${phase}`)

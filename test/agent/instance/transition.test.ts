@@ -8,10 +8,14 @@ import {
 } from '../../../agent/instance/transition.ts'
 import { DesiredState, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 
-const { ABSENT, STAGING, RUNNING, STOPPING, STOPPED, REMOVING, FAILED, CRASHED } = InstancePhase
+const { ABSENT, STAGING, RUNNING, STOPPING, STOPPED, REMOVING, FAILED, CRASHED, SUSPENDING, SUSPENDED } =
+  InstancePhase
 const onItsWay: InstancePhase[] = [STAGING, RUNNING, STOPPING]
-const phases = [STAGING, RUNNING, STOPPING, STOPPED, REMOVING, ABSENT, FAILED, CRASHED]
-const wishes = [DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.ABSENT]
+const phases = [
+  ...[STAGING, RUNNING, STOPPING, STOPPED, REMOVING, ABSENT, FAILED, CRASHED],
+  ...[SUSPENDING, SUSPENDED],
+]
+const wishes = [DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.ABSENT, DesiredState.SUSPENDED]
 const situation = fc.record({
   desiredState: fc.constantFrom(...wishes),
   phase: fc.constantFrom(...phases),
@@ -32,7 +36,10 @@ function after(action: Action, now: Situation): Situation {
       return applied
     case 'restart':
       return { ...now, phase: STAGING }
+    case 'suspend':
+      return { ...applied, phase: SUSPENDED, released: true }
     case 'stop':
+    case 'discard':
       return { ...applied, phase: STOPPED, released: true }
     case 'unwind':
       return { ...now, phase: STOPPED, released: true }
@@ -68,6 +75,14 @@ describe('nextAction', () => {
 
   it('never touches a guest that runs as it is to run', () => {
     expect(nextAction({ desiredState: DesiredState.RUNNING, phase: RUNNING, ...rested })).toBe('rest')
+  })
+
+  it('suspends a guest that runs once for each wish, and gives its memory up where it is to be stopped', () => {
+    const now = { ...rested, desiredState: DesiredState.SUSPENDED, phase: RUNNING, generation: 3 }
+    expect(nextAction(now)).toBe('suspend')
+    expect(nextAction({ ...now, appliedGeneration: 3 })).toBe('rest')
+    expect(nextAction({ ...now, phase: SUSPENDED })).toBe('rest')
+    expect(nextAction({ ...now, phase: SUSPENDED, desiredState: DesiredState.STOPPED })).toBe('discard')
   })
 
   it('changes a guest that runs, and restarts it only where a later generation asks for a start', () => {

@@ -26,7 +26,7 @@ const anyPublished = fc.record({
   status: fc.constantFrom(...instanceStatuses),
   reason: fc.constantFrom('OLD', 'NEW'),
   message: fc.constantFrom('Old.', 'New.'),
-  desiredState: fc.constantFrom(RUNNING, STOPPED, ABSENT),
+  desiredState: fc.constantFrom(RUNNING, STOPPED, ABSENT, DesiredState.SUSPENDED),
   holds: fc.constantFrom<Holding>('everything', 'storage', 'nothing'),
 })
 const anyObserved = fc.record({
@@ -51,6 +51,9 @@ describe('transitionInstance', () => {
     ['STOPPING', InstancePhase.STAGING, 'STAGING'],
     ['STOPPED', InstancePhase.RUNNING, 'RUNNING'],
     ['REPAIRING', InstancePhase.RUNNING, 'RUNNING'],
+    ['SUSPENDING', InstancePhase.SUSPENDED, 'SUSPENDED'],
+    ['SUSPENDING', InstancePhase.RUNNING, 'RUNNING'],
+    ['PROVISIONING', InstancePhase.SUSPENDED, 'SUSPENDED'],
   ] as const)('moves %s on phase %i to %s, in the words of the host', (from, phase, to) => {
     expect(transitionInstance(published(from), observed(phase))).toEqual({
       ...{ kind: 'move', to, reason: 'NEW', message: 'New.', releases: 'nothing' },
@@ -164,7 +167,7 @@ describe('transitionInstance', () => {
           expect(state.holds).not.toBe('nothing')
         }
         if (outcome.kind === 'move' && (outcome.releases !== 'nothing' || state.holds !== 'everything')) {
-          expect(['STOPPED', 'FAILED']).toContain(outcome.to)
+          expect(['STOPPED', 'SUSPENDED', 'FAILED']).toContain(outcome.to)
         }
       }),
       { numRuns: 2000 },

@@ -108,7 +108,7 @@ it('tells the states of a guest apart', async () => {
     state = now
     kinds.push((await driver.status(handle, path)).kind)
   }
-  expect(kinds).toEqual(['prelaunch', 'running', 'running', 'powered-off'])
+  expect(kinds).toEqual(['prelaunch', 'running', 'paused', 'powered-off'])
   endGuest()
   expect(await driver.status(handle, path)).toEqual({ kind: 'gone' })
 })

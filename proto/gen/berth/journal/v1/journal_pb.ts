@@ -6,19 +6,19 @@
 // @generated from file berth/journal/v1/journal.proto (package berth.journal.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { DiskPhase } from "../../agent/v1/disk_pb.ts";
 import { file_berth_agent_v1_disk } from "../../agent/v1/disk_pb.ts";
 import type { DesiredState, Disk, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
 import { file_berth_agent_v1_instance } from "../../agent/v1/instance_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIoQFCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSKHAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNIlQKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAliBnByb3RvMw", [file_berth_agent_v1_disk, file_berth_agent_v1_instance]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIrcFCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSKHAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNIlQKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkqVgoKTWVtb3J5RmlsZRIbChdNRU1PUllfRklMRV9VTlNQRUNJRklFRBAAEhUKEU1FTU9SWV9GSUxFX1NBVkVEEAESFAoQTUVNT1JZX0ZJTEVfVVNFRBACYgZwcm90bzM", [file_berth_agent_v1_disk, file_berth_agent_v1_instance]);
 
 /**
  * One for each agent.
@@ -169,6 +169,11 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
    * @generated from field: repeated berth.agent.v1.Disk guest_disks = 30;
    */
   guestDisks: Disk[];
+
+  /**
+   * @generated from field: berth.journal.v1.MemoryFile memory_file = 31;
+   */
+  memoryFile: MemoryFile;
 };
 
 /**
@@ -371,4 +376,45 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 7);
+
+/**
+ * The memory of a suspended guest. What it goes with are the disks as they
+ * were: once vCPUs may have run on from it, it is never used again.
+ *
+ * @generated from enum berth.journal.v1.MemoryFile
+ */
+export const MemoryFile = {
+  /**
+   * @generated from enum value: MEMORY_FILE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Whole, and not used yet.
+   *
+   * @generated from enum value: MEMORY_FILE_SAVED = 1;
+   */
+  SAVED: 1,
+
+  /**
+   * Loaded into a guest whose vCPUs may run.
+   *
+   * @generated from enum value: MEMORY_FILE_USED = 2;
+   */
+  USED: 2,
+} as const;
+
+/**
+ * The memory of a suspended guest. What it goes with are the disks as they
+ * were: once vCPUs may have run on from it, it is never used again.
+ *
+ * @generated from enum berth.journal.v1.MemoryFile
+ */
+export type MemoryFile = (typeof MemoryFile)[keyof typeof MemoryFile] | UnknownEnum;
+
+/**
+ * Describes the enum berth.journal.v1.MemoryFile.
+ */
+export const MemoryFileSchema: GenEnum<MemoryFile> = /*@__PURE__*/
+  enumDesc(file_berth_journal_v1_journal, 0);
 

@@ -1,0 +1,83 @@
+// The last step of bringing a guest up: its process, which goes on from saved memory where there is some.
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { GuestHandle } from '../drivers/hypervisor/port.ts'
+import { planMemlockMib } from '../plan/memlock.ts'
+import { instancePaths } from '../plan/paths.ts'
+import { bootImage } from '../plan/plan-instance.ts'
+import { renderQemuArgs } from '../plan/qemu-args.ts'
+import { findGuest, processRecordOf } from './guest.ts'
+import type { InstancePorts } from './ports.ts'
+import { type Fetched, ownerOf, type StepContext } from './step-context.ts'
+import { dropMemory } from './suspend.ts'
+
+const startTimeoutMs = 60_000
+
+/** What is to be noted with the news that the guest runs, in one write: before it, whoever comes has to look. */
+export async function startGuest(context: StepContext): Promise<Partial<InstanceRecord>> {
+  const { ports, spec, fetched, record, change } = context
+  const paths = instancePaths(ports.directories, spec.uid)
+  const { pinned } = record()
+  if (!pinned) throw new Error(`Instance ${spec.uid} has no pinned machine.`)
+  const present = await takeOver(context)
+  if (present) return noteOf(context, present)
+  const owner = ownerOf(record())
+  await ports.files.remove(paths.runDirectory)
+  await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
+  const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)
+  const groups = pinned.accelerator === 'kvm' ? [...readable, ...(await kvmGroup(ports))] : readable
+  const onLoaded = () => change({ memoryFile: MemoryFile.USED })
+  const handle = await ports.hypervisor.start({
+    instanceUid: spec.uid,
+    program: ports.machine.program,
+    args: renderQemuArgs({ spec, pinned, paths, ...directKernelOf(spec, fetched) }),
+    runAs: { ...owner, supplementaryGids: [...new Set(groups)].toSorted((a, b) => a - b) },
+    memlockMib: planMemlockMib(spec),
+    qmpSocketPath: paths.qmpSocket,
+    pidFilePath: paths.pidFile,
+    logPath: paths.qemuLog,
+    startTimeoutMs,
+    ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
+  })
+  return noteOf(context, handle)
+}
+
+async function noteOf({ ports, spec }: StepContext, handle: GuestHandle): Promise<Partial<InstanceRecord>> {
+  await ports.files.remove(instancePaths(ports.directories, spec.uid).memory)
+  const process = processRecordOf(handle, await ports.processes.bootId())
+  return { process, guestDisks: spec.disks, memoryFile: MemoryFile.UNSPECIFIED }
+}
+
+/**
+ * What an agent started and did not live to note down. One that went on from its memory is the guest itself. One that has
+ * not begun is made anew, from the same memory. Any other is in an unknown state: a fresh one is not.
+ */
+async function takeOver(context: StepContext): Promise<GuestHandle | undefined> {
+  const { ports, spec, record, change } = context
+  const { qmpSocket } = instancePaths(ports.directories, spec.uid)
+  const isUsed = record().memoryFile === MemoryFile.USED
+  const leftover = await findGuest(ports, record())
+  const status = leftover && isUsed ? await ports.hypervisor.status(leftover, qmpSocket) : undefined
+  if (leftover && (status?.kind === 'running' || status?.kind === 'paused')) {
+    if (status.kind === 'paused') await ports.hypervisor.resume(leftover, qmpSocket)
+    return leftover
+  }
+  if (leftover) await ports.hypervisor.kill(leftover, qmpSocket)
+  if (status?.kind === 'prelaunch') await change({ memoryFile: MemoryFile.SAVED })
+  else if (record().memoryFile !== MemoryFile.SAVED) await dropMemory(context)
+  return undefined
+}
+
+/** Who may open /dev/kvm, where udev has given it a group; root's own is not handed out. */
+async function kvmGroup({ files }: InstancePorts): Promise<readonly number[]> {
+  const gid = (await files.stat('/dev/kvm'))?.gid ?? 0
+  return gid > 0 ? [gid] : []
+}
+
+function directKernelOf(spec: InstanceSpec, fetched: Fetched) {
+  const kernel = fetched.blobs.get('kernel')
+  const initrd = fetched.blobs.get('initrd')
+  if (!kernel || !initrd) return {}
+  const commandLine = bootImage(spec)?.directKernel?.commandLine ?? ''
+  return { directKernel: { kernelPath: kernel.path, initrdPath: initrd.path, commandLine } }
+}

@@ -1,0 +1,26 @@
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { CachedFile, CachedImage, FetchOptions } from '../drivers/disk/port.ts'
+import type { InstancePorts } from './ports.ts'
+
+/** What earlier steps of one run brought: the cache may put files elsewhere the next time. */
+export interface Fetched {
+  readonly images: Map<string, CachedImage>
+  readonly blobs: Map<'kernel' | 'initrd', CachedFile>
+}
+
+export interface StepContext {
+  readonly ports: InstancePorts
+  readonly spec: InstanceSpec
+  readonly fetched: Fetched
+  readonly fetchOptions: Required<FetchOptions>
+  record(): InstanceRecord
+  /** Durable when it resolves. */
+  change(change: Partial<InstanceRecord>): Promise<void>
+}
+
+export function ownerOf(record: InstanceRecord): { uid: number; gid: number } {
+  const uid = record.pinned?.runAsUid
+  if (uid === undefined) throw new Error(`Instance ${record.uid} has no user of its own yet.`)
+  return { uid, gid: uid }
+}
