@@ -129,6 +129,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   }
   let agent: Agent | undefined
 
+  const isConnected = async () => (await server.fleet.snapshot())[0]?.connected === true
   const startOne = async () => {
     agent = await startAgent({
       settings: {
@@ -144,7 +145,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
       },
       ...{ host, machine: host.machine, token, clock: systemClock, random: systemRandom, log, ownPid: 1 },
     })
-    await poll('the host is connected', async () => (await server.fleet.snapshot())[0]?.connected === true)
+    await poll('the host is connected', isConnected)
   }
   await startOne()
 
@@ -213,6 +214,8 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     },
     restartAgent: async () => {
       await agent?.close()
+      // Until the scheduler has seen that it is gone, it would take the old session for the new one.
+      await poll('the old session gone', async () => !(await isConnected()))
       await startOne()
     },
     events: async (uid) =>
