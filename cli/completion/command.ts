@@ -2,19 +2,15 @@
 // themselves, so that it never knows fewer than there are.
 import { type Command, Option } from 'commander'
 import { usageError } from '../exit-codes.ts'
+import { withExamples } from '../output/examples.ts'
 
 export function addCompletionCommand(program: Command): void {
-  program
-    .command('completion <shell>')
+  withExamples(program.command('completion <shell>'), {
+    'bash, for everybody on this machine': 'berth completion bash > /etc/bash_completion.d/berth',
+    'zsh, in this shell': 'source <(berth completion zsh)',
+    fish: 'berth completion fish > ~/.config/fish/completions/berth.fish',
+  })
     .description('print a completion script for bash, zsh or fish')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  berth completion bash > /etc/bash_completion.d/berth
-  source <(berth completion zsh)
-  berth completion fish > ~/.config/fish/completions/berth.fish`,
-    )
     .action((shell: string) => {
       process.stdout.write(renderCompletion(shell, program))
     })

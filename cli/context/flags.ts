@@ -1,13 +1,20 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+
+const whereHelp = 'Where and as whom:'
+const options: readonly Option[] = [
+  new Option('--project <id>', 'project'),
+  new Option('--region <id>', 'region'),
+  new Option('--server <url>', 'URL of the API'),
+  new Option('--token <token>', 'bearer token (better: BERTH_TOKEN, which other users do not see)'),
+  new Option('--context <name>', 'a saved context instead of the current one'),
+]
 
 /** A command that talks to a region: where, as whom, and in which form it answers. */
-export const addWithContext = (parent: Command, usage: string, description: string): Command =>
-  parent
+export function addWithContext(parent: Command, usage: string, description: string): Command {
+  const command = parent
     .command(usage)
     .description(description)
-    .option('--project <id>', 'project')
-    .option('--region <id>', 'region')
-    .option('--server <url>', 'URL of the API')
-    .option('--token <token>', 'bearer token (better: BERTH_TOKEN, which other users do not see)')
-    .option('--context <name>', 'a saved context instead of the current one')
     .option('-o, --output <format>', 'table, json, yaml or name', 'table')
+  for (const option of options) command.addOption(option.helpGroup(whereHelp))
+  return command
+}

@@ -1,8 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { withExamples } from '../output/examples.ts'
 
 export function addDevCommand(program: Command): void {
-  program
-    .command('dev')
+  withExamples(program.command('dev'), {
+    'real guests on this machine': 'berth dev',
+    'five hundred simulated hosts with eight GPUs each': 'berth dev --simulate 500',
+    'elsewhere, and nothing left at the end': 'berth dev --port 7800 --data /var/tmp/berth --clean',
+  })
     .description('run a whole region on this machine, until Ctrl-C')
     .option('--port <port>', 'port of the API on 127.0.0.1; 0: any free one', parsePort, 7700)
     .option('--data <dir>', 'where settings, state and logs lie')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { addWithContext } from '../context/flags.ts'
+import { type Examples, withExamples } from '../output/examples.ts'
 
 const actions = () => import('./actions.ts')
 
@@ -7,16 +8,21 @@ const actions = () => import('./actions.ts')
 export function addHostVerbs(program: Command): void {
   const hosts = program.commands.find((command) => command.name() === 'hosts')
   if (hosts === undefined) throw new Error('Verbs of hosts come after the hosts themselves.')
-  addWithContext(hosts, 'cordon <id...>', 'keep new instances away').action(async (ids, flags) =>
-    (await actions()).hostAction('cordon', ids, flags),
-  )
-  addWithContext(hosts, 'uncordon <id...>', 'let them take instances again').action(async (ids, flags) =>
-    (await actions()).hostAction('uncordon', ids, flags),
-  )
-  addWithContext(hosts, 'drain <id...>', 'cordon them and stop their instances; disks stay').action(
-    async (ids, flags) => (await actions()).hostAction('drain', ids, flags),
-  )
-  addWithContext(hosts, 'fence <id>', 'give up a host that is gone for good, with its instances')
+  const add = (usage: string, description: string, examples: Examples) =>
+    withExamples(addWithContext(hosts, usage, description), examples)
+
+  add('cordon <id...>', 'keep new instances away', {
+    'what is there stays, nothing new comes': 'berth hosts cordon host-1',
+  }).action(async (ids, flags) => (await actions()).hostAction('cordon', ids, flags))
+  add('uncordon <id...>', 'let them take instances again', {
+    'after the work on two hosts': 'berth hosts uncordon host-1 host-2',
+  }).action(async (ids, flags) => (await actions()).hostAction('uncordon', ids, flags))
+  add('drain <id...>', 'cordon them and stop their instances; disks stay', {
+    'before work on the hardware': 'berth hosts drain host-1',
+  }).action(async (ids, flags) => (await actions()).hostAction('drain', ids, flags))
+  add('fence <id>', 'give up a host that is gone for good, with its instances', {
+    'once it is off, and will stay off': 'berth hosts fence host-1 --confirm host-1',
+  })
     .requiredOption('--confirm <id>', 'the id once more: you have made sure that it is off and stays off')
     .action(async (id, flags) => (await actions()).hostAction('fence', [id], flags))
 }

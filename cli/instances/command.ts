@@ -1,6 +1,9 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { ChangeRequest } from '../client/client.ts'
 import { addWithContext } from '../context/flags.ts'
+import { parseWhole } from '../context/numbers.ts'
+import { withExamples } from '../output/examples.ts'
+import { examples } from './examples.ts'
 
 type Verb = ChangeRequest['verb']
 
@@ -13,7 +16,8 @@ export function addInstancesCommand(program: Command): void {
     .alias('instance')
     .description('create, look at, start, stop, change and delete instances')
 
-  const add = (usage: string, description: string) => addWithContext(instances, usage, description)
+  const add = (usage: string, description: string) =>
+    withExamples(addWithContext(instances, usage, description), examples[usage.split(' ')[0] ?? ''] ?? {})
 
   const addWithSpec = (usage: string, description: string) =>
     add(usage, description)
@@ -92,8 +96,3 @@ export function addInstancesCommand(program: Command): void {
 }
 
 const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]
-
-function parseWhole(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(value)
-}

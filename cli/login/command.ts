@@ -4,12 +4,15 @@ import type { Command } from 'commander'
 import { type ContextFlags, findContext } from '../context/context.ts'
 import { readContextFile, removeContext, useContext } from '../context/context-file.ts'
 import { usageError } from '../exit-codes.ts'
+import { withExamples } from '../output/examples.ts'
 
 const actions = () => import('./actions.ts')
 
 export function addLoginCommands(program: Command): void {
-  program
-    .command('login')
+  withExamples(program.command('login'), {
+    'the server says who issues tokens': 'berth login --server https://api.example.com',
+    'a second place beside the first': 'berth login --server https://eu.example.com --project shop --name eu',
+  })
     .description('log in through a browser, and save where and as whom')
     .requiredOption('--server <url>', 'URL of the API')
     .option('--issuer <url>', 'where tokens come from; the server says where absent')
@@ -18,8 +21,7 @@ export function addLoginCommands(program: Command): void {
     .option('--project <id>', 'project; the first that you have a role in where absent')
     .option('--name <name>', 'of the saved context; the host of the server where absent')
     .action(async (flags) => (await actions()).loginAction(flags))
-  program
-    .command('logout')
+  withExamples(program.command('logout'), { 'of one place of several': 'berth logout --context eu' })
     .description('end a login, here and at its issuer')
     .option('--context <name>', 'a saved context instead of the current one')
     .action(async (flags) => (await actions()).logoutAction(flags))
@@ -41,20 +43,17 @@ function addContextCommands(program: Command): void {
   const context = program
     .command('context')
     .description('saved places and logins, one of them the current one')
-  context
-    .command('list')
+  withExamples(context.command('list'), { 'what is saved': 'berth context list' })
     .alias('ls')
     .description('list them; * is the current one')
     .action(async () => (await actions()).listContexts())
-  context
-    .command('use <name>')
+  withExamples(context.command('use <name>'), { 'all that follows goes there': 'berth context use eu' })
     .description('make one the current one')
     .action((name: string) => {
       assertKnown(name)
       useContext(name)
     })
-  context
-    .command('delete <name>')
+  withExamples(context.command('delete <name>'), { 'forget it': 'berth context delete eu' })
     .description('forget one')
     .action((name: string) => {
       removeContext(name, assertKnown(name).server)

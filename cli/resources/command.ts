@@ -2,6 +2,7 @@
 // table says what there is; a new collection of the API is a line in it.
 import { type Command, Option } from 'commander'
 import { addWithContext } from '../context/flags.ts'
+import { withExamples } from '../output/examples.ts'
 import { type Field, type Kind, kinds } from './kinds.ts'
 
 /** Loaded when a command runs, so that --help is instant. */
@@ -11,29 +12,38 @@ const changes = () => import('./changes.ts')
 export function addResourceCommands(program: Command): void {
   for (const kind of kinds) {
     const group = program.command(kind.command).description(kind.description)
-    addWithContext(group, 'list', `list ${kind.words}`)
+    const line = `berth ${kind.command}`
+    withExamples(addWithContext(group, 'list', `list ${kind.words}`), {
+      'as a table': `${line} list`,
+      'for a program': `${line} list -o json`,
+    })
       .alias('ls')
       .action(async (flags) => (await actions()).listAction(kind, flags))
-    addWithContext(group, 'get <id>', `show one of ${kind.words}`).action(async (id, flags) =>
-      (await actions()).getAction(kind, id, flags),
-    )
+    withExamples(addWithContext(group, 'get <id>', `show one of ${kind.words}`), {
+      'all there is to know': `${line} get ${kind.sample} -o yaml`,
+    }).action(async (id, flags) => (await actions()).getAction(kind, id, flags))
     if (kind.changes !== undefined) addChanges(group, kind, kind.changes)
     if (kind.command === 'quotas') addSetQuotas(group)
     if (kind.command === 'images') addUpload(group)
   }
 }
 
-function addChanges(group: Command, kind: Kind, { isNameOptional, create, update }: Changes): void {
+function addChanges(group: Command, kind: Kind, changesOfKind: Changes): void {
+  const { isNameOptional, create, update, examples } = changesOfKind
+  const line = (verb: string, rest = '') =>
+    `berth ${kind.command} ${verb} ${kind.sample}${isOfZone(kind) ? ' --zone us1-a' : ''} ${rest}`.trimEnd()
   const usage = isNameOptional ? 'create [id]' : 'create <id>'
   const make = addInZone(addWithContext(group, usage, `make one of ${kind.words}`), kind)
-  addFields(make, create, true).action(async (id: string | undefined, flags) =>
-    (await changes()).createAction(kind, id, flags),
-  )
+  withExamples(addFields(make, create, true), {
+    [examples.create[0]]: line('create', examples.create[1]),
+  }).action(async (id: string | undefined, flags) => (await changes()).createAction(kind, id, flags))
   const change = addInZone(addWithContext(group, 'update <id>', `change one of ${kind.words}`), kind)
-  addFields(change, update, false)
-    .addHelpText('after', '\nAn empty value removes what is there.')
-    .action(async (id: string, flags) => (await changes()).updateAction(kind, id, flags))
-  addInZone(addWithContext(group, 'delete <id...>', `delete ${kind.words} that nothing uses`), kind).action(
+  withExamples(addFields(change, update, false), {
+    [examples.update[0]]: line('update', examples.update[1]),
+    'an empty value removes what is there': line('update', "--description ''"),
+  }).action(async (id: string, flags) => (await changes()).updateAction(kind, id, flags))
+  const remove = addWithContext(group, 'delete <id...>', `delete ${kind.words} that nothing uses`)
+  withExamples(addInZone(remove, kind), { 'refused while something uses it': line('delete') }).action(
     async (ids: readonly string[], flags) => (await changes()).deleteAction(kind, ids, flags),
   )
 }
@@ -41,8 +51,9 @@ function addChanges(group: Command, kind: Kind, { isNameOptional, create, update
 type Changes = NonNullable<Kind['changes']>
 
 /** Of what belongs to a zone. */
-const addInZone = (command: Command, { path }: Kind): Command =>
-  path.includes('ZONE') ? command.requiredOption('--zone <zone>', 'zone that it belongs to') : command
+const isOfZone = ({ path }: Kind) => path.includes('ZONE')
+const addInZone = (command: Command, kind: Kind): Command =>
+  isOfZone(kind) ? command.requiredOption('--zone <zone>', 'zone that it belongs to') : command
 
 function addFields(command: Command, fields: readonly Field[], isNew: boolean): Command {
   for (const { flag, description, isRequired = false } of fields) {
@@ -52,7 +63,11 @@ function addFields(command: Command, fields: readonly Field[], isNew: boolean): 
 }
 
 function addUpload(group: Command): void {
-  addWithContext(group, 'upload <id>', 'register an image by its file, and send its bytes; for operators')
+  const upload = 'register an image by its file, and send its bytes; for operators'
+  withExamples(addWithContext(group, 'upload <id>', upload), {
+    'the newest of its family from now on':
+      'berth images upload debian-13-v2 --file debian.qcow2 --family debian-13',
+  })
     .requiredOption('--file <path>', 'raw or qcow2')
     .option('--family <family>', 'of which the newest is found by name')
     .option('--description <text>', 'a sentence for people')
@@ -61,9 +76,9 @@ function addUpload(group: Command): void {
 }
 
 function addSetQuotas(group: Command): void {
-  addWithContext(
-    group,
-    'set <limit...>',
-    'set what the project may use: vcpus=64 gpus/nvidia-h100-80gb=8 instances=none; for operators',
-  ).action(async (limits: readonly string[], flags) => (await changes()).setQuotasAction(limits, flags))
+  const set = 'set what the project may use; for operators'
+  withExamples(addWithContext(group, 'set <limit...>', set), {
+    '64 vCPUs, eight GPUs of a type, and as many instances as they carry':
+      'berth quotas set vcpus=64 gpus/nvidia-h100-80gb=8 instances=none',
+  }).action(async (limits: readonly string[], flags) => (await changes()).setQuotasAction(limits, flags))
 }

@@ -14,6 +14,8 @@ export interface Kind {
   readonly command: string
   readonly description: string
   readonly words: string
+  /** An id, for the examples of --help. */
+  readonly sample: string
   /** Under the region, or `project/…` under the project; ZONE stands for each zone in turn. */
   readonly path: string
   /** Key of the list in the answer. */
@@ -26,6 +28,8 @@ export interface Kind {
     readonly isNameOptional: boolean
     readonly create: readonly Field[]
     readonly update: readonly Field[]
+    /** What for, and the flags after the id. */
+    readonly examples: Readonly<Record<'create' | 'update', readonly [string, string]>>
   }
 }
 
@@ -48,6 +52,7 @@ const typeFields: readonly Field[] = [
 export const kinds: readonly Kind[] = [
   {
     ...{ command: 'types', description: 'instance types of the region', words: 'instance types' },
+    sample: 'g1-large',
     ...{ path: 'zones/ZONE/instance-types', plural: 'instanceTypes' },
     columns: [
       ['ID', 'id'],
@@ -57,10 +62,22 @@ export const kinds: readonly Kind[] = [
       ['GPUS', 'gpus'],
       ['DESCRIPTION', 'description'],
     ],
-    changes: { isNameOptional: false, create: typeFields, update: [description] },
+    changes: {
+      isNameOptional: false,
+      create: typeFields,
+      update: [description],
+      examples: {
+        create: [
+          'eight vCPUs and one GPU',
+          '--vcpus 8 --memory-mib 65536 --gpu-type nvidia-h100-80gb --gpu-count 1',
+        ],
+        update: ['say what it is for', "--description 'for training'"],
+      },
+    },
   },
   {
     ...{ command: 'own-types', description: 'instance types of the project alone', words: 'own types' },
+    sample: 'build-farm',
     ...{ path: 'project/compute/instance-types', plural: 'instanceTypes' },
     columns: [
       ['ID', 'id'],
@@ -76,10 +93,15 @@ export const kinds: readonly Kind[] = [
         { flag: '--zone <zone>', description: 'where it is; the only zone where absent', key: 'zone' },
       ],
       update: [description],
+      examples: {
+        create: ["a size of one's own", "--vcpus 12 --memory-mib 24576 --description 'builds'"],
+        update: ['say what it is for', "--description 'builds and tests'"],
+      },
     },
   },
   {
     ...{ command: 'gpus', description: 'accelerator types of the region', words: 'accelerator types' },
+    sample: 'nvidia-h100-80gb',
     ...{ path: 'zones/ZONE/accelerator-types', plural: 'acceleratorTypes' },
     columns: [
       ['ID', 'id'],
@@ -91,6 +113,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ command: 'images', description: 'images that disks are made from', words: 'images' },
+    sample: 'debian-13',
     ...{ path: 'compute/images', plural: 'images' },
     columns: [
       ['ID', 'id'],
@@ -120,10 +143,18 @@ export const kinds: readonly Kind[] = [
         { flag: '--state <state>', description: 'ACTIVE, DEPRECATED or OBSOLETE', key: 'deprecation.state' },
         { flag: '--replacement <image>', description: 'to be used instead', key: 'deprecation.replacement' },
       ],
+      examples: {
+        create: [
+          'hosts fetch it themselves, and hold it to its sum',
+          '--url https://images.example.com/debian-13.qcow2 --sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad --format qcow2 --size-gb 3 --family debian-13',
+        ],
+        update: ['tell people to move on', '--state DEPRECATED --replacement debian-13-v2'],
+      },
     },
   },
   {
     ...{ command: 'disks', description: 'disks that outlive instances', words: 'disks' },
+    sample: 'data-1',
     ...{ path: 'project/compute/disks', plural: 'disks' },
     columns: [
       ['ID', 'id'],
@@ -141,10 +172,15 @@ export const kinds: readonly Kind[] = [
         { flag: '--zone <zone>', description: 'where the region has several', key: 'zone' },
       ],
       update: [description],
+      examples: {
+        create: ['a blank disk', '--size-gb 100'],
+        update: ['say what it is for', "--description 'of the database'"],
+      },
     },
   },
   {
     ...{ command: 'networks', description: 'networks of the project', words: 'networks' },
+    sample: 'backend',
     ...{ path: 'project/compute/networks', plural: 'networks' },
     columns: [
       ['ID', 'id'],
@@ -160,10 +196,15 @@ export const kinds: readonly Kind[] = [
         { flag: '--vlan <n>', description: 'a certain one: for operators', key: 'vlan', as: 'integer' },
       ],
       update: [description],
+      examples: {
+        create: ['for large frames', '--mtu 9000'],
+        update: ['say what it is for', "--description 'between services'"],
+      },
     },
   },
   {
     ...{ command: 'subnets', description: 'subnets of the project', words: 'subnets' },
+    sample: 'backend-1',
     ...{ path: 'project/compute/subnets', plural: 'subnets' },
     columns: [
       ['ID', 'id'],
@@ -178,10 +219,15 @@ export const kinds: readonly Kind[] = [
         { flag: '--ipv4-cidr <range>', description: 'a free one where absent', key: 'ipv4Cidr' },
       ],
       update: [description],
+      examples: {
+        create: ["a range of one's own", '--network backend --ipv4-cidr 10.90.0.0/24'],
+        update: ['say what it is for', "--description 'of the first rack'"],
+      },
     },
   },
   {
     ...{ command: 'addresses', description: 'addresses that the project keeps', words: 'addresses' },
+    sample: 'db-1',
     ...{ path: 'project/compute/addresses', plural: 'addresses' },
     columns: [
       ['ID', 'id'],
@@ -198,10 +244,15 @@ export const kinds: readonly Kind[] = [
         { flag: '--address <ipv4>', description: 'the lowest free one where absent', key: 'address' },
       ],
       update: [description],
+      examples: {
+        create: ['a certain one', '--subnet default --address 10.80.0.10'],
+        update: ['say what it is for', "--description 'of the database'"],
+      },
     },
   },
   {
     ...{ command: 'quotas', description: 'what the project uses and may use', words: 'quotas' },
+    sample: 'vcpus',
     ...{ path: 'project/quotas', plural: 'quotas' },
     columns: [
       ['QUOTA', 'id'],
@@ -211,6 +262,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ command: 'zones', description: 'zones of the region', words: 'zones' },
+    sample: 'us1-a',
     ...{ path: 'zones', plural: 'zones' },
     columns: [
       ['ID', 'id'],
@@ -219,6 +271,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ command: 'projects', description: 'projects that you have a role in', words: 'projects' },
+    sample: 'shop',
     ...{ path: 'projects', plural: 'projects' },
     columns: [
       ['ID', 'id'],
@@ -228,10 +281,15 @@ export const kinds: readonly Kind[] = [
       isNameOptional: true,
       create: [description, { flag: '--display-name <name>', description: 'for people', key: 'displayName' }],
       update: [description, { flag: '--display-name <name>', description: 'for people', key: 'displayName' }],
+      examples: {
+        create: ['with a name for people', "--display-name 'The shop'"],
+        update: ['another name', "--display-name 'The big shop'"],
+      },
     },
   },
   {
     ...{ command: 'operations', description: 'how requests ended', words: 'operations' },
+    sample: '0197a000-0000-7000-8000-000000000001',
     ...{ path: 'project/compute/operations', plural: 'operations' },
     columns: [
       ['ID', 'id'],
@@ -244,6 +302,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ command: 'audit', description: 'who asked for what in the project', words: 'audit entries' },
+    sample: '0197a000-0000-7000-8000-000000000001',
     ...{ path: 'project/audit', plural: 'entries' },
     columns: [
       ['AT', 'at'],
@@ -256,6 +315,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ command: 'hosts', description: 'hosts of the region, for operators', words: 'hosts' },
+    sample: 'host-1',
     ...{ path: 'hosts', plural: 'hosts' },
     columns: [
       ['ID', 'id'],

@@ -1,0 +1,39 @@
+// All commands of `berth`, put together. Each folder adds its own.
+import { Command } from 'commander'
+import { addCompletionCommand } from './completion/command.ts'
+import { addDevCommand } from './dev/command.ts'
+import { addDiskCommands } from './disks/command.ts'
+import { exitCodesHelp } from './exit-codes.ts'
+import { addHostVerbs } from './hosts/command.ts'
+import { addInstancesCommand } from './instances/command.ts'
+import { addLoginCommands } from './login/command.ts'
+import { withExamples } from './output/examples.ts'
+import { addResourceCommands } from './resources/command.ts'
+
+const environmentHelp = `
+Environment: BERTH_SERVER, BERTH_TOKEN, BERTH_REGION and BERTH_PROJECT say where and as whom, BERTH_CONTEXT names a
+saved context, BERTH_CONFIG is the file that keeps them. A flag wins over the environment, and that over the file.`
+
+export function createProgram(): Command {
+  const program = withExamples(new Command('berth'), {
+    'log in, and keep where and as whom': 'berth login --server https://api.example.com',
+    'say whether it would fit, and why': 'berth instances plan --type g1-h100-2',
+    'create an instance, and watch it come up':
+      'berth instances create web-1 --type g1-small --ssh-key admin:@~/.ssh/id_ed25519.pub',
+    'run a whole region on this machine': 'berth dev',
+  })
+    .description('Asks a Berth region for instances.')
+    .version('0.1.0')
+    .addHelpText('after', environmentHelp)
+    .addHelpText('after', exitCodesHelp)
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride()
+  addInstancesCommand(program)
+  addResourceCommands(program)
+  addHostVerbs(program)
+  addLoginCommands(program)
+  addDiskCommands(program)
+  addCompletionCommand(program)
+  addDevCommand(program)
+  return program
+}
