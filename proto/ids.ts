@@ -13,6 +13,8 @@ export type ZoneId = Branded<'ZoneId'>
 export type NetworkUid = Branded<'NetworkUid'>
 /** Of a network, a subnet, an image …: server-made, never reused. */
 export type ResourceUid = Branded<'ResourceUid'>
+/** Of one of the places that a reservation holds. */
+export type SlotUid = Branded<'SlotUid'>
 /** A user's request: the UUID (v7) under which its end is told. */
 export type OperationId = Branded<'OperationId'>
 /** domain:bus:device.function, e.g. 0000:3b:00.0 */
@@ -25,6 +27,7 @@ export const projectId = (value: string): ProjectId => value as ProjectId
 export const zoneId = (value: string): ZoneId => value as ZoneId
 export const networkUid = (value: string): NetworkUid => value as NetworkUid
 export const resourceUid = (value: string): ResourceUid => value as ResourceUid
+export const slotUid = (value: string): SlotUid => value as SlotUid
 export const operationId = (value: string): OperationId => value as OperationId
 export const pciAddress = (value: string): PciAddress => value as PciAddress
 

@@ -165,6 +165,7 @@ const catalogue = {
   ),
   WRONG_STATE: said(409),
   POOL_CAPACITY_EXCEEDED: said(409),
+  RESERVATION_MISMATCH: said(422),
   REVISION_MISMATCH: entry<{ revision: number }>(
     412,
     ({ revision }) =>

@@ -27,6 +27,7 @@ export function addInstancesCommand(program: Command): void {
       .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
       .option('--network <network>', 'network of the NIC; "default" where absent')
       .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
+      .option('--reservation <reservation>', 'capacity that was reserved for it')
       .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
       .option('--user-data <@file>', 'what cloud-init does in the guest')
       .option('--metadata <key=value>', 'instance metadata, or key=@file; may be repeated', collect)

@@ -14,6 +14,7 @@ export interface CreateFlags {
   readonly diskGb?: number
   readonly network?: string
   readonly gpu?: readonly string[]
+  readonly reservation?: string
   readonly sshKey?: readonly string[]
   readonly userData?: string
   readonly metadata?: readonly string[]
@@ -44,6 +45,7 @@ export function makeCreateRequest(flags: CreateFlags, surroundings: CreateSurrou
     ...makeDisks(flags),
     ...(flags.network === undefined ? {} : { nics: [{ network: flags.network }] }),
     ...(flags.gpu === undefined ? {} : { gpus: flags.gpu.map(parseGpu) }),
+    ...(flags.reservation === undefined ? {} : { reservation: flags.reservation }),
   }
 }
 

@@ -251,6 +251,42 @@ export const kinds: readonly Kind[] = [
     },
   },
   {
+    ...{ command: 'reservations', description: 'capacity that the project keeps', words: 'reservations' },
+    sample: 'nightly',
+    ...{ path: 'project/compute/reservations', plural: 'reservations' },
+    columns: [
+      ['ID', 'id'],
+      ['TYPE', 'type'],
+      ['GPUS', 'gpus'],
+      ['DISK GB', 'diskGb'],
+      ['HELD', 'held'],
+      ['USED', 'used'],
+      ['USERS', 'users'],
+    ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        description,
+        { flag: '--type <type>', description: 'of the instances', key: 'type', isRequired: true },
+        { flag: '--gpu-type <type>', description: 'GPUs of each', key: 'gpus.type' },
+        { flag: '--gpu-count <n>', description: 'how many for each', key: 'gpus.count', as: 'integer' },
+        { flag: '--disk-gb <n>', description: 'for the disks of each', key: 'diskGb', as: 'integer' },
+        {
+          ...{ flag: '--count <n>', description: 'for how many instances', key: 'count' },
+          ...{ as: 'integer', isRequired: true },
+        },
+      ],
+      update: [description],
+      examples: {
+        create: [
+          'room for four instances with two GPUs each',
+          '--type g1-large --gpu-type nvidia-h100-80gb --gpu-count 2 --count 4',
+        ],
+        update: ['say what it is for', "--description 'the nightly training'"],
+      },
+    },
+  },
+  {
     ...{ command: 'quotas', description: 'what the project uses and may use', words: 'quotas' },
     sample: 'vcpus',
     ...{ path: 'project/quotas', plural: 'quotas' },

@@ -7,6 +7,7 @@ import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../pro
 import type { Problem } from '../errors.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { Demand } from '../model/placement.ts'
+import type { StoredReservation } from '../model/resource.ts'
 import { diskWarnings, type ResolvedDisk, resolveDisks } from './disks.ts'
 import { type GpuDemand, resolveGpus } from './gpus.ts'
 import { checkHostname, renderHostname } from './hostname.ts'
@@ -15,6 +16,7 @@ import { resolveInstanceType, type TypeInZone } from './instance-type.ts'
 import { checkLabels } from './labels.ts'
 import { checkMetadata } from './metadata.ts'
 import { type ResolvedNic, resolveNics } from './nics.ts'
+import { checkReservation, resolveReservation } from './reservation.ts'
 import { type AdmissionContext, problemsOf, resolved } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
 import { renderSpec } from './spec.ts'
@@ -40,6 +42,8 @@ export interface AdmittedInstance {
   readonly addresses: readonly AddressDemand[]
   /** Resources that can't go before it. */
   readonly uses: readonly ResourceUid[]
+  /** Where its capacity is to come from. */
+  readonly reservation?: StoredReservation
 }
 
 export type Admission =
@@ -53,9 +57,10 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
   const nics = resolveNics(request.nics ?? [], context)
   // Accelerator types belong to a zone: without one nothing can be said about them.
   const gpus = typeInZone === undefined ? resolved([]) : resolveGpus(request.gpus ?? [], typeInZone, context)
+  const reservation = resolveReservation(request.reservation, context)
 
   const [first, ...others] = [
-    ...problemsOf([place, disks, nics, gpus]),
+    ...problemsOf([place, disks, nics, gpus, reservation]),
     ...(disks.kind === 'resolved' && typeInZone ? checkVolumes(disks.value, typeInZone.zone.id) : []),
     ...checkLabels(request.labels ?? {}),
     ...checkMetadata(request.instanceMetadata ?? []),
@@ -67,25 +72,26 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
     place.kind === 'refused' ||
     disks.kind === 'refused' ||
     nics.kind === 'refused' ||
-    gpus.kind === 'refused'
+    gpus.kind === 'refused' ||
+    reservation.kind === 'refused'
   ) {
     throw new Error('A refusal of admission has no problem in it.')
   }
-  return assemble(
-    request,
-    { ...place.value, disks: disks.value, nics: nics.value, gpus: gpus.value },
-    context,
-  )
+  const parts = { ...place.value, disks: disks.value, nics: nics.value, gpus: gpus.value }
+  const admitted = assemble(request, { ...parts, reservation: reservation.value }, context)
+  const [mismatch] = checkReservation(reservation.value, { type: parts.path, demand: admitted.demand })
+  return mismatch === undefined ? admitted : { kind: 'refused', problems: [mismatch] }
 }
 
 interface Parts extends TypeInZone {
   readonly disks: readonly ResolvedDisk[]
   readonly nics: readonly ResolvedNic[]
   readonly gpus: readonly GpuDemand[]
+  readonly reservation: StoredReservation | undefined
 }
 
 function assemble(request: InstanceRequest, parts: Parts, context: AdmissionContext): AdmittedInstance {
-  const { zone, type, disks, nics, gpus } = parts
+  const { zone, type, disks, nics, gpus, reservation } = parts
   const id = request.id ?? context.identity.generatedId
   const volumes = volumeDemand(disks)
   const details = renderDetails(request, id, parts, context)
@@ -111,14 +117,16 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       context.project.meta.uid,
       ...nics.flatMap(({ network, subnet }) => [network.meta.uid, subnet.meta.uid]),
       ...disks.flatMap(({ image }) => image?.meta.uid ?? []),
+      ...(reservation === undefined ? [] : [reservation.uid]),
     ],
+    ...(reservation === undefined ? {} : { reservation }),
   }
 }
 
 function renderDetails(
   request: InstanceRequest,
   id: string,
-  { zone, path, disks, nics, gpus }: Parts,
+  { zone, path, disks, nics, gpus, reservation }: Parts,
   { catalogue, project }: AdmissionContext,
 ): InstanceDetails {
   const paths = resourcePaths(catalogue.region)
@@ -134,6 +142,7 @@ function renderDetails(
     disks: disks.map((disk) => disk.details),
     nics: nics.map((nic) => nic.details),
     gpus: gpus.map((gpu) => ({ type: paths.acceleratorType(zone.id, gpu.type), count: gpu.count })),
+    ...(reservation === undefined ? {} : { reservation: paths.reservation(project.id, reservation.id) }),
     ...(warnings.length === 0 ? {} : { warnings }),
   }
 }

@@ -3,8 +3,8 @@ import type { AcceleratorType, Zone } from '../model/catalogue.ts'
 import type { GpuRequest } from './instance-request.ts'
 import type { TypeInZone } from './instance-type.ts'
 import {
-  type AdmissionContext,
   allResolved,
+  type LookupContext,
   type ReferenceContext,
   type Resolution,
   refusedWith,
@@ -21,7 +21,7 @@ export interface GpuDemand {
 export function resolveGpus(
   gpus: readonly GpuRequest[],
   { zone, type }: Pick<TypeInZone, 'zone' | 'type'>,
-  context: AdmissionContext,
+  context: LookupContext,
 ): Resolution<readonly GpuDemand[]> {
   if (type.gpus !== undefined) {
     if (gpus.length === 0) return resolved([type.gpus])

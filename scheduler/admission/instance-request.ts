@@ -67,6 +67,7 @@ export const InstanceRequest = Type.Object(
     disks: Type.Optional(Type.Array(DiskRequest, { maxItems: 8 })),
     nics: Type.Optional(Type.Array(NicRequest, { maxItems: 8 })),
     gpus: Type.Optional(Type.Array(GpuRequest, { maxItems: 8 })),
+    reservation: Type.Optional(reference('Capacity that was reserved for it. Immutable.')),
   },
   { ...closed, title: 'InstanceRequest' },
 )

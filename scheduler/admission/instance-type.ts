@@ -1,12 +1,6 @@
 import { problem } from '../errors.ts'
 import type { InstanceType, Zone } from '../model/catalogue.ts'
-import {
-  type AdmissionContext,
-  type Resolution,
-  refusedWith,
-  resolved,
-  resolveReference,
-} from './resolution.ts'
+import { type LookupContext, type Resolution, refusedWith, resolved, resolveReference } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
 
 export interface TypeInZone {
@@ -19,7 +13,7 @@ export interface TypeInZone {
 const field = 'type'
 
 /** The type and, through it, the zone: the only place where a request says where it wants to be. */
-export function resolveInstanceType(text: string, context: AdmissionContext): Resolution<TypeInZone> {
+export function resolveInstanceType(text: string, context: LookupContext): Resolution<TypeInZone> {
   const reference = resolveReference({ text, field, collection: 'instance-types' }, context)
   if (reference.kind === 'refused') return reference
   const { id, zone: zoneId, project } = reference.value
@@ -60,7 +54,7 @@ export function resolveInstanceType(text: string, context: AdmissionContext): Re
 /** One that the project has made for itself. */
 function findOwnType(
   id: string,
-  { catalogue, project }: AdmissionContext,
+  { catalogue, project }: LookupContext,
   paths: ReturnType<typeof resourcePaths>,
 ): TypeInZone | undefined {
   const type = project.instanceTypes.find((candidate) => candidate.id === id)

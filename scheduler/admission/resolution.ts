@@ -3,6 +3,7 @@ import type { InstanceUid } from '../../proto/ids.ts'
 import { type Problem, problem, type Reason } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { DiskRecord } from '../model/disk.ts'
+import type { StoredReservation } from '../model/resource.ts'
 import { type Collection, parseReference, resourcePaths } from './resource-path.ts'
 
 export type Resolution<Value> =
@@ -14,6 +15,8 @@ export interface AdmissionContext {
   readonly project: Project
   /** Disks of the project that the request may mean. */
   readonly disks?: readonly DiskRecord[]
+  /** Reservations of the project, where the request names one. */
+  readonly reservations?: readonly StoredReservation[]
   /** Host and port under which the client reached this server: full URLs must name it. */
   readonly serverHost: string
   /** Made beforehand, since nothing is made up here. */
@@ -25,6 +28,9 @@ export interface AdmissionContext {
     readonly macAddresses: readonly string[]
   }
 }
+
+/** What is needed to look something up that is there already. */
+export type LookupContext = Pick<AdmissionContext, 'catalogue' | 'project' | 'serverHost'>
 
 /** What a reference is held against; outside of a project none of a project fits. */
 export interface ReferenceContext extends Pick<AdmissionContext, 'serverHost'> {
@@ -82,5 +88,6 @@ function examplesOf(region: string, project: string): Readonly<Record<Collection
     disks: paths.disk(project, 'DISK'),
     networks: paths.network(project, 'NETWORK'),
     subnets: paths.subnet(project, 'SUBNET'),
+    reservations: paths.reservation(project, 'RESERVATION'),
   }
 }

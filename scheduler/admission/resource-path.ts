@@ -18,6 +18,7 @@ export function resourcePaths(region: string) {
     network: (project: string, id: string) => `${compute(project)}/networks/${id}`,
     subnet: (project: string, id: string) => `${compute(project)}/subnets/${id}`,
     address: (project: string, id: string) => `${compute(project)}/addresses/${id}`,
+    reservation: (project: string, id: string) => `${compute(project)}/reservations/${id}`,
     host: (host: string) => `${root}/hosts/${host}`,
   }
 }
@@ -41,6 +42,7 @@ export const collections = {
   disks: ['project'],
   networks: ['project'],
   subnets: ['project'],
+  reservations: ['project'],
 } as const
 
 export type Collection = keyof typeof collections

@@ -42,6 +42,31 @@ export const CreateAddress = Type.Object(
   },
   { ...closed, title: 'CreateAddress' },
 )
+export const CreateReservation = Type.Object(
+  {
+    id,
+    description,
+    type: reference('Path or id of the instance type that it keeps room for.'),
+    gpus: Type.Optional(
+      Type.Object(
+        {
+          type: reference('Path or id of the accelerator type.'),
+          count: Type.Integer({ minimum: 1, maximum: 64, description: 'For each instance.' }),
+        },
+        closed,
+      ),
+    ),
+    diskGb: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65_536,
+        description: 'For the disks of each instance; 10 where absent.',
+      }),
+    ),
+    count: Type.Integer({ minimum: 1, maximum: 64, description: 'For how many instances.' }),
+  },
+  { ...closed, title: 'CreateReservation' },
+)
 export const CreateInstanceType = Type.Object(
   {
     id: Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern }),
@@ -121,6 +146,7 @@ export const UpdateImage = patch('ImagePatch', {
 export type CreateNetwork = Static<typeof CreateNetwork>
 export type CreateSubnet = Static<typeof CreateSubnet>
 export type CreateAddress = Static<typeof CreateAddress>
+export type CreateReservation = Static<typeof CreateReservation>
 export type CreateInstanceType = Static<typeof CreateInstanceType>
 export type CreateProjectInstanceType = Static<typeof CreateProjectInstanceType>
 export type CreateImage = Static<typeof CreateImage>

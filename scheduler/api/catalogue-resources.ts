@@ -1,5 +1,6 @@
 import { type Static, type TObject, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
+import { shapeOf } from '../admission/reservation.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { subnetAddresses } from '../admission/subnet.ts'
 import type {
@@ -13,7 +14,7 @@ import type {
   Zone,
 } from '../model/catalogue.ts'
 import { deprecationStates } from '../model/catalogue.ts'
-import type { ResourceMeta, StoredAddress } from '../model/resource.ts'
+import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
 const named = { selfLink: Type.String(), id: Type.String(), description: Type.Optional(Type.String()) }
 
@@ -113,6 +114,21 @@ export const AddressResource = Type.Object(
     users: Type.Array(Type.String({ description: 'Path of the instance that has it.' })),
   },
   { title: 'Address' },
+)
+
+export const ReservationResource = Type.Object(
+  {
+    ...named,
+    ...kept,
+    type: Type.String(),
+    gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    diskGb: Type.Integer(),
+    count: Type.Integer({ description: 'For how many instances it was asked.' }),
+    held: Type.Integer({ description: 'For how many it holds room; less than count where a host was lost.' }),
+    used: Type.Integer(),
+    users: Type.Array(Type.String({ description: 'Path of an instance that is in it.' })),
+  },
+  { title: 'Reservation' },
 )
 
 const optional = <Key extends string, Value>(key: Key, value: Value | undefined) =>
@@ -217,6 +233,20 @@ export function catalogueRenderers(region: string) {
       gatewayAddress: subnetAddresses(subnet).gateway,
       ...renderMeta(subnet.meta),
     }),
+    reservation: (project: string, stored: StoredReservation): Static<typeof ReservationResource> => {
+      const { description, type, zone, gpus, diskGb, count } = shapeOf(stored)
+      const users = stored.slots.flatMap(({ user }) => user ?? []).toSorted()
+      return {
+        selfLink: paths.reservation(project, stored.id),
+        id: stored.id,
+        ...optional('description', description),
+        ...renderMeta(stored),
+        type,
+        gpus: gpus.map((gpu) => ({ type: paths.acceleratorType(zone, gpu.type), count: gpu.count })),
+        ...{ diskGb, count, held: stored.slots.length, used: users.length },
+        users: users.map((user) => paths.instance(project, user)),
+      }
+    },
     address: (project: string, stored: StoredAddress): Static<typeof AddressResource> => {
       const { id, body, user } = stored
       const { description, address, subnet } = body as {

@@ -47,6 +47,7 @@ export const InstanceResource = Type.Object(
       }),
     ),
     gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    reservation: Type.Optional(Type.String()),
     createdAt: Type.String({ format: 'date-time' }),
     updatedAt: Type.String({ format: 'date-time' }),
   },
@@ -77,6 +78,7 @@ export function renderInstance(instance: InstanceRecord, region: string): Instan
     disks: [...details.disks],
     nics: [...details.nics],
     gpus: [...details.gpus],
+    ...(details.reservation === undefined ? {} : { reservation: details.reservation }),
     createdAt: formatTimestamp(instance.createdAtMs),
     updatedAt: formatTimestamp(instance.updatedAtMs),
   }

@@ -8,6 +8,8 @@ import {
   CreateNetwork as CreateNetworkBody,
   type CreateProjectInstanceType,
   CreateProjectInstanceType as CreateProjectInstanceTypeBody,
+  type CreateReservation,
+  CreateReservation as CreateReservationBody,
   type CreateSubnet,
   CreateSubnet as CreateSubnetBody,
   UpdateDescribed,
@@ -16,12 +18,14 @@ import type { Project } from '../model/catalogue.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { planProjectType } from '../operations/resources/instance-types.ts'
 import { planAddress, planNetwork, planSubnet } from '../operations/resources/networking.ts'
+import { planReservation } from '../operations/resources/reservations.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import {
   AddressResource,
   catalogueRenderers,
   NetworkResource,
   ProjectInstanceTypeResource,
+  ReservationResource,
   SubnetResource,
 } from './catalogue-resources.ts'
 import { addChangeable } from './resource-routes.ts'
@@ -111,6 +115,29 @@ export function addProjectResourceRoutes(server: Server, ports: OperationPorts):
       create: {
         body: CreateAddressBody,
         plan: (request) => planAddress(asked<CreateAddress>(request), ports),
+      },
+      update,
+    },
+    ports,
+  )
+  addChangeable(
+    server,
+    {
+      path: `${compute}/reservations`,
+      plural: 'reservations',
+      noun: 'Reservation',
+      collection: 'reservations',
+      access,
+      write: projectAccess('editor'),
+      schema: ReservationResource,
+      list: async (request) => {
+        const reservations = await store.listReservations(projectId(projectOf(request).id))
+        return reservations.map((reservation) => ({ ...reservation, meta: reservation }))
+      },
+      render: (reservation, request) => render.reservation(projectOf(request).id, reservation),
+      create: {
+        body: CreateReservationBody,
+        plan: (request) => planReservation(asked<CreateReservation>(request), ports),
       },
       update,
     },

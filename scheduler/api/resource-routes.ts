@@ -39,7 +39,7 @@ export interface Changeable<Schema extends TObject, Item extends Stored> extends
   readonly write: Access
   readonly create: {
     readonly body: TSchema
-    readonly plan: (request: FastifyRequest) => Planned
+    readonly plan: (request: FastifyRequest) => Planned | Promise<Planned>
   }
   readonly update: {
     readonly body: TSchema

@@ -16,6 +16,8 @@ export interface InstanceDetails {
   readonly disks: readonly InstanceDisk[]
   readonly nics: readonly InstanceNic[]
   readonly gpus: readonly InstanceGpu[]
+  /** Path of the reservation that its capacity is from. */
+  readonly reservation?: string
   /** What its owner should know of what was made as asked: sentences. */
   readonly warnings?: readonly string[]
 }

@@ -1,5 +1,5 @@
 // The words between admission, placement and the store: what is asked, what there is, what was decided and why.
-import type { HostId, PciAddress, ZoneId } from '../../proto/ids.ts'
+import type { HostId, PciAddress, SlotUid, ZoneId } from '../../proto/ids.ts'
 
 /** What an instance takes from its host. */
 export interface Demand {
@@ -11,6 +11,8 @@ export interface Demand {
   readonly architecture: string
   /** Room for its memory on the host's disk, while it is or may be there. */
   readonly suspendedGb?: number
+  /** The place of a reservation that holds CPU, memory, disk and devices for it: it takes none of its own. */
+  readonly slotUid?: SlotUid
   /** Disks that are there already and outlive the instance: where they are, and what those need that are nowhere yet. */
   readonly volumes?: { readonly hostId?: HostId; readonly newGb: number }
 }
@@ -86,6 +88,8 @@ export type PlacementVerdict =
       readonly kind: 'placed'
       readonly hostId: HostId
       readonly devices: readonly { readonly type: string; readonly address: PciAddress }[]
+      /** Of the reservation that it was asked for from. */
+      readonly slotUid?: SlotUid
       readonly explanation: PlacementExplanation
     }
   | { readonly kind: 'not-now'; readonly message: string; readonly explanation: PlacementExplanation }

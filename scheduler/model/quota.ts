@@ -13,13 +13,13 @@ export interface Quota {
 
 export const fixedMetrics = ['instances', 'vcpus', 'memoryMib', 'disksGb', 'addresses'] as const
 
-export const computeAmounts = ({ vcpus, memoryMib, gpus }: Demand): Amounts => ({
-  vcpus,
-  memoryMib,
-  ...Object.fromEntries(gpus.map(({ type, count }) => [`gpus/${type}`, count])),
-})
+/** What a reservation holds counts with the reservation. */
+export const computeAmounts = ({ vcpus, memoryMib, gpus, slotUid }: Demand): Amounts =>
+  slotUid === undefined
+    ? { vcpus, memoryMib, ...Object.fromEntries(gpus.map(({ type, count }) => [`gpus/${type}`, count])) }
+    : {}
 
-export const storageAmounts = ({ diskGb }: Demand, addresses: number): Amounts => ({
-  disksGb: diskGb,
+export const storageAmounts = ({ diskGb, slotUid }: Demand, addresses: number): Amounts => ({
+  disksGb: slotUid === undefined ? diskGb : 0,
   addresses,
 })

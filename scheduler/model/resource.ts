@@ -1,6 +1,7 @@
 // Resources that are made by request or declared in the settings file, as the store keeps them: what they are named, where
 // they live, and a body that only their own kind understands.
-import type { ResourceUid } from '../../proto/ids.ts'
+import type { HostId, PciAddress, ResourceUid, SlotUid } from '../../proto/ids.ts'
+import type { Demand } from './placement.ts'
 
 /** With their noun, as sentences have it. */
 export const collections = {
@@ -10,6 +11,7 @@ export const collections = {
   addresses: 'address',
   images: 'image',
   'instance-types': 'instance type',
+  reservations: 'reservation',
 } as const
 
 export type Collection = keyof typeof collections
@@ -38,6 +40,19 @@ export interface StoredResource extends ResourceMeta {
   /** Goes only after this one: the network of a subnet. */
   readonly parentUid?: ResourceUid
   readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Capacity on a certain host that is kept for one instance. */
+export interface ReservationSlot {
+  readonly uid: SlotUid
+  readonly hostId: HostId
+  readonly demand: Demand
+  readonly devices: readonly PciAddress[]
+}
+
+export interface StoredReservation extends StoredResource {
+  /** With the id of the instance that is in each. Fewer than were asked for where a host was lost. */
+  readonly slots: readonly (ReservationSlot & { readonly user?: string })[]
 }
 
 /** A reserved one. */

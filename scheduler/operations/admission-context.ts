@@ -28,7 +28,10 @@ export async function readAdmissionContext(
     return reference.kind === 'malformed' ? [] : reference.id
   })
   const disks = await Promise.all(ids.map((id) => store.findDisk(projectId(project.id), id)))
+  const reservations =
+    body.reservation === undefined ? undefined : await store.listReservations(projectId(project.id))
   return {
+    ...(reservations === undefined ? {} : { reservations }),
     disks: disks.filter((disk) => disk !== undefined),
     catalogue,
     project,

@@ -9,14 +9,14 @@ import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { refuse, refuseAll } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
-import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
-import { place } from '../placement/index.ts'
+import type { HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import type { Holds } from './holds.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
+import { placeAdmitted } from './place-admitted.ts'
 import type { OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
@@ -58,7 +58,7 @@ async function createOnce(
     const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
-    const verdict = placeAroundHolds(admission.demand, await ports.fleet.snapshot(), {
+    const verdict = placeAroundHolds(admission, await ports.fleet.snapshot(), {
       uid,
       holds: ports.holds,
     })
@@ -81,12 +81,12 @@ async function createOnce(
  * refuses none. Where only holds are in the way, the commit decides.
  */
 function placeAroundHolds(
-  demand: Demand,
+  admission: AdmittedInstance,
   hosts: readonly HostSnapshot[],
   { uid, holds }: { uid: InstanceUid; holds: Holds },
 ): PlacementVerdict {
-  const verdict = place(demand, holds.applyTo(hosts), uid)
-  return verdict.kind === 'not-now' ? place(demand, hosts, uid) : verdict
+  const verdict = placeAdmitted(admission, holds.applyTo(hosts), { seed: uid })
+  return verdict.kind === 'not-now' ? placeAdmitted(admission, hosts, { seed: uid }) : verdict
 }
 
 /** Held until a snapshot shows it, or it has come to nothing. */
@@ -129,7 +129,8 @@ export function commitOf(
 ): CommitPlacement {
   const { details, addresses, uses, id } = admission
   // What volumes need is theirs: it outlives the instance.
-  const { volumes: _, ...demand } = admission.demand
+  const { volumes: _, ...own } = admission.demand
+  const demand = verdict.slotUid === undefined ? own : { ...own, slotUid: verdict.slotUid }
   const spec = clone(InstanceSpecSchema, admission.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {

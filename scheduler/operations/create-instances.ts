@@ -1,11 +1,10 @@
 // Several creates as one, a gang: all of them or none. Each has its claims, operation and command as if alone; what binds
 // them is one transaction. Out: the instances in the order of the request, or a refusal that names the one in the way.
-import { instanceUid } from '../../proto/ids.ts'
+import { instanceUid, type SlotUid } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { type Problem, type Refusal, refuse, refuseAll } from '../errors.ts'
 import type { HostSnapshot } from '../model/placement.ts'
-import { place } from '../placement/index.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
@@ -13,6 +12,7 @@ import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create
 import { Holds } from './holds.ts'
 import { answerRepeat } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
+import { placeAdmitted } from './place-admitted.ts'
 import type { OperationPorts } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
@@ -118,12 +118,14 @@ function placeAll(
   ports: OperationPorts,
 ): Outcome<Decided> {
   const own = new Holds()
+  const entered = new Set<SlotUid>()
   const commits: CommitPlacement[] = []
   for (const [index, admission] of admissions.entries()) {
     const create = creates[index]
     if (create === undefined) throw new Error(`Nothing was asked at ${index}.`)
-    const verdict = place(admission.demand, own.applyTo(hosts), admission.spec.uid)
+    const verdict = placeAdmitted(admission, own.applyTo(hosts), { seed: admission.spec.uid, entered })
     if (verdict.kind !== 'placed') return within(index, refusePlacement(verdict))
+    if (verdict.slotUid !== undefined) entered.add(verdict.slotUid)
     const idempotency = idempotencyOf(create, ports.catalogue)
     const commit = commitOf(create, { admission, verdict, idempotency }, ports)
     own.add(commit.hostId, commit)

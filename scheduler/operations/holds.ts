@@ -15,6 +15,8 @@ export class Holds {
 
   /** The result takes it back. */
   add(hostId: HostId, hold: Hold): () => void {
+    // A reservation's place is counted with its host already.
+    if (hold.demand.slotUid !== undefined) return () => {}
     const holds = this.#byHost.get(hostId) ?? new Set()
     this.#byHost.set(hostId, holds.add(hold))
     return () => {

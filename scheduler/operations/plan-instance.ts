@@ -6,9 +6,9 @@ import { refuseAll } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
-import { place } from '../placement/index.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
+import { placeAdmitted } from './place-admitted.ts'
 import type { OperationPorts } from './ports.ts'
 import { describeRefusals, type RuleOutcome } from './refuse-placement.ts'
 
@@ -31,12 +31,13 @@ export async function planInstance(
   if (admission.kind === 'refused') return refuseAll(admission.problems)
   const { demand } = admission
   const hosts = await ports.fleet.snapshot()
-  const verdict = place(demand, hosts, uid)
+  const verdict = placeAdmitted(admission, hosts, { seed: uid })
+  const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
   return done({
     verdict,
     demand,
     rules: describeRefusals(verdict.explanation),
-    counterfactuals: verdict.kind === 'placed' ? [] : findLess(demand, hosts, ports),
+    counterfactuals: isFinal ? [] : findLess(demand, hosts, ports),
   })
 }
 

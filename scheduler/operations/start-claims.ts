@@ -1,3 +1,4 @@
+import { pciAddress } from '../../proto/ids.ts'
 import { type Refusal, refuseAll } from '../errors.ts'
 import type { InstanceRecord } from '../model/instance.ts'
 import { place } from '../placement/index.ts'
@@ -19,6 +20,7 @@ export async function findGpusForStart(
   const instance = await ports.store.findInstance(project, idOrUid)
   const restsAs = verb === 'start' ? 'STOPPED' : 'SUSPENDED'
   if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
+  if (instance.demand.slotUid !== undefined) return done(ownGpus(instance))
   const hosts = await ports.fleet.snapshot()
   // A cordoned host takes no new instances, and its own back.
   const own = hosts
@@ -27,6 +29,10 @@ export async function findGpusForStart(
   const verdict = place({ ...instance.demand, diskGb: 0 }, own, instance.uid)
   return verdict.kind === 'placed' ? done(verdict.devices) : refuseStart(instance, refusePlacement(verdict))
 }
+
+/** Its place in a reservation has kept them for it. */
+const ownGpus = ({ spec }: InstanceRecord) =>
+  spec.gpus.map(({ type, address }) => ({ type, address: pciAddress(address) }))
 
 /** Its disks are where they are: what another host has does not help. */
 function refuseStart({ id }: InstanceRecord, { problems }: Refusal): Refusal {

@@ -1,8 +1,14 @@
 // The part of the store's port that keeps resources: see store.ts for what all of it promises.
 import type { Readable } from 'node:stream'
 import type { NetworkUid, ProjectId, ResourceUid } from '../../proto/ids.ts'
-import type { Collection, StoredAddress, StoredResource } from '../model/resource.ts'
-import type { IdempotencyKey } from './store.ts'
+import type {
+  Collection,
+  ReservationSlot,
+  StoredAddress,
+  StoredReservation,
+  StoredResource,
+} from '../model/resource.ts'
+import type { ClaimLost, IdempotencyKey, QuotaExceeded } from './store.ts'
 
 export interface ResourceStore {
   /** What the settings file has, as of now. What it had earlier goes if nothing uses it, and else is the API's to delete. */
@@ -21,6 +27,8 @@ export interface ResourceStore {
   findResourceByKey(input: IdempotencyKey): Promise<ResourceKeyOutcome>
   /** Reserved ones, with who has them. */
   listAddresses(project: ProjectId): Promise<readonly StoredAddress[]>
+  /** With what each holds, and who is in it. */
+  listReservations(project: ProjectId): Promise<readonly StoredReservation[]>
 }
 
 export type DeclaredResource = Pick<StoredResource, 'uid' | 'collection' | 'scope' | 'id' | 'body'> & {
@@ -51,6 +59,8 @@ export type Taking =
       readonly reservedIpv4: readonly string[]
       readonly requestedIpv4?: string
     }
+  /** Room and devices on hosts, of the project's quota. */
+  | { readonly kind: 'capacity'; readonly project: ProjectId; readonly slots: readonly ReservationSlot[] }
 
 export interface CreateResource {
   readonly idempotency?: IdempotencyKey
@@ -78,6 +88,8 @@ export type CreateResourcesOutcome =
   | { readonly kind: 'has-subnet'; readonly subnet: string }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  | ClaimLost
+  | QuotaExceeded
 
 export interface UpdateResource {
   readonly idempotency?: IdempotencyKey

@@ -6,7 +6,8 @@ export interface Tables {
   hosts: HostRow
   devices: DeviceRow
   instances: InstanceRow
-  device_claims: { host_id: string; address: string; instance_uid: string }
+  device_claims: DeviceClaimRow
+  reservation_slots: ReservationSlotRow
   address_claims: AddressClaimRow
   audit: AuditRow
   resources: ResourceRow
@@ -88,6 +89,23 @@ export interface InstanceRow {
   revision: number
   created_at_ms: number
   updated_at_ms: number
+}
+
+/** Of an instance, of a place that is kept for one, or of an instance in such a place. */
+export interface DeviceClaimRow {
+  host_id: string
+  address: string
+  instance_uid: string | null
+  slot_uid: string | null
+}
+
+export interface ReservationSlotRow {
+  uid: string
+  reservation_uid: string
+  project: string
+  host_id: string
+  demand: string
+  instance_uid: string | null
 }
 
 /** Of a NIC, of a reservation, or of a NIC that has a reserved one. */

@@ -14,6 +14,7 @@ import type { IdempotencyKey } from '../../store/store.ts'
 import { idempotencyKeyOf } from '../idempotency.ts'
 import { done, type Outcome } from '../outcome.ts'
 import type { OperationPorts } from '../ports.ts'
+import { refuseQuota } from '../quotas.ts'
 
 /** Who asks for what. */
 export interface ResourceRequest {
@@ -36,14 +37,14 @@ export type Planned = Outcome<readonly CreateResource[]>
 /** The first of them is the one that was asked for. `plan` is asked again where something has gone meanwhile. */
 export async function makeResources(
   request: ResourceRequest,
-  plan: () => Planned,
+  plan: () => Planned | Promise<Planned>,
   ports: Ports,
 ): Promise<Outcome<StoredResource>> {
   const idempotency = keyOf(request)
   const repeated = await findRepeated(idempotency, ports)
   if (repeated !== undefined) return repeated
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
-    const planned = plan()
+    const planned = await plan()
     if (planned.kind === 'refused') return planned
     const [asked, ...others] = planned.value
     if (asked === undefined) throw new Error('A plan for a resource has nothing in it.')
@@ -55,7 +56,7 @@ export async function makeResources(
     if (refusal !== 'again') return refusal
   }
   return refuse('TRY_AGAIN', {
-    message: 'What it is to belong to changes at this moment; repeat the request.',
+    message: 'What it needs changes at this moment; repeat the request.',
   })
 }
 
@@ -160,7 +161,10 @@ function refuseCreate(
     case 'name-taken':
       return refuse('NAME_TAKEN', { noun: collections[collection], id: outcome.id }, 'id')
     case 'parent-gone':
+    case 'claim-lost':
       return 'again'
+    case 'quota-exceeded':
+      return refuseQuota(outcome)
     case 'vlan-taken':
       return refuse('VLAN_IN_USE', { vlan: outcome.vlan }, 'vlan')
     case 'vlans-exhausted':

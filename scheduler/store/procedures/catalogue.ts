@@ -21,6 +21,7 @@ import {
   listInstancesOnHost,
   setStatusMessage,
 } from './read-instances.ts'
+import { listReservations } from './reservations.ts'
 import { declareResources, listAddresses, readResourcesAfter } from './resource-changes.ts'
 import { createResources, deleteResources, findResourceByKey, updateResource } from './resources.ts'
 import type { Tx } from './rows.ts'
@@ -63,6 +64,7 @@ export const procedures: Procedures = {
   deleteResources,
   findResourceByKey,
   listAddresses,
+  listReservations,
   appendAudit,
   listAudit,
   createDisk,

@@ -131,6 +131,7 @@ async function claimForStart(
   { input, decision }: Change,
 ): Promise<Holding> {
   if (decision.asks !== 'start' || holds !== 'storage') return holds
+  if (demand.slotUid !== undefined) return 'everything'
   await takeQuota(tx, project, computeAmounts(demand))
   const devices = (input.gpus ?? []).map(({ address }) => address)
   const lost =

@@ -5,6 +5,7 @@ import type { Demand } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import type { Tx } from './rows.ts'
 import { touchHost } from './sequences.ts'
+import { leaveSlot } from './slots.ts'
 
 const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: 'claim-lost', what, message })
 
@@ -39,13 +40,20 @@ export async function claimCapacity(
   return undefined
 }
 
-/** Takes the exact devices for an instance that is there already; undefined when all of them were free. */
+/** An instance, or a place that is kept for one. */
+interface Claimant {
+  readonly hostId: string
+  readonly uid?: string
+  readonly slotUid?: string
+}
+
+/** Takes the exact devices for whom is there already; undefined when all of them were free. */
 export async function claimDevices(
   tx: Tx,
-  { hostId, uid, devices }: { hostId: string; uid: string; devices: readonly PciAddress[] },
+  { devices, ...claimant }: Claimant & { devices: readonly PciAddress[] },
 ): Promise<ClaimLost | undefined> {
   for (const address of devices) {
-    const taken = await claimDevice(tx, { hostId, address, uid })
+    const taken = await claimDevice(tx, { ...claimant, address })
     if (taken) return taken
   }
   return undefined
@@ -53,7 +61,7 @@ export async function claimDevices(
 
 async function claimDevice(
   tx: Tx,
-  claim: { hostId: string; address: PciAddress; uid: string },
+  claim: Claimant & { address: PciAddress },
 ): Promise<ClaimLost | undefined> {
   const device = await tx
     .selectFrom('devices')
@@ -64,7 +72,10 @@ async function claimDevice(
   if (device?.present !== 1) return lost('device', `device ${claim.address} is not there`)
   const inserted = await tx
     .insertInto('device_claims')
-    .values({ host_id: claim.hostId, address: claim.address, instance_uid: claim.uid })
+    .values({
+      ...{ host_id: claim.hostId, address: claim.address },
+      ...{ instance_uid: claim.uid ?? null, slot_uid: claim.slotUid ?? null },
+    })
     .onConflict((conflict) => conflict.columns(['host_id', 'address']).doNothing())
     .executeTakeFirst()
   return inserted.numInsertedOrUpdatedRows === 1n
@@ -124,6 +135,8 @@ interface Holder {
 
 /** Gives back what only a running guest needs. Only proof of tear-down leads here. */
 export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): Promise<void> {
+  // Its place in a reservation stays its own as long as it is there: it can always be started again.
+  if (demand.slotUid !== undefined) return
   await giveBack(tx, hostId, { ...demand, diskGb: 0 })
   await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
   await touchHost(tx, hostId)
@@ -132,9 +145,11 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
 /** Gives back all that an instance still holds. Only proof of tear-down leads here. */
 export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Holder): Promise<void> {
   if (holds === 'nothing') return
-  const diskGb = demand.diskGb + (demand.suspendedGb ?? 0)
+  const own = demand.slotUid === undefined ? demand : { vcpus: 0, memoryMib: 0, diskGb: 0 }
+  const diskGb = own.diskGb + (demand.suspendedGb ?? 0)
   const compute = holds === 'storage' ? { vcpus: 0, memoryMib: 0 } : {}
-  await giveBack(tx, hostId, { ...demand, diskGb, ...compute })
+  await giveBack(tx, hostId, { ...own, diskGb, ...compute })
+  if (demand.slotUid !== undefined) await leaveSlot(tx, uid)
   await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
   await releaseAddresses(tx, uid)
   await touchHost(tx, hostId)
@@ -154,7 +169,7 @@ async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
     .execute()
 }
 
-async function giveBack(
+export async function giveBack(
   tx: Tx,
   hostId: string,
   demand: Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'>,

@@ -21,6 +21,7 @@ import { queueEnsureInstance } from './outbox.ts'
 import { takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
+import { enterSlot } from './slots.ts'
 import { writeUses } from './uses.ts'
 
 /** Instance, claims, addresses, command, event and key: the caller's savepoint makes it all or nothing. @throws Refused */
@@ -42,7 +43,8 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     ...computeAmounts(input.demand),
     ...storageAmounts(input.demand, input.addresses.length),
   })
-  const lost = await claimCapacity(tx, input)
+  const { slotUid } = input.demand
+  const lost = slotUid === undefined ? await claimCapacity(tx, input) : undefined
   if (lost) throw new Refused(lost)
   await takeDisks(tx, input)
   const addresses = await pickAddresses(tx, input)
@@ -78,8 +80,9 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     .executeTakeFirstOrThrow()
   await writeAttributes(tx, input.uid, details)
   if (!(await writeUses(tx, input.uid, input.uses))) throw new Refused({ kind: 'resource-gone' })
-  const lostDevice = await claimDevices(tx, input)
-  if (lostDevice) throw new Refused(lostDevice)
+  const lostLater =
+    slotUid === undefined ? await claimDevices(tx, input) : await enterSlot(tx, { ...input, slotUid })
+  if (lostLater) throw new Refused(lostLater)
   await claimAddresses(tx, input, addresses)
   await appendEvent(tx, {
     instanceUid: input.uid,

@@ -8,6 +8,7 @@ import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
 import { listInstancesOnHost } from './read-instances.ts'
 import { releaseFrom, removeInstance } from './release.ts'
+import { loseSlots } from './reservations.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 import { touchHost } from './sequences.ts'
 
@@ -56,6 +57,7 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
     await settleOperations(tx, after, { generation: after.generation, nowMs })
   }
   await loseDisks(tx, hostId, nowMs)
+  await loseSlots(tx, hostId)
   // Nothing is left to tell it.
   await tx.deleteFrom('outbox').where('host_id', '=', hostId).execute()
   await writeState(tx, hostId, { state: 'fenced', nowMs })

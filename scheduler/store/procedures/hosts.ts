@@ -131,6 +131,7 @@ export async function readHostsChangedAfter(
       'devices.numa_node',
       'devices.present',
       'device_claims.instance_uid as claimed_by',
+      'device_claims.slot_uid as kept_by',
     ])
     .where('hosts.revision', '>', revision)
     .orderBy('devices.address')

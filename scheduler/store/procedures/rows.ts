@@ -43,6 +43,8 @@ export interface DeviceWithClaim {
   readonly numa_node: number
   readonly present: number
   readonly claimed_by: string | null
+  /** A place of a reservation. */
+  readonly kept_by: string | null
 }
 
 export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]): StoredHost {
@@ -70,6 +72,8 @@ function deviceFromRow(row: DeviceWithClaim): HostDevice {
     numaNode: row.numa_node,
     present: row.present === 1,
     ...(row.accelerator_type === null ? {} : { acceleratorType: row.accelerator_type }),
-    ...(row.claimed_by === null ? {} : { claimedBy: row.claimed_by }),
+    ...claimedBy(row.claimed_by ?? row.kept_by),
   }
 }
+
+const claimedBy = (uid: string | null) => (uid === null ? {} : { claimedBy: uid })

@@ -3,6 +3,7 @@ import type { StoredResource } from '../../model/resource.ts'
 import type { CreateResource, Taking } from '../resource-store.ts'
 import { formatIpv4, numberOf, pickAddress } from './addresses.ts'
 import { Refused } from './refused.ts'
+import { giveReservationBack, takeSlots } from './reservations.ts'
 import type { Tx } from './rows.ts'
 
 /** What it got, as parts of its body. @throws Refused where there is none */
@@ -17,6 +18,9 @@ export async function take(tx: Tx, input: CreateResource): Promise<Record<string
       return { ipv4Cidr: await takeCidr(tx, input, taking) }
     case 'address':
       return { address: await takeAddress(tx, input.uid, taking) }
+    case 'capacity':
+      await takeSlots(tx, { ...taking, reservationUid: input.uid })
+      return {}
   }
 }
 
@@ -25,6 +29,7 @@ export async function giveTakenBack(tx: Tx, { uid, collection }: StoredResource)
   if (collection === 'addresses') {
     await tx.deleteFrom('address_claims').where('reservation_uid', '=', uid).execute()
   }
+  if (collection === 'reservations') await giveReservationBack(tx, uid)
 }
 
 async function takeVlan(
