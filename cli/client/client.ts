@@ -1,6 +1,7 @@
 // The API as functions, for the commands. In: a context. Out: resources, or an ApiError with the server's own words.
 // Never prints, never decides what to do about an error.
 import type { Context } from '../context/context.ts'
+import { ApiError } from './api-error.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
   Disk,
@@ -60,6 +61,8 @@ export interface Client {
   listOperations(): Promise<Operation[]>
   /** Any collection of the region or the project, as the API has it. */
   listCollection(path: string, plural: string): Promise<Resource[]>
+  /** undefined where there is none of that name. */
+  readInCollection(path: string, id: string): Promise<Resource | undefined>
   /** Makes, changes or deletes in a collection; of a delete nothing is left to answer. */
   changeCollection(request: CollectionChange): Promise<Resource>
   listEvents(id: string): Promise<InstanceEvent[]>
@@ -117,6 +120,13 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     listOperations: () =>
       readPages<'operations', Operation>(http, `${project}/compute/operations`, 'operations'),
     listCollection: (path, plural) => readPages<string, Resource>(http, collectionAt(path), plural),
+    readInCollection: (path, id) =>
+      http<Resource>({ method: 'GET', path: `${collectionAt(path)}/${encodeURIComponent(id)}` }).catch(
+        (thrown: unknown) => {
+          if (thrown instanceof ApiError && thrown.status === 404) return undefined
+          throw thrown
+        },
+      ),
     changeCollection: ({ method, path, body, idempotencyKey }) =>
       http({
         ...{ method, path: collectionAt(path) },

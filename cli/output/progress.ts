@@ -23,7 +23,13 @@ export async function showProgress<Result>(
     `${renderDuration(options.clock.monotonicMs() - startedMs).padStart(6)}  ${line}`
   if (!options.isTerminal) {
     process.stderr.write(`${options.title}\n`)
-    return work({ say: (line) => process.stderr.write(`${withTime(line)}\n`) })
+    let last = ''
+    return work({
+      say: (line) => {
+        if (line !== last) process.stderr.write(`${withTime(line)}\n`)
+        last = line
+      },
+    })
   }
   // Takes 60 ms to load: only for who sees it.
   const { Listr, ListrLogger, ProcessOutput } = await import('listr2')

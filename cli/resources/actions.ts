@@ -17,12 +17,31 @@ export async function listAction(kind: Kind, flags: Flags): Promise<void> {
 }
 
 export async function getAction(kind: Kind, id: string, flags: Flags): Promise<void> {
-  const found = (await readAll(clientOf(flags), kind)).filter((one) => one.id === id)
-  if (found.length === 0) {
+  const client = clientOf(flags)
+  const found = kind.isReadAsWhole
+    ? (await readAll(client, kind)).find((one) => one.id === id)
+    : await readOne(client, kind, id)
+  if (found === undefined) {
     throw new CliError(`There is no ${id} among the ${kind.words}.`, { exitCode: exitCodes.notFound })
   }
-  await print(found, flags, tableOf(kind))
+  await print(found, flags, rowOf(kind))
 }
+
+/** What belongs to a zone is in the first that has it. */
+async function readOne(client: Client, { path }: Kind, id: string): Promise<Resource | undefined> {
+  if (!path.includes('ZONE')) return client.readInCollection(path, id)
+  for (const zone of await client.listCollection('zones', 'zones')) {
+    const found = await client.readInCollection(path.replace('ZONE', encodeURIComponent(zone.id)), id)
+    if (found !== undefined) return withZone(found, zone.id)
+  }
+  return undefined
+}
+
+/** Which the path says, and the resource need not. */
+const withZone = (resource: Resource, zone: string): Resource & { readonly zone: string } => ({
+  ...resource,
+  zone,
+})
 
 /** What belongs to a zone is asked of each. */
 async function readAll(client: Client, { path, plural }: Kind): Promise<readonly Resource[]> {
@@ -31,7 +50,7 @@ async function readAll(client: Client, { path, plural }: Kind): Promise<readonly
   const lists = await Promise.all(
     zones.map(async ({ id }) => {
       const items = await client.listCollection(path.replace('ZONE', encodeURIComponent(id)), plural)
-      return items.map((item) => ({ ...item, zone: id }))
+      return items.map((item) => withZone(item, id))
     }),
   )
   return lists.flat()
@@ -41,6 +60,12 @@ export async function print<Value>(value: Value, flags: Flags, rendering: Render
   const text = await renderOutput(value, parseOutputFormat(flags.output), rendering)
   if (text !== '') process.stdout.write(`${text}\n`)
 }
+
+/** Of a single one. */
+export const rowOf = (kind: Kind): Rendering<Resource> => ({
+  table: (resource) => tableOf(kind).table([resource]),
+  names: ({ id }) => [id],
+})
 
 export const tableOf = ({ columns, words }: Kind): Rendering<readonly Resource[]> => ({
   table: async (resources) => {

@@ -3,7 +3,7 @@ import { systemRandom } from '../../lib/random.ts'
 import { type Client, createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
-import { print, tableOf } from './actions.ts'
+import { print, rowOf } from './actions.ts'
 import type { Field, Kind } from './kinds.ts'
 
 type Flags = ContextFlags & { readonly output: string; readonly zone?: string } & Readonly<
@@ -60,7 +60,7 @@ const pathOf = ({ path }: Kind, { zone = '' }: Flags): string =>
   path.replace('ZONE', encodeURIComponent(zone))
 
 const show = (kind: Kind, resource: Resource, flags: Flags): Promise<void> =>
-  print([resource], flags, tableOf(kind))
+  print(resource, flags, rowOf(kind))
 
 /** What was said, where it belongs; nothing of what was not. */
 function bodyOf(fields: readonly Field[], flags: Flags): Record<string, unknown> {

@@ -20,6 +20,8 @@ export interface Kind {
   readonly path: string
   /** Key of the list in the answer. */
   readonly plural: string
+  /** There is only the whole list to ask for. */
+  readonly isReadAsWhole?: true
   /** Columns of the table: heading and where the value is. */
   readonly columns: readonly (readonly [string, string])[]
   /** What can be made, changed and deleted; only looked at where absent. */
@@ -290,6 +292,7 @@ export const kinds: readonly Kind[] = [
     ...{ command: 'quotas', description: 'what the project uses and may use', words: 'quotas' },
     sample: 'vcpus',
     ...{ path: 'project/quotas', plural: 'quotas' },
+    isReadAsWhole: true,
     columns: [
       ['QUOTA', 'id'],
       ['USED', 'used'],
@@ -340,6 +343,7 @@ export const kinds: readonly Kind[] = [
     ...{ command: 'audit', description: 'who asked for what in the project', words: 'audit entries' },
     sample: '0197a000-0000-7000-8000-000000000001',
     ...{ path: 'project/audit', plural: 'entries' },
+    isReadAsWhole: true,
     columns: [
       ['AT', 'at'],
       ['PRINCIPAL', 'principal'],

@@ -9,7 +9,7 @@ import { createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
-import { print, tableOf } from './actions.ts'
+import { print, rowOf } from './actions.ts'
 import { kinds } from './kinds.ts'
 
 interface UploadFlags extends ContextFlags {
@@ -39,7 +39,7 @@ export async function uploadAction(id: string, flags: UploadFlags): Promise<void
     },
   )
   const kind = kinds.find(({ command }) => command === 'images')
-  if (kind !== undefined) await print([image], flags, tableOf(kind))
+  if (kind !== undefined) await print(image, flags, rowOf(kind))
 }
 
 function describeFile(file: string): { format: 'raw' | 'qcow2'; sizeGb: number; bytes: number } {
