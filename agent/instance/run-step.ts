@@ -3,6 +3,7 @@ import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance
 import { FormerDriverSchema, type InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
+import { renderGceTree } from '../plan/gce-tree.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
 import type { InstancePorts } from './ports.ts'
@@ -78,6 +79,7 @@ export async function publishMetadata(
   await metadata.publish(step.networkUid, step.ipv4Address, {
     instanceUid: spec.uid,
     nocloud: renderNoCloud(spec, clock.nowMs()),
+    gce: renderGceTree(spec),
   })
 }
 

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import type { MetadataDocument } from '../drivers/metadata/port.ts'
+import type { GceTree } from '../plan/gce-tree.ts'
+import { type Answer, answerPlainly, notReady } from './answer.ts'
+import { answerRoot, type GceQuestion, parseGceQuestion } from './gce-question.ts'
 
 const documentSchema = Type.Object({
   instanceUid: Type.String(),
@@ -10,9 +12,12 @@ const documentSchema = Type.Object({
     'vendor-data': Type.String(),
     'network-config': Type.String(),
   }),
+  // Only the agent writes it, and what reads it looks at each part.
+  gce: Type.Unsafe<GceTree>(Type.Object({})),
 })
 
-export type DocumentName = keyof MetadataDocument['nocloud']
+export type Document = ReturnType<typeof parseDocument>
+export type DocumentName = keyof Document['nocloud']
 
 const documentNames: ReadonlySet<string> = new Set<DocumentName>([
   'meta-data',
@@ -21,52 +26,37 @@ const documentNames: ReadonlySet<string> = new Set<DocumentName>([
   'network-config',
 ])
 
-export interface Answer {
-  readonly status: 200 | 404 | 405 | 503
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
 export type Question =
   | { readonly kind: 'document'; readonly name: DocumentName }
+  | GceQuestion
   /** Answered without looking at who asks. */
   | { readonly kind: 'refused'; readonly answer: Answer }
 
 /** @throws for anything that is no document. */
-export function parseDocument(text: string): MetadataDocument {
+export function parseDocument(text: string) {
   return Value.Parse(documentSchema, JSON.parse(text))
 }
 
+/** Names in lower case, as Node has them. */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
 /** What a guest asks for, by method and request target. A seed URL with a path of slashes only is the same seed. */
-export function parseQuestion(method: string, target: string): Question {
+export function parseQuestion(method: string, target: string, headers: Headers): Question {
   if (method !== 'GET' && method !== 'HEAD') {
-    return refuse(405, 'Only GET and HEAD are answered here.\n', { allow: 'GET, HEAD' })
+    const answer = answerPlainly(405, 'Only GET and HEAD are answered here.\n', { allow: 'GET, HEAD' })
+    return { kind: 'refused', answer }
   }
+  if (target === '/') return { kind: 'refused', answer: answerRoot }
   const name = target.replace(/[?#].*$/s, '').replace(/^\/+/, '')
   if (isDocumentName(name)) return { kind: 'document', name }
-  return refuse(404, 'There is no such document.\n')
+  if (/^computeMetadata(\/|$)/.test(name)) return parseGceQuestion(target, headers)
+  return { kind: 'refused', answer: answerPlainly(404, 'There is no such document.\n') }
 }
 
-/** 503 with a moment to wait is what cloud-init repeats without counting; a guest's document may be on its way. */
-export function answerWith(document: MetadataDocument | undefined, name: DocumentName): Answer {
+export function answerWith(document: Document | undefined, name: DocumentName): Answer {
   if (!document) return notReady('The metadata of this instance is not ready yet.\n')
   // An unused document is there and empty: cloud-init retries each 404 for ten seconds.
-  return { status: 200, headers: plain, body: document.nocloud[name] }
+  return answerPlainly(200, document.nocloud[name])
 }
-
-export function notReady(body: string): Answer {
-  return { status: 503, headers: { ...plain, 'retry-after': '1' }, body }
-}
-
-const plain = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
-
-const refuse = (
-  status: 404 | 405,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): Question => ({
-  kind: 'refused',
-  answer: { status, headers: { ...plain, ...headers }, body },
-})
 
 const isDocumentName = (name: string): name is DocumentName => documentNames.has(name)

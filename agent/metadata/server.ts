@@ -4,18 +4,22 @@ import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import { type Answer, notReady, tooFast } from './answer.ts'
 import { type AskerLimits, createAskers } from './askers.ts'
-import { type Answer, answerWith, notReady, parseQuestion } from './document.ts'
-import type { ReadDocument } from './document-files.ts'
+import { answerWith, parseQuestion, type Question } from './document.ts'
+import type { DocumentFiles } from './document-files.ts'
+import { answerGce } from './gce-answer.ts'
+import type { GceQuestion } from './gce-question.ts'
+import { waitForChange } from './wait-for-change.ts'
 
 export interface MetadataServerOptions {
-  readonly readDocument: ReadDocument
+  readonly documents: DocumentFiles
   readonly clock: Clock
   readonly log: Logger
   readonly limits?: AskerLimits
 }
 
-const defaultLimits: AskerLimits = { connections: 16, burst: 200, perSecond: 50 }
+const defaultLimits: AskerLimits = { connections: 16, burst: 200, perSecond: 100 }
 /** A connection on which nothing moves, whichever side is slow. */
 const idleTimeoutMs = 30_000
 
@@ -49,25 +53,63 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
       response.end(request.method === 'HEAD' ? undefined : body)
     }
     if (!askers.asks(address)) {
-      reply(notReady('Too many requests.\n'))
+      reply(tooFast)
       return
     }
-    const question = parseQuestion(request.method ?? '', request.url ?? '')
-    if (question.kind === 'refused') {
-      reply(question.answer)
-      return
+    const question = parseQuestion(request.method ?? '', request.url ?? '', request.headers)
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    if (question.kind === 'gce' && question.wait !== undefined) {
+      // Nothing moves on the connection until there is news.
+      request.socket.setTimeout(0)
+      response.once('finish', () => request.socket.setTimeout(idleTimeoutMs))
     }
-    options.readDocument(address).then(
-      (document) => reply(answerWith(document, question.name)),
-      (thrown: unknown) => {
-        // Not the message: that of a parser quotes what it could not parse.
-        const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
-        options.log.error({ address, code }, 'A document could not be read.')
-        reply(notReady('The metadata of this instance can not be read.\n'))
-      },
-    )
+    answerTo(question, { address, signal: gone.signal }, options).then(reply, (thrown: unknown) => {
+      // Not the message: that of a parser quotes what it could not parse.
+      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
+      options.log.error({ address, code }, 'A document could not be read.')
+      reply(notReady('The metadata of this instance can not be read.\n'))
+    })
   })
   return server
+}
+
+interface Asking {
+  readonly address: string
+  readonly signal: AbortSignal
+}
+
+async function answerTo(question: Question, asking: Asking, options: MetadataServerOptions): Promise<Answer> {
+  switch (question.kind) {
+    case 'refused':
+      return question.answer
+    case 'document':
+      return answerWith(await options.documents.read(asking.address), question.name)
+    case 'gce':
+      return answerGceTo(question, asking, options)
+  }
+}
+
+function answerGceTo(
+  question: GceQuestion,
+  { address, signal }: Asking,
+  { documents, clock }: MetadataServerOptions,
+): Promise<Answer> {
+  const answer = async () => {
+    const document = await documents.read(address)
+    return document === undefined
+      ? notReady('The metadata of this instance is not ready yet.\n')
+      : answerGce(document.gce, question)
+  }
+  const { wait } = question
+  if (wait === undefined) return answer()
+  return waitForChange({
+    wait,
+    clock,
+    answer,
+    signal,
+    watch: (onChange) => documents.watch(address, onChange),
+  })
 }
 
 /** Of a socket that is closed already there is none, and nobody to answer. */

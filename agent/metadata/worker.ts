@@ -20,8 +20,8 @@ process.on('message', (message, socket) => {
   const { verb, networkUid } = message as { verb: 'serve' | 'stop'; networkUid: string }
   close(networkUid)
   if (verb === 'stop') return
-  const readDocument = createDocumentFiles(`${directory}/${networkUid}`)
-  const server = createMetadataServer({ readDocument, clock: systemClock, log: log.child({ networkUid }) })
+  const documents = createDocumentFiles(`${directory}/${networkUid}`)
+  const server = createMetadataServer({ documents, clock: systemClock, log: log.child({ networkUid }) })
   servers.set(networkUid, server)
   server.listen(socket, () => process.send?.({ serving: networkUid }))
 })

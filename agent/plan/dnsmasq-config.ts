@@ -41,6 +41,8 @@ export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): stri
     // Names of this network's ports and nothing else: there is no server to ask further.
     'no-resolv',
     'no-hosts',
+    // Software that was written for Google's asks by name.
+    `host-record=metadata.google.internal,${metadataAddress}`,
     `addn-hosts=${paths.dnsHosts}`,
     ...(domain === '' ? [] : ['expand-hosts', `domain=${domain}`, `local=/${domain}/`]),
     '',
@@ -89,6 +91,8 @@ export function renderDnsHost(host: DnsmasqHost): string {
 export function prefixLength(ipv4Cidr: string): number {
   return ipaddr.IPv4.parseCIDR(ipv4Cidr)[1]
 }
+
+export const subnetMask = (ipv4Cidr: string): string => checkedCidr(ipv4Cidr).netmask
 
 function checkedCidr(text: string): { address: string; netmask: string } {
   return {

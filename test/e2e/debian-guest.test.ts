@@ -83,6 +83,18 @@ describeNeeding(needs, 'an instance with a Debian guest', () => {
     expect(Number(await guest('df --output=size -BM / | tail -1 | tr -dc 0-9'))).toBeGreaterThan(2700)
   })
 
+  it('tells software that was written for Google what it asks, and at once what has changed', async () => {
+    const ask = `curl -s -H 'Metadata-Flavor: Google' http://metadata.google.internal/computeMetadata/v1`
+    expect(await guest(`${ask}/instance/name`)).toBe('debian')
+    const all = "'/instance/attributes/?recursive=true'"
+    await guest(`nohup ${ask}${all}'&wait_for_change=true&timeout_sec=120' >attributes 2>&1 & sleep 2`)
+    const instanceMetadata = [{ key: 'motto', value: 'onwards' }]
+    const patched = await region.call('PATCH', instancePath('debian'), { instanceMetadata })
+    expect(patched.status).toBe(202)
+    await guest('for i in $(seq 100); do grep -q onwards attributes && exit 0; sleep 0.1; done; exit 1')
+    expect(await guest(`cat attributes; ${ask}${all}`)).toBe('{"motto":"onwards"}'.repeat(2))
+  })
+
   it('notices nothing when the agent is killed: metadata and DHCP go on', { timeout: limitMs }, async () => {
     const pid = findGuestPid(created.uid)
     await guest(

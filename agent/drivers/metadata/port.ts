@@ -1,4 +1,6 @@
-/** The four NoCloud files of one guest, rendered. */
+import type { GceTree } from '../../plan/gce-tree.ts'
+
+/** What one guest may be told: the four NoCloud files, rendered, and Google's tree. */
 export interface MetadataDocument {
   readonly instanceUid: string
   readonly nocloud: {
@@ -7,6 +9,7 @@ export interface MetadataDocument {
     readonly 'vendor-data': string
     readonly 'network-config': string
   }
+  readonly gce: GceTree
 }
 
 /**

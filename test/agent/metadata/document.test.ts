@@ -3,23 +3,24 @@ import { answerWith, parseDocument, parseQuestion } from '../../../agent/metadat
 
 const document = {
   instanceUid: '0192a5b0-0000-7000-8000-000000000001',
+  gce: {},
   nocloud: { 'meta-data': 'instance-id: a\n', 'user-data': '', 'vendor-data': 'v', 'network-config': 'n' },
 }
 
 describe('parseQuestion', () => {
   it.each(['/meta-data', '//meta-data', '/meta-data?x=1', '/meta-data#x'])('knows %s', (target) => {
-    expect(parseQuestion('GET', target)).toEqual({ kind: 'document', name: 'meta-data' })
+    expect(parseQuestion('GET', target, {})).toEqual({ kind: 'document', name: 'meta-data' })
   })
 
-  it.each(['/', '/meta-data/', '/meta-data/../user-data', '/__proto__', '/latest', '*', ''])(
+  it.each(['//', '/meta-data/', '/meta-data/../user-data', '/__proto__', '/latest', '*', ''])(
     'refuses %s',
     (target) => {
-      expect(parseQuestion('GET', target)).toMatchObject({ kind: 'refused', answer: { status: 404 } })
+      expect(parseQuestion('GET', target, {})).toMatchObject({ kind: 'refused', answer: { status: 404 } })
     },
   )
 
   it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('refuses %s', (method) => {
-    expect(parseQuestion(method, '/meta-data')).toMatchObject({
+    expect(parseQuestion(method, '/meta-data', {})).toMatchObject({
       kind: 'refused',
       answer: { status: 405, headers: { allow: 'GET, HEAD' } },
     })

@@ -24,14 +24,17 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-function publish(address: string, metaData: string): void {
+function publish(address: string, metaData: string, motto = 'none'): void {
   const nocloud = { 'meta-data': metaData, 'user-data': '', 'vendor-data': '', 'network-config': '' }
-  writeFileSync(join(directory, `${address}.json`), JSON.stringify({ instanceUid: 'a', nocloud }))
+  writeFileSync(
+    join(directory, `${address}.json`),
+    JSON.stringify({ instanceUid: 'a', nocloud, gce: { instance: { attributes: { motto } } } }),
+  )
 }
 
 async function start(options: { limits?: AskerLimits; log?: Logger } = {}): Promise<void> {
-  const readDocument = createDocumentFiles(directory)
-  const made = createMetadataServer({ readDocument, clock: systemClock, log: silentLogger, ...options })
+  const documents = createDocumentFiles(directory)
+  const made = createMetadataServer({ documents, clock: systemClock, log: silentLogger, ...options })
   server = made
   await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve))
   port = (made.address() as AddressInfo).port
@@ -101,8 +104,30 @@ describe('createMetadataServer', () => {
     publish('127.0.0.6', 'six')
     await get('/meta-data')
     await get('/meta-data')
-    expect(await get('/meta-data')).toMatch(/^HTTP\/1\.1 503 .*retry-after: 1\r\n/s)
+    expect(await get('/meta-data')).toMatch(/^HTTP\/1\.1 429 .*retry-after: 1\r\n/s)
     expect(await get('/meta-data', '127.0.0.6')).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  it('tells who waits at once, and ends the wait of who has gone', async () => {
+    await start()
+    publish('127.0.0.5', 'five')
+    publish('127.0.0.6', 'six')
+    const path = '/computeMetadata/v1/instance/attributes/motto'
+    const header = 'Metadata-Flavor: Google\r\nHost: metadata\r\nConnection: close\r\n\r\n'
+    const wait = (query: string, from = '127.0.0.5') =>
+      ask(from, `GET ${path}?wait_for_change=true&${query} HTTP/1.1\r\n${header}`)
+    const first = await wait('last_etag=NONE')
+    const etag = /etag: (\w+)/.exec(first)?.[1] ?? ''
+    const waiting = wait(`last_etag=${etag}&timeout_sec=60`)
+    const other = wait(`last_etag=${etag}&timeout_sec=0`, '127.0.0.6')
+    expect(await other).toMatch(/\r\n\r\nnone$/)
+    publish('127.0.0.6', 'six', 'not yours')
+    publish('127.0.0.5', 'five', 'onwards')
+    expect(await waiting).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\nonwards$/s)
+    const gone = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.5' }, () =>
+      gone.end(`GET ${path}?wait_for_change=true HTTP/1.1\r\n${header}`),
+    )
+    await new Promise((resolve) => server?.once('request', (_, response) => response.once('close', resolve)))
   })
 
   it('closes connections beyond those that one guest may hold', async () => {
