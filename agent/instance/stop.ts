@@ -102,9 +102,11 @@ async function powerDown(context: StopContext): Promise<boolean> {
   try {
     const { kind } = await hypervisor.status(guest, qmpSocket)
     if (kind !== 'running' && kind !== 'paused') return true
-    // One that stands still hears no button; from here on its saved memory is not what its disks go with.
-    if (kind === 'paused') await dropMemory(context)
-    if (kind === 'paused') await hypervisor.resume(guest, qmpSocket)
+    if (kind === 'paused') {
+      // One that stands still hears no button; from here on its saved memory is not what its disks go with.
+      await dropMemory(context)
+      await hypervisor.resume(guest, qmpSocket)
+    }
     await hypervisor.powerDown(guest, qmpSocket)
     while (clock.monotonicMs() < untilMs && !context.signal.aborted) {
       if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true

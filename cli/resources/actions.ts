@@ -5,7 +5,7 @@ import { shortName } from '../client/resources.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
-import type { Kind } from './kinds.ts'
+import { isOfZone, type Kind, pathInZone } from './kinds.ts'
 
 type Flags = ContextFlags & { readonly output: string }
 
@@ -28,10 +28,10 @@ export async function getAction(kind: Kind, id: string, flags: Flags): Promise<v
 }
 
 /** What belongs to a zone is in the first that has it. */
-async function readOne(client: Client, { path }: Kind, id: string): Promise<Resource | undefined> {
-  if (!path.includes('ZONE')) return client.readInCollection(path, id)
+async function readOne(client: Client, kind: Kind, id: string): Promise<Resource | undefined> {
+  if (!isOfZone(kind)) return client.readInCollection(kind.path, id)
   for (const zone of await client.listCollection('zones', 'zones')) {
-    const found = await client.readInCollection(path.replace('ZONE', encodeURIComponent(zone.id)), id)
+    const found = await client.readInCollection(pathInZone(kind, zone.id), id)
     if (found !== undefined) return withZone(found, zone.id)
   }
   return undefined
@@ -44,12 +44,13 @@ const withZone = (resource: Resource, zone: string): Resource & { readonly zone:
 })
 
 /** What belongs to a zone is asked of each. */
-async function readAll(client: Client, { path, plural }: Kind): Promise<readonly Resource[]> {
-  if (!path.includes('ZONE')) return client.listCollection(path, plural)
+async function readAll(client: Client, kind: Kind): Promise<readonly Resource[]> {
+  const { path, plural } = kind
+  if (!isOfZone(kind)) return client.listCollection(path, plural)
   const zones = await client.listCollection('zones', 'zones')
   const lists = await Promise.all(
     zones.map(async ({ id }) => {
-      const items = await client.listCollection(path.replace('ZONE', encodeURIComponent(id)), plural)
+      const items = await client.listCollection(pathInZone(kind, id), plural)
       return items.map((item) => withZone(item, id))
     }),
   )

@@ -4,7 +4,7 @@ import { type Client, createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
 import { print, rowOf } from './actions.ts'
-import type { Field, Kind } from './kinds.ts'
+import { type Field, type Kind, pathInZone } from './kinds.ts'
 
 type Flags = ContextFlags & { readonly output: string; readonly zone?: string } & Readonly<
     Record<string, unknown>
@@ -56,8 +56,7 @@ export async function setQuotasAction(limits: readonly string[], flags: Flags): 
   process.stdout.write(`${limits.join(' ')} of the project\n`)
 }
 
-const pathOf = ({ path }: Kind, { zone = '' }: Flags): string =>
-  path.replace('ZONE', encodeURIComponent(zone))
+const pathOf = (kind: Kind, { zone = '' }: Flags): string => pathInZone(kind, zone)
 
 const show = (kind: Kind, resource: Resource, flags: Flags): Promise<void> =>
   print(resource, flags, rowOf(kind))

@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander'
 import { addWithContext } from '../context/flags.ts'
 import { withExamples } from '../output/examples.ts'
-import { type Field, type Kind, kinds } from './kinds.ts'
+import { type Field, isOfZone, type Kind, kinds } from './kinds.ts'
 
 /** Loaded when a command runs, so that --help is instant. */
 const actions = () => import('./actions.ts')
@@ -51,7 +51,6 @@ function addChanges(group: Command, kind: Kind, changesOfKind: Changes): void {
 type Changes = NonNullable<Kind['changes']>
 
 /** Of what belongs to a zone. */
-const isOfZone = ({ path }: Kind) => path.includes('ZONE')
 const addInZone = (command: Command, kind: Kind): Command =>
   isOfZone(kind) ? command.requiredOption('--zone <zone>', 'zone that it belongs to') : command
 

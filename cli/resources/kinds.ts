@@ -35,6 +35,11 @@ export interface Kind {
   }
 }
 
+export const isOfZone = ({ path }: Kind): boolean => path.includes('ZONE')
+
+export const pathInZone = ({ path }: Kind, zone: string): string =>
+  path.replace('ZONE', encodeURIComponent(zone))
+
 const description: Field = {
   ...{ flag: '--description <text>', description: 'a sentence for people', key: 'description' },
 }
