@@ -16,6 +16,7 @@ import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
 import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
 import type { Host } from './host/ports.ts'
+import { Firewalls } from './instance/firewalls.ts'
 import { NetworkUse } from './instance/network-use.ts'
 import type { GuestMachine, InstancePorts } from './instance/ports.ts'
 import { Supervisor } from './instance/supervisor.ts'
@@ -62,10 +63,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
   const network = createLinuxNetworkDriver({ ...host, directories, log })
   const journal = createJournal({ files: host.files, directories })
+  const firewalls = new Firewalls({ journal, clock, log })
   const ports: InstancePorts = {
     network,
     metadata,
-    networkUse: new NetworkUse({ network, metadata }),
+    networkUse: new NetworkUse({ network, metadata, firewalls }),
+    firewalls,
     disk: createDiskDriver({ ...host, directories, log }),
     hypervisor: createQemuDriver({
       supervision: (await hasSystemd(host))

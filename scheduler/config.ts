@@ -5,6 +5,7 @@ import { ConfigError, readConfigFile } from '../lib/config.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
+import { ingressPolicies } from './model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
 const resourceId = Type.String({ maxLength: 63, pattern: resourceIdPattern })
@@ -78,6 +79,7 @@ const network = Type.Object(
     subnet: Type.Object({ id: resourceId, ipv4Cidr: Type.String() }, closed),
     vlan: Type.Integer({ minimum: 0, maximum: 4094, default: 0 }),
     mtu: Type.Integer({ minimum: 1280, maximum: 9216, default: 1500 }),
+    defaultIngress: Type.Optional(Type.Enum([...ingressPolicies])),
   },
   closed,
 )

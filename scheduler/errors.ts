@@ -137,6 +137,16 @@ const catalogue = {
     409,
     () => 'All VLANs of this region are taken; delete a network, or ask an operator for more.',
   ),
+  FIREWALL_UNSUPPORTED: entry<{ hosts: number }>(
+    409,
+    ({ hosts }) =>
+      `${hosts === 1 ? 'A host' : `${hosts} hosts`} with instances of this network can't filter what they receive: stop and delete those instances first, or ask an operator.`,
+  ),
+  TOO_MANY_RULES: entry<{ maximum: number }>(
+    409,
+    ({ maximum }) =>
+      `The network has ${maximum} firewall rules, the most that are possible: delete one, or join some.`,
+  ),
   SUSPEND_UNSUPPORTED: said(409),
   DEVICE_NAME_TAKEN: said(409),
   DISK_IN_USE: said(409),

@@ -1,6 +1,8 @@
 import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Firewall } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { MetadataDriver } from '../drivers/metadata/port.ts'
 import type { NetworkDriver } from '../drivers/network/port.ts'
+import type { Firewalls } from './firewalls.ts'
 
 /**
  * Which instances of this host use which network: the first brings the network here, the last takes it away. Joins and
@@ -11,9 +13,11 @@ export class NetworkUse {
   readonly #turns = new Map<string, Promise<void>>()
   readonly #network: NetworkDriver
   readonly #metadata: MetadataDriver
+  readonly #firewalls: Firewalls
 
-  constructor(options: { network: NetworkDriver; metadata: MetadataDriver }) {
+  constructor(options: { network: NetworkDriver; metadata: MetadataDriver; firewalls: Firewalls }) {
     this.#network = options.network
+    this.#firewalls = options.firewalls
     this.#metadata = options.metadata
   }
 
@@ -25,7 +29,7 @@ export class NetworkUse {
   join(network: Network, instanceUid: string): Promise<void> {
     return this.#inTurn(network.uid, async () => {
       this.#usersOf(network.uid).add(instanceUid)
-      await this.#network.ensureNetwork(network)
+      await this.#network.ensureNetwork(this.#firewalls.newest(network))
       await this.#metadata.ensureListening(network.uid, this.#network.namespaceOf(network.uid))
     })
   }
@@ -38,6 +42,14 @@ export class NetworkUse {
       this.#users.delete(networkUid)
       await this.#metadata.stopListening(networkUid)
       await this.#network.removeNetwork(networkUid)
+      await this.#firewalls.forget(networkUid)
+    })
+  }
+
+  /** Of a network that nobody has joined yet, whoever joins first brings the rules. */
+  changeFirewall(networkUid: string, firewall: Firewall): Promise<void> {
+    return this.#inTurn(networkUid, async () => {
+      if (this.#users.has(networkUid)) await this.#network.ensureFirewall(networkUid, firewall)
     })
   }
 

@@ -8,6 +8,7 @@ import type { PassthroughDriver } from '../drivers/passthrough/port.ts'
 import type { Files, Processes, Sysfs } from '../host/ports.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { AgentDirectories } from '../plan/paths.ts'
+import type { Firewalls } from './firewalls.ts'
 import type { NetworkUse } from './network-use.ts'
 
 /** What this host starts guests with. */
@@ -25,6 +26,7 @@ export interface GuestMachine {
 export interface InstancePorts {
   readonly network: NetworkDriver
   readonly networkUse: NetworkUse
+  readonly firewalls: Firewalls
   readonly metadata: MetadataDriver
   readonly disk: DiskDriver
   readonly hypervisor: HypervisorDriver

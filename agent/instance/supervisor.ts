@@ -60,6 +60,8 @@ export class Supervisor implements InstancesSide {
       this.#leftAlone.set(entry.uid, why)
       log.error({ instanceUid: entry.uid, why }, 'An instance is left alone.')
     }
+    const networks = [...this.#actors.values()].flatMap(({ record }) => record.spec?.nics ?? [])
+    await this.#ports.firewalls.recover(new Set(networks.map(({ network }) => network?.uid ?? '')))
     await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
     await this.#removedDisks.recover()
   }
@@ -131,12 +133,16 @@ export class Supervisor implements InstancesSide {
   /** Guests go on. */
   async close(): Promise<void> {
     this.#removedDisks.close()
+    this.#ports.firewalls.close()
     await this.#serial.close()
     await Promise.all([...this.#actors.values()].map((actor) => actor.close()))
   }
 
   async #acceptOnce(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
     if (command.body.case === 'ensureDisk') return this.#acceptDisk(command)
+    if (command.body.case === 'ensureNetwork') {
+      return this.#ports.firewalls.accept(command, this.#ports.networkUse)
+    }
     if (command.body.case !== 'ensureInstance') {
       return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
     }

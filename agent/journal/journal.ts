@@ -1,5 +1,5 @@
-// Owns what this host must remember: its own record, one for each instance and one for each disk that is to go. In and out: journal messages, each in a
-// file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
+// Owns what this host must remember: its own record, one for each instance, one for each disk that is to go and one for each
+// network whose rules have changed. In and out: journal messages, each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   type DiskRecord,
@@ -8,9 +8,11 @@ import {
   HostRecordSchema,
   type InstanceRecord,
   InstanceRecordSchema,
+  type NetworkRecord,
+  NetworkRecordSchema,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { Files } from '../host/ports.ts'
-import { type AgentDirectories, instancePaths, volumePaths } from '../plan/paths.ts'
+import { type AgentDirectories, instancePaths, networkRecordDirectory, volumePaths } from '../plan/paths.ts'
 
 /** Of what this agent writes. A record with a higher one has fields that matter and that it doesn't know. */
 export const recordVersion = 1
@@ -36,11 +38,16 @@ export interface Journal {
   listDisks(): Promise<readonly DiskRecord[]>
   writeDisk(record: DiskRecord): Promise<void>
   removeDisk(uid: string): Promise<void>
+  /** @throws if one is of a newer version. */
+  listNetworks(): Promise<readonly NetworkRecord[]>
+  writeNetwork(record: NetworkRecord): Promise<void>
+  removeNetwork(uid: string): Promise<void>
 }
 
 export function createJournal(options: { files: Files; directories: AgentDirectories }): Journal {
   const { files, directories } = options
   const instancesDirectory = `${directories.state}/instances`
+  const networksDirectory = networkRecordDirectory(directories)
   const hostPath = `${directories.state}/host.pb`
 
   const readEntry = async (uid: string): Promise<JournalEntry | undefined> => {
@@ -60,6 +67,23 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
     } catch (thrown) {
       return { kind: 'broken', uid, message: thrown instanceof Error ? thrown.message : String(thrown) }
     }
+  }
+
+  const readRecords = async <Record extends { readonly recordVersion: number }>(
+    directory: string,
+    parse: (content: Uint8Array) => Record,
+  ): Promise<readonly Record[]> => {
+    const records: Record[] = []
+    for (const name of await files.list(directory)) {
+      const content = name.endsWith('.pb') ? await files.read(`${directory}/${name}`) : undefined
+      if (!content) continue
+      const record = parse(content)
+      if (record.recordVersion > recordVersion) {
+        throw new Error(`${directory}/${name} was written by a newer agent: start that agent.`)
+      }
+      records.push(record)
+    }
+    return records
   }
 
   const removeFiles = async (uid: string) => {
@@ -109,17 +133,7 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
     },
     listDisks: async () => {
       const { directory } = volumePaths(directories, '')
-      const records: DiskRecord[] = []
-      for (const name of await files.list(directory)) {
-        const content = name.endsWith('.pb') ? await files.read(`${directory}/${name}`) : undefined
-        if (!content) continue
-        const record = fromBinary(DiskRecordSchema, content)
-        if (record.recordVersion > recordVersion) {
-          throw new Error(`${directory}/${name} was written by a newer agent: start that agent.`)
-        }
-        records.push(record)
-      }
-      return records
+      return readRecords(directory, (content) => fromBinary(DiskRecordSchema, content))
     },
     writeDisk: async (record) => {
       const paths = volumePaths(directories, record.uid)
@@ -127,5 +141,11 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
       await files.writeAtomic(paths.record, toBinary(DiskRecordSchema, record))
     },
     removeDisk: (uid) => files.remove(volumePaths(directories, uid).record),
+    listNetworks: () => readRecords(networksDirectory, (content) => fromBinary(NetworkRecordSchema, content)),
+    writeNetwork: async (record) => {
+      await files.makeDirectory(networksDirectory)
+      await files.writeAtomic(`${networksDirectory}/${record.uid}.pb`, toBinary(NetworkRecordSchema, record))
+    },
+    removeNetwork: (uid) => files.remove(`${networksDirectory}/${uid}.pb`),
   }
 }

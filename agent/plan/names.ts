@@ -14,5 +14,7 @@ export const serviceInterfaceName = 'svc0'
 export const namespaceName = (networkUid: string) => `berth-${tail(networkUid, 10)}`
 /** The netdev table that holds a tap's filter. */
 export const filterTableName = (tap: string) => `berth-${tap}`
+/** The table of family bridge that holds what members of a network may receive. */
+export const firewallTableName = (networkUid: string) => `berth-fw-${tail(networkUid, 10)}`
 export const guestUnitName = (instanceUid: string) => `berth-vm@${instanceUid}.service`
 export const guestSlice = 'berth-guests.slice'

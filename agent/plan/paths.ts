@@ -48,6 +48,8 @@ export function volumePaths(directories: AgentDirectories, volumeUid: string) {
   return { directory, data: `${directory}/${volumeUid}.qcow2`, record: `${directory}/${volumeUid}.pb` }
 }
 
+/** Of a network whose rules have changed. */
+export const networkRecordDirectory = (directories: AgentDirectories) => `${directories.state}/networks`
 export const imageCacheDirectory = (directories: AgentDirectories) => `${directories.state}/images`
 export const networkDirectory = (directories: AgentDirectories, networkUid: string) =>
   `${directories.run}/networks/${networkUid}`

@@ -5,56 +5,57 @@ import { shortName } from '../client/resources.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
-import { isOfZone, type Kind, pathInZone } from './kinds.ts'
+import { type Kind, type Parent, parentOf, pathIn } from './kinds.ts'
 
-type Flags = ContextFlags & { readonly output: string }
+type Flags = ContextFlags & { readonly output: string; readonly zone?: string; readonly network?: string }
 
 const clientOf = (flags: Flags) =>
   createClient({ context: resolveContext(flags), clock: systemClock, random: systemRandom })
 
 export async function listAction(kind: Kind, flags: Flags): Promise<void> {
-  await print(await readAll(clientOf(flags), kind), flags, tableOf(kind))
+  await print(await readAll(clientOf(flags), kind, flags), flags, tableOf(kind))
 }
 
 export async function getAction(kind: Kind, id: string, flags: Flags): Promise<void> {
   const client = clientOf(flags)
   const found = kind.isReadAsWhole
-    ? (await readAll(client, kind)).find((one) => one.id === id)
-    : await readOne(client, kind, id)
+    ? (await readAll(client, kind, flags)).find((one) => one.id === id)
+    : await readOne(client, kind, id, flags)
   if (found === undefined) {
     throw new CliError(`There is no ${id} among the ${kind.words}.`, { exitCode: exitCodes.notFound })
   }
   await print(found, flags, rowOf(kind))
 }
 
-/** What belongs to a zone is in the first that has it. */
-async function readOne(client: Client, kind: Kind, id: string): Promise<Resource | undefined> {
-  if (!isOfZone(kind)) return client.readInCollection(kind.path, id)
-  for (const zone of await client.listCollection('zones', 'zones')) {
-    const found = await client.readInCollection(pathInZone(kind, zone.id), id)
-    if (found !== undefined) return withZone(found, zone.id)
+/** What belongs to a zone or a network is in the one that was named, or in the first that has it. */
+async function readOne(client: Client, kind: Kind, id: string, flags: Flags): Promise<Resource | undefined> {
+  const parent = parentOf(kind)
+  if (parent === undefined) return client.readInCollection(kind.path, id)
+  for (const holder of await holdersOf(client, parent, flags)) {
+    const found = await client.readInCollection(pathIn(kind, holder), id)
+    if (found !== undefined) return { ...found, [parent.flag]: holder }
   }
   return undefined
 }
 
-/** Which the path says, and the resource need not. */
-const withZone = (resource: Resource, zone: string): Resource & { readonly zone: string } => ({
-  ...resource,
-  zone,
-})
-
-/** What belongs to a zone is asked of each. */
-async function readAll(client: Client, kind: Kind): Promise<readonly Resource[]> {
+/** What belongs to a zone or a network is asked of each. */
+async function readAll(client: Client, kind: Kind, flags: Flags): Promise<readonly Resource[]> {
   const { path, plural } = kind
-  if (!isOfZone(kind)) return client.listCollection(path, plural)
-  const zones = await client.listCollection('zones', 'zones')
+  const parent = parentOf(kind)
+  if (parent === undefined) return client.listCollection(path, plural)
   const lists = await Promise.all(
-    zones.map(async ({ id }) => {
-      const items = await client.listCollection(pathInZone(kind, id), plural)
-      return items.map((item) => withZone(item, id))
+    (await holdersOf(client, parent, flags)).map(async (holder) => {
+      const items = await client.listCollection(pathIn(kind, holder), plural)
+      return items.map((item) => ({ ...item, [parent.flag]: holder }))
     }),
   )
   return lists.flat()
+}
+
+async function holdersOf(client: Client, { flag, path, plural }: Parent, flags: Flags) {
+  const named = flags[flag]
+  if (named !== undefined) return [named]
+  return (await client.listCollection(path, plural)).map(({ id }) => id)
 }
 
 export async function print<Value>(value: Value, flags: Flags, rendering: Rendering<Value>): Promise<void> {

@@ -4,11 +4,9 @@ import { type Client, createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
 import { print, rowOf } from './actions.ts'
-import { type Field, type Kind, pathInZone } from './kinds.ts'
+import { type Field, type Kind, parentOf, pathIn } from './kinds.ts'
 
-type Flags = ContextFlags & { readonly output: string; readonly zone?: string } & Readonly<
-    Record<string, unknown>
-  >
+type Flags = ContextFlags & { readonly output: string } & Readonly<Record<string, unknown>>
 
 const clientOf = (flags: Flags): Client =>
   createClient({ context: resolveContext(flags), clock: systemClock, random: systemRandom })
@@ -56,7 +54,8 @@ export async function setQuotasAction(limits: readonly string[], flags: Flags): 
   process.stdout.write(`${limits.join(' ')} of the project\n`)
 }
 
-const pathOf = (kind: Kind, { zone = '' }: Flags): string => pathInZone(kind, zone)
+const pathOf = (kind: Kind, flags: Flags): string =>
+  pathIn(kind, String(flags[parentOf(kind)?.flag ?? ''] ?? ''))
 
 const show = (kind: Kind, resource: Resource, flags: Flags): Promise<void> =>
   print(resource, flags, rowOf(kind))
@@ -69,7 +68,7 @@ function bodyOf(fields: readonly Field[], flags: Flags): Record<string, unknown>
     if (given === undefined) continue
     const text = String(given)
     const [outer = '', inner] = key.split('.')
-    const value = text === '' ? null : as === 'integer' ? parseInteger(flag, text) : text
+    const value = text === '' ? null : parseValue(flag, text, as)
     body[outer] = inner === undefined ? value : { ...(body[outer] as object | undefined), [inner]: value }
   }
   return body
@@ -78,6 +77,11 @@ function bodyOf(fields: readonly Field[], flags: Flags): Record<string, unknown>
 /** --memory-mib <n> is memoryMib among the flags. */
 const attributeOf = (flag: string): string =>
   (flag.split(' ', 1)[0] ?? '').slice(2).replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+
+function parseValue(flag: string, text: string, as: Field['as']): unknown {
+  if (as === 'list') return text.split(',').map((part) => part.trim())
+  return as === 'integer' ? parseInteger(flag, text) : text
+}
 
 function parseInteger(flag: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)

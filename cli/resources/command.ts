@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander'
 import { addWithContext } from '../context/flags.ts'
 import { withExamples } from '../output/examples.ts'
-import { type Field, isOfZone, type Kind, kinds } from './kinds.ts'
+import { type Field, type Kind, kinds, parentOf } from './kinds.ts'
 
 /** Loaded when a command runs, so that --help is instant. */
 const actions = () => import('./actions.ts')
@@ -13,13 +13,17 @@ export function addResourceCommands(program: Command): void {
   for (const kind of kinds) {
     const group = program.command(kind.command).description(kind.description)
     const line = `berth ${kind.command}`
-    withExamples(addWithContext(group, 'list', `list ${kind.words}`), {
+    const list = addInParent(addWithContext(group, 'list', `list ${kind.words}`), kind, { isRequired: false })
+    withExamples(list, {
       'as a table': `${line} list`,
       'for a program': `${line} list -o json`,
     })
       .alias('ls')
       .action(async (flags) => (await actions()).listAction(kind, flags))
-    withExamples(addWithContext(group, 'get <id>', `show one of ${kind.words}`), {
+    const get = addInParent(addWithContext(group, 'get <id>', `show one of ${kind.words}`), kind, {
+      isRequired: false,
+    })
+    withExamples(get, {
       'all there is to know': `${line} get ${kind.sample} -o yaml`,
     }).action(async (id, flags) => (await actions()).getAction(kind, id, flags))
     if (kind.changes !== undefined) addChanges(group, kind, kind.changes)
@@ -31,28 +35,38 @@ export function addResourceCommands(program: Command): void {
 function addChanges(group: Command, kind: Kind, changesOfKind: Changes): void {
   const { isNameOptional, create, update, examples } = changesOfKind
   const line = (verb: string, rest = '') =>
-    `berth ${kind.command} ${verb} ${kind.sample}${isOfZone(kind) ? ' --zone us1-a' : ''} ${rest}`.trimEnd()
+    `berth ${kind.command} ${verb} ${kind.sample}${inParent(kind)} ${rest}`.trimEnd()
   const usage = isNameOptional ? 'create [id]' : 'create <id>'
-  const make = addInZone(addWithContext(group, usage, `make one of ${kind.words}`), kind)
+  const make = addInParent(addWithContext(group, usage, `make one of ${kind.words}`), kind)
   withExamples(addFields(make, create, true), {
     [examples.create[0]]: line('create', examples.create[1]),
   }).action(async (id: string | undefined, flags) => (await changes()).createAction(kind, id, flags))
-  const change = addInZone(addWithContext(group, 'update <id>', `change one of ${kind.words}`), kind)
+  const change = addInParent(addWithContext(group, 'update <id>', `change one of ${kind.words}`), kind)
   withExamples(addFields(change, update, false), {
     [examples.update[0]]: line('update', examples.update[1]),
     'an empty value removes what is there': line('update', "--description ''"),
   }).action(async (id: string, flags) => (await changes()).updateAction(kind, id, flags))
   const remove = addWithContext(group, 'delete <id...>', `delete ${kind.words} that nothing uses`)
-  withExamples(addInZone(remove, kind), { 'refused while something uses it': line('delete') }).action(
+  withExamples(addInParent(remove, kind), { 'refused while something uses it': line('delete') }).action(
     async (ids: readonly string[], flags) => (await changes()).deleteAction(kind, ids, flags),
   )
 }
 
 type Changes = NonNullable<Kind['changes']>
 
-/** Of what belongs to a zone. */
-const addInZone = (command: Command, kind: Kind): Command =>
-  isOfZone(kind) ? command.requiredOption('--zone <zone>', 'zone that it belongs to') : command
+function inParent(kind: Kind): string {
+  const parent = parentOf(kind)
+  return parent === undefined ? '' : ` --${parent.flag} ${parent.sample}`
+}
+
+/** Of what belongs to a zone or a network. */
+function addInParent(command: Command, kind: Kind, { isRequired } = { isRequired: true }): Command {
+  const parent = parentOf(kind)
+  if (parent === undefined) return command
+  const { flag } = parent
+  const words = isRequired ? `${flag} that it belongs to` : `${flag} to look in; all where absent`
+  return command.addOption(new Option(`--${flag} <${flag}>`, words).makeOptionMandatory(isRequired))
+}
 
 function addFields(command: Command, fields: readonly Field[], isNew: boolean): Command {
   for (const { flag, description, isRequired = false } of fields) {

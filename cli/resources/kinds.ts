@@ -5,7 +5,8 @@ export interface Field {
   readonly description: string
   /** gpus.type is inside of gpus. */
   readonly key: string
-  readonly as?: 'integer'
+  /** A list is written with commas. */
+  readonly as?: 'integer' | 'list'
   readonly isRequired?: boolean
 }
 
@@ -16,7 +17,7 @@ export interface Kind {
   readonly words: string
   /** An id, for the examples of --help. */
   readonly sample: string
-  /** Under the region, or `project/…` under the project; ZONE stands for each zone in turn. */
+  /** Under the region, or `project/…` under the project; ZONE and NETWORK stand for each of them in turn. */
   readonly path: string
   /** Key of the list in the answer. */
   readonly plural: string
@@ -35,10 +36,29 @@ export interface Kind {
   }
 }
 
-export const isOfZone = ({ path }: Kind): boolean => path.includes('ZONE')
+/** What a collection is inside of, beyond region and project: its flag, and the list of what there is. */
+export interface Parent {
+  readonly word: 'ZONE' | 'NETWORK'
+  readonly flag: 'zone' | 'network'
+  readonly path: string
+  readonly plural: string
+  readonly sample: string
+}
 
-export const pathInZone = ({ path }: Kind, zone: string): string =>
-  path.replace('ZONE', encodeURIComponent(zone))
+const parents: readonly Parent[] = [
+  { word: 'ZONE', flag: 'zone', path: 'zones', plural: 'zones', sample: 'us1-a' },
+  ...[{ word: 'NETWORK', flag: 'network' } as const].map((named) => ({
+    ...{ ...named, path: 'project/compute/networks', plural: 'networks', sample: 'backend' },
+  })),
+]
+
+export const parentOf = ({ path }: Kind): Parent | undefined =>
+  parents.find(({ word }) => path.includes(word))
+
+export function pathIn(kind: Kind, id: string): string {
+  const parent = parentOf(kind)
+  return parent === undefined ? kind.path : kind.path.replace(parent.word, encodeURIComponent(id))
+}
 
 const description: Field = {
   ...{ flag: '--description <text>', description: 'a sentence for people', key: 'description' },
@@ -55,6 +75,20 @@ const typeFields: readonly Field[] = [
     key: 'defaultImage',
   },
 ]
+
+const ruleFields: readonly Field[] = [
+  description,
+  { flag: '--ports <list>', description: 'such as 22,8000-8100; all where absent', key: 'ports', as: 'list' },
+  { flag: '--sources <ranges>', description: 'of who sends; all where absent', key: 'sources', as: 'list' },
+  {
+    ...{ flag: '--destinations <ranges>', description: 'of members; all where absent' },
+    ...{ key: 'destinations', as: 'list' },
+  },
+]
+const ingress: Field = {
+  ...{ flag: '--default-ingress <policy>', key: 'defaultIngress' },
+  description: 'ALLOW, or DENY: members receive only what firewall rules allow, and answers',
+}
 
 export const kinds: readonly Kind[] = [
   {
@@ -194,6 +228,7 @@ export const kinds: readonly Kind[] = [
       ['VLAN', 'vlan'],
       ['MTU', 'mtu'],
       ['SUBNETS', 'subnets'],
+      ['INGRESS', 'defaultIngress'],
     ],
     changes: {
       isNameOptional: true,
@@ -201,8 +236,9 @@ export const kinds: readonly Kind[] = [
         description,
         { flag: '--mtu <bytes>', description: '1500 where absent', key: 'mtu', as: 'integer' },
         { flag: '--vlan <n>', description: 'a certain one: for operators', key: 'vlan', as: 'integer' },
+        ingress,
       ],
-      update: [description],
+      update: [description, ingress],
       examples: {
         create: ['for large frames', '--mtu 9000'],
         update: ['say what it is for', "--description 'between services'"],
@@ -229,6 +265,40 @@ export const kinds: readonly Kind[] = [
       examples: {
         create: ["a range of one's own", '--network backend --ipv4-cidr 10.90.0.0/24'],
         update: ['say what it is for', "--description 'of the first rack'"],
+      },
+    },
+  },
+  {
+    ...{ command: 'firewall', description: 'what members of a network receive', words: 'firewall rules' },
+    sample: 'web',
+    ...{ path: 'project/compute/networks/NETWORK/firewall', plural: 'firewallRules' },
+    columns: [
+      ['ID', 'id'],
+      ['NETWORK', 'network'],
+      ['PROTOCOL', 'protocol'],
+      ['PORTS', 'ports'],
+      ['SOURCES', 'sources'],
+      ['DESTINATIONS', 'destinations'],
+      ['DESCRIPTION', 'description'],
+    ],
+    changes: {
+      isNameOptional: true,
+      create: [
+        ...ruleFields,
+        {
+          flag: '--protocol <name>',
+          description: 'ALL, TCP, UDP or ICMP',
+          key: 'protocol',
+          isRequired: true,
+        },
+      ],
+      update: [
+        ...ruleFields,
+        { flag: '--protocol <name>', description: 'ALL, TCP, UDP or ICMP', key: 'protocol' },
+      ],
+      examples: {
+        create: ['let in who asks for pages', '--protocol TCP --ports 80,443 --sources 10.0.0.0/8'],
+        update: ['other ports', '--ports 80,443,8000-8100'],
       },
     },
   },

@@ -5,6 +5,7 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
+import { statefulFilter } from '../model/firewall.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { Demand } from '../model/placement.ts'
 import type { StoredReservation } from '../model/resource.ts'
@@ -111,6 +112,9 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
       ...(volumes === undefined ? {} : { volumes }),
+      ...(nics.some(({ network }) => network.defaultIngress === 'DENY')
+        ? { features: [statefulFilter] }
+        : {}),
     },
     addresses: nics.map(claimAddress),
     uses: [

@@ -16,6 +16,8 @@ export function resourcePaths(region: string) {
     operation: (project: string, id: string) => `${compute(project)}/operations/${id}`,
     disk: (project: string, id: string) => `${compute(project)}/disks/${id}`,
     network: (project: string, id: string) => `${compute(project)}/networks/${id}`,
+    firewallRule: (project: string, network: string, id: string) =>
+      `${compute(project)}/networks/${network}/firewall/${id}`,
     subnet: (project: string, id: string) => `${compute(project)}/subnets/${id}`,
     address: (project: string, id: string) => `${compute(project)}/addresses/${id}`,
     reservation: (project: string, id: string) => `${compute(project)}/reservations/${id}`,

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
 import { deprecationStates } from '../model/catalogue.ts'
+import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
 const id = Type.Optional(
@@ -11,6 +12,9 @@ const description = Type.Optional(Type.String({ maxLength: 2048 }))
 const displayName = Type.Optional(Type.String({ maxLength: 256 }))
 const reference = (what: string) => Type.String({ minLength: 1, maxLength: 2048, description: what })
 
+const ingressWords =
+  'DENY: members receive only what a firewall rule allows, and answers. ALLOW where absent.'
+
 export const CreateNetwork = Type.Object(
   {
     id,
@@ -19,6 +23,7 @@ export const CreateNetwork = Type.Object(
     vlan: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 4094, description: 'A certain one: for operators.' }),
     ),
+    defaultIngress: Type.Optional(Type.Enum([...ingressPolicies], { description: ingressWords })),
   },
   { ...closed, title: 'CreateNetwork' },
 )
@@ -32,6 +37,26 @@ export const CreateSubnet = Type.Object(
     ),
   },
   { ...closed, title: 'CreateSubnet' },
+)
+const rangesOf = (whose: string) =>
+  Type.Array(Type.String({ maxLength: 49 }), {
+    ...{ minItems: 1, maxItems: 64, uniqueItems: true },
+    description: `Ranges of ${whose} addresses, such as 10.0.0.0/24; any where absent.`,
+  })
+const rulePorts = Type.Array(Type.String({ maxLength: 11 }), {
+  ...{ minItems: 1, maxItems: 64, uniqueItems: true },
+  description: 'Destination ports, such as 22 or 8000-8100; any where absent.',
+})
+export const CreateFirewallRule = Type.Object(
+  {
+    id,
+    description,
+    protocol: Type.Enum([...firewallProtocols], { description: 'ICMP is ICMPv6 too.' }),
+    ports: Type.Optional(rulePorts),
+    sources: Type.Optional(rangesOf('source')),
+    destinations: Type.Optional(rangesOf('destination')),
+  },
+  { ...closed, title: 'CreateFirewallRule' },
 )
 export const CreateAddress = Type.Object(
   {
@@ -125,6 +150,18 @@ const patch = (title: string, properties: Readonly<Record<string, object>>) =>
   })
 
 export const UpdateDescribed = patch('ResourcePatch', describable)
+export const UpdateNetwork = patch('NetworkPatch', {
+  ...describable,
+  defaultIngress: { type: 'string', enum: [...ingressPolicies], description: ingressWords },
+})
+/** Lists are replaced as a whole. */
+export const UpdateFirewallRule = patch('FirewallRulePatch', {
+  ...describable,
+  protocol: CreateFirewallRule.properties.protocol,
+  ports: { ...rulePorts, type: ['array', 'null'] },
+  sources: { ...rangesOf('source'), type: ['array', 'null'] },
+  destinations: { ...rangesOf('destination'), type: ['array', 'null'] },
+})
 export const UpdateProject = patch('ProjectPatch', {
   ...describable,
   displayName: nullable('string', { maxLength: 256 }),
@@ -146,6 +183,7 @@ export const UpdateImage = patch('ImagePatch', {
 export type CreateNetwork = Static<typeof CreateNetwork>
 export type CreateSubnet = Static<typeof CreateSubnet>
 export type CreateAddress = Static<typeof CreateAddress>
+export type CreateFirewallRule = Static<typeof CreateFirewallRule>
 export type CreateReservation = Static<typeof CreateReservation>
 export type CreateInstanceType = Static<typeof CreateInstanceType>
 export type CreateProjectInstanceType = Static<typeof CreateProjectInstanceType>

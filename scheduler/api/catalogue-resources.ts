@@ -5,6 +5,7 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import { subnetAddresses } from '../admission/subnet.ts'
 import type {
   AcceleratorType,
+  CatalogueFirewallRule,
   CatalogueImage,
   CatalogueNetwork,
   CatalogueSubnet,
@@ -14,6 +15,7 @@ import type {
   Zone,
 } from '../model/catalogue.ts'
 import { deprecationStates } from '../model/catalogue.ts'
+import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
 const named = { selfLink: Type.String(), id: Type.String(), description: Type.Optional(Type.String()) }
@@ -91,8 +93,23 @@ export const NetworkResource = Type.Object(
     vlan: Type.Optional(Type.Integer()),
     mtu: Type.Integer(),
     subnets: Type.Array(Type.String()),
+    defaultIngress: Type.Enum([...ingressPolicies], {
+      description: 'DENY: members receive only what a firewall rule allows, and answers.',
+    }),
   },
   { title: 'Network' },
+)
+export const FirewallRuleResource = Type.Object(
+  {
+    ...named,
+    ...kept,
+    network: Type.String(),
+    protocol: Type.Enum([...firewallProtocols]),
+    ports: Type.Optional(Type.Array(Type.String())),
+    sources: Type.Optional(Type.Array(Type.String())),
+    destinations: Type.Optional(Type.Array(Type.String())),
+  },
+  { title: 'FirewallRule' },
 )
 export const SubnetResource = Type.Object(
   {
@@ -211,7 +228,7 @@ export function catalogueRenderers(region: string) {
     }),
     network: (
       project: string,
-      { id, description, vlan, mtu, subnet, meta }: CatalogueNetwork,
+      { id, description, vlan, mtu, subnet, defaultIngress, meta }: CatalogueNetwork,
     ): Static<typeof NetworkResource> => ({
       selfLink: paths.network(project, id),
       id,
@@ -220,6 +237,21 @@ export function catalogueRenderers(region: string) {
       ...optional('vlan', vlan === 0 ? undefined : vlan),
       mtu,
       subnets: subnet === undefined ? [] : [paths.subnet(project, subnet.id)],
+      defaultIngress: defaultIngress ?? 'ALLOW',
+    }),
+    firewallRule: (
+      { project, network }: { project: string; network: string },
+      { id, description, protocol, ports, sources, destinations, meta }: CatalogueFirewallRule,
+    ): Static<typeof FirewallRuleResource> => ({
+      selfLink: paths.firewallRule(project, network, id),
+      id,
+      ...optional('description', description),
+      ...renderMeta(meta),
+      network: paths.network(project, network),
+      protocol,
+      ...optional('ports', ports === undefined ? undefined : [...ports]),
+      ...optional('sources', sources === undefined ? undefined : [...sources]),
+      ...optional('destinations', destinations === undefined ? undefined : [...destinations]),
     }),
     subnet: (
       project: string,

@@ -132,7 +132,10 @@ function addImages(server: Server, ports: OperationPorts): void {
         body: CreateImageBody,
         plan: (request) => planImage(request.body as CreateImage, ports),
       },
-      update: { body: UpdateImage, check: (patch, request) => checkImagePatch(patch, request, ports) },
+      update: {
+        body: UpdateImage,
+        check: (patch, _image, request) => checkImagePatch(patch, request, ports),
+      },
       beforeDelete: ({ id }) => {
         const by = typesThatBoot(id, ports)
         return by.length === 0 ? done([]) : refuse('RESOURCE_IN_USE', { noun: 'image', id, by })

@@ -25,6 +25,9 @@ export const PlanResource = Type.Object(
       diskGb: Type.Integer(),
       architecture: Type.String(),
       gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+      features: Type.Optional(
+        Type.Array(Type.String(), { description: 'What the host must be able to do.' }),
+      ),
     }),
     hostsConsidered: Type.Integer(),
     rules: Type.Array(
@@ -107,8 +110,9 @@ function renderPlan(
 }
 
 /** On which host a disk is, is nobody's business. */
-const renderDemand = ({ volumes: _, ...demand }: InstancePlan['demand']) => ({
+const renderDemand = ({ volumes: _, features, ...demand }: InstancePlan['demand']) => ({
   ...demand,
+  ...(features === undefined ? {} : { features: [...features] }),
   gpus: [...demand.gpus],
 })
 

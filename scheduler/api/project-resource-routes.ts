@@ -4,6 +4,8 @@ import { projectId } from '../../proto/ids.ts'
 import {
   type CreateAddress,
   CreateAddress as CreateAddressBody,
+  type CreateFirewallRule,
+  CreateFirewallRule as CreateFirewallRuleBody,
   type CreateNetwork,
   CreateNetwork as CreateNetworkBody,
   type CreateProjectInstanceType,
@@ -13,9 +15,13 @@ import {
   type CreateSubnet,
   CreateSubnet as CreateSubnetBody,
   UpdateDescribed,
+  UpdateFirewallRule,
+  UpdateNetwork,
 } from '../admission/resource-requests.ts'
 import type { Project } from '../model/catalogue.ts'
+import { done } from '../operations/outcome.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { checkRulePatch, planFirewallRule, rulesOf } from '../operations/resources/firewall.ts'
 import { planProjectType } from '../operations/resources/instance-types.ts'
 import { planAddress, planNetwork, planSubnet } from '../operations/resources/networking.ts'
 import { planReservation } from '../operations/resources/reservations.ts'
@@ -23,11 +29,13 @@ import { principalOf, projectAccess, projectOf } from './access.ts'
 import {
   AddressResource,
   catalogueRenderers,
+  FirewallRuleResource,
   NetworkResource,
   ProjectInstanceTypeResource,
   ReservationResource,
   SubnetResource,
 } from './catalogue-resources.ts'
+import { notFound } from './collection-routes.ts'
 import { addChangeable } from './resource-routes.ts'
 import type { Server } from './server.ts'
 
@@ -68,7 +76,38 @@ export function addProjectResourceRoutes(server: Server, ports: OperationPorts):
           return planNetwork({ ...asked<CreateNetwork>(request), mayChooseVlan }, ports)
         },
       },
-      update,
+      update: { body: UpdateNetwork },
+      beforeDelete: (network) => done(rulesOf(network)),
+    },
+    ports,
+  )
+  const networkOf = (request: FastifyRequest) => {
+    const { network: id = '' } = request.params as { network?: string }
+    const found = current(request).networks.find((network) => network.id === id || network.meta.uid === id)
+    if (found === undefined) throw notFound('Network', id, request)
+    return found
+  }
+  addChangeable(
+    server,
+    {
+      path: `${compute}/networks/:network/firewall`,
+      plural: 'firewallRules',
+      noun: 'Firewall rule',
+      collection: 'firewall-rules',
+      access,
+      write: projectAccess('admin'),
+      schema: FirewallRuleResource,
+      list: (request) => networkOf(request).firewallRules,
+      render: (rule, request) =>
+        render.firewallRule({ project: projectOf(request).id, network: networkOf(request).id }, rule),
+      create: {
+        body: CreateFirewallRuleBody,
+        plan: (request) => {
+          const { body, project } = asked<CreateFirewallRule>(request)
+          return planFirewallRule({ body, project, network: networkOf(request) }, ports)
+        },
+      },
+      update: { body: UpdateFirewallRule, check: checkRulePatch },
     },
     ports,
   )

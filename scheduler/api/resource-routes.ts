@@ -44,7 +44,11 @@ export interface Changeable<Schema extends TObject, Item extends Stored> extends
   readonly update: {
     readonly body: TSchema
     /** undefined where all is well. */
-    readonly check?: (patch: Readonly<Record<string, unknown>>, request: FastifyRequest) => Outcome<object>
+    readonly check?: (
+      patch: Readonly<Record<string, unknown>>,
+      before: Item,
+      request: FastifyRequest,
+    ) => Outcome<object>
   }
   /** What goes with it, or why it can't go. */
   readonly beforeDelete?: (item: Item) => Outcome<readonly Subject[]>
@@ -114,7 +118,7 @@ export function addChangeable<Schema extends TObject, Item extends Stored>(
       const item = await findEntry(kind, request)
       const asked = requestOf(request, request.query)
       const patch = request.body as Readonly<Record<string, unknown>>
-      const checked = update.check?.(patch, request) ?? { kind: 'done', value: patch }
+      const checked = update.check?.(patch, item, request) ?? { kind: 'done', value: patch }
       if (checked.kind === 'refused') return answerRefusal(reply, checked)
       const change = {
         subject: subjectOf(kind, item),
@@ -177,6 +181,7 @@ function requestOf(request: FastifyRequest, query: { requestId?: string }): Reso
   return {
     project,
     principal: principalOf(request).subject,
+    requestId: request.id,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(ifRevision === undefined ? {} : { ifRevision }),
     method: request.method,

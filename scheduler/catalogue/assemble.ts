@@ -1,5 +1,6 @@
 import type {
   Catalogue,
+  CatalogueFirewallRule,
   CatalogueImage,
   CatalogueNetwork,
   CatalogueSubnet,
@@ -41,7 +42,14 @@ export function assembleCatalogue(base: CatalogueBase, resources: Iterable<Store
         ...project,
         networks: listOf<CatalogueNetwork>('networks', scope).map((network) => {
           const subnet = subnets.get(network.meta.uid)
-          return subnet === undefined ? network : { ...network, subnet }
+          return {
+            ...network,
+            ...(subnet === undefined ? {} : { subnet }),
+            firewallRules: listOf<CatalogueFirewallRule>(
+              'firewall-rules',
+              scopeOf.network(project.id, network.id),
+            ),
+          }
         }),
         instanceTypes: listOf<ProjectInstanceType>('instance-types', scope),
       }

@@ -1,6 +1,7 @@
 // What a request can name: zones and accelerator types as the operator declares them in the settings file, and images,
 // instance types and projects with their networks, declared or made by request. Plain values; ids are unique within their
 // list.
+import type { FirewallRule, IngressPolicy } from './firewall.ts'
 import type { ResourceMeta } from './resource.ts'
 
 export interface Catalogue {
@@ -93,7 +94,14 @@ export interface CatalogueNetwork {
   /** 0: local to each host. */
   readonly vlan: number
   readonly mtu: number
+  /** ALLOW where absent. */
+  readonly defaultIngress?: IngressPolicy
+  readonly firewallRules: readonly CatalogueFirewallRule[]
   /** Hosts name bridges and namespaces after meta.uid. */
+  readonly meta: ResourceMeta
+}
+
+export interface CatalogueFirewallRule extends FirewallRule {
   readonly meta: ResourceMeta
 }
 

@@ -9,6 +9,8 @@ export interface Demand {
   readonly diskGb: number
   readonly gpus: readonly { readonly type: string; readonly count: number }[]
   readonly architecture: string
+  /** What the host must be able to do, as agents name it; nothing special where absent. */
+  readonly features?: readonly string[]
   /** Room for its memory on the host's disk, while it is or may be there. */
   readonly suspendedGb?: number
   /** The place of a reservation that holds CPU, memory, disk and devices for it: it takes none of its own. */
@@ -45,6 +47,8 @@ export interface HostSnapshot {
   /** Has an agent's session that is not silent. */
   readonly connected: boolean
   readonly architecture: string
+  /** What it can do, as its agent says. */
+  readonly features?: readonly string[]
   /** Capacity in vCPUs has the zone's overcommit in it. */
   readonly vcpus: Counter
   readonly memoryMib: Counter
@@ -57,6 +61,7 @@ export const placementRules = [
   'disk-host',
   'host-ready',
   'architecture',
+  'features',
   'vcpus',
   'memory',
   'disk',

@@ -12,15 +12,17 @@ export const collections = {
   images: 'image',
   'instance-types': 'instance type',
   reservations: 'reservation',
+  'firewall-rules': 'firewall rule',
 } as const
 
 export type Collection = keyof typeof collections
 
-/** Where an id is unique: in the region, a zone or a project. */
+/** Where an id is unique: in the region, a zone, a project or a network. */
 export const scopeOf = {
   region: '',
   zone: (zone: string) => `zones/${zone}`,
   project: (project: string) => `projects/${project}`,
+  network: (project: string, network: string) => `projects/${project}/networks/${network}`,
 } as const
 
 /** What every stored resource has beside its body. */

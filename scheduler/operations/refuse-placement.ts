@@ -38,6 +38,7 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   'disk-host': { field: 'disks', lack: 'the disk is on another host' },
   'host-ready': { field: 'type', lack: 'not ready to take instances' },
   architecture: { field: 'disks', lack: "another architecture than the image's" },
+  features: { field: 'nics', lack: 'no stateful filter, which a network that denies ingress needs' },
   vcpus: { field: 'type', lack: 'too few vCPUs' },
   memory: { field: 'type', lack: 'too little memory' },
   disk: { field: 'disks', lack: 'too little disk space' },

@@ -3,6 +3,7 @@ import type { Rule } from './rule.ts'
 import { architecture } from './rules/architecture.ts'
 import { disk } from './rules/disk.ts'
 import { diskHost } from './rules/disk-host.ts'
+import { features } from './rules/features.ts'
 import { gpuCount } from './rules/gpu-count.ts'
 import { gpuModel } from './rules/gpu-model.ts'
 import { hostReady } from './rules/host-ready.ts'
@@ -15,6 +16,7 @@ const rules: readonly Rule[] = [
   zone,
   diskHost,
   architecture,
+  features,
   gpuModel,
   hostReady,
   vcpus,

@@ -11,6 +11,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'disk-host': 'without the disk',
   'host-ready': 'not ready',
   architecture: 'other architecture',
+  features: 'without what the networks need',
   vcpus: 'too few vCPUs free',
   memory: 'too little memory free',
   disk: 'too little disk free',

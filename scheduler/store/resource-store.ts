@@ -62,8 +62,17 @@ export type Taking =
   /** Room and devices on hosts, of the project's quota. */
   | { readonly kind: 'capacity'; readonly project: ProjectId; readonly slots: readonly ReservationSlot[] }
 
+/** What a change of a network's firewall meets. */
+export interface HostsCannotFilter {
+  readonly kind: 'hosts-cannot-filter'
+  /** How many that have members of it. */
+  readonly hosts: number
+}
+
 export interface CreateResource {
   readonly idempotency?: IdempotencyKey
+  /** For what hosts are told because of it. */
+  readonly requestId?: string
   readonly uid: ResourceUid
   readonly collection: Collection
   readonly scope: string
@@ -88,11 +97,13 @@ export type CreateResourcesOutcome =
   | { readonly kind: 'has-subnet'; readonly subnet: string }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  | HostsCannotFilter
   | ClaimLost
   | QuotaExceeded
 
 export interface UpdateResource {
   readonly idempotency?: IdempotencyKey
+  readonly requestId?: string
   readonly uid: ResourceUid
   readonly ifRevision?: number
   readonly patch: Readonly<Record<string, unknown>>
@@ -104,9 +115,11 @@ export type UpdateResourceOutcome =
   | Exclude<ResourceKeyOutcome, { kind: 'unused' }>
   | { readonly kind: 'not-found' }
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
+  | HostsCannotFilter
 
 export interface DeleteResource {
   readonly idempotency?: IdempotencyKey
+  readonly requestId?: string
   readonly uid: ResourceUid
   readonly ifRevision?: number
   readonly nowMs: number

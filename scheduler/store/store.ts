@@ -139,6 +139,7 @@ export interface RegisterHost {
   readonly agentVersion: string
   /** HostFacts, binary: kept for operators, never read by placement. */
   readonly facts: Uint8Array
+  readonly features?: readonly string[]
   readonly architecture: string
   readonly vcpus: number
   readonly memoryMib: number

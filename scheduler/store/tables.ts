@@ -14,6 +14,7 @@ export interface Tables {
   resource_deletions: { change: number; uid: string }
   resource_uses: { resource_uid: string; instance_uid: string }
   vlan_claims: { vlan: number; network_uid: string }
+  firewalls: { network_uid: string; generation: number }
   outbox: { host_id: string; sequence: number; command: Uint8Array }
   events: EventRow
   operations: OperationRow
@@ -42,6 +43,8 @@ export interface HostRow {
   agent_version: string
   epoch: number
   facts: Uint8Array
+  /** JSON: a list of names. */
+  features: string
   vcpus_reported: number
   memory_mib_reported: number
   disk_gb_reported: number

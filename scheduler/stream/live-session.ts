@@ -101,6 +101,9 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     if (refusal && command.body.case === 'ensureDisk') {
       // It stays as it is, and the host is asked again in its next session.
       log.error({ diskUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
+    } else if (refusal && command.body.case === 'ensureNetwork') {
+      // Placement keeps such networks from hosts that can't filter: its guests have what they had.
+      log.error({ networkUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
     } else if (refusal) {
       log.error({ instanceUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
       await apply(refusal)

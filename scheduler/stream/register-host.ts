@@ -49,6 +49,7 @@ function registrationOf(
     bootId: hello.bootId,
     agentVersion: hello.agentVersion,
     facts: toBinary(HostFactsSchema, facts),
+    features: facts.features,
     architecture: facts.architecture,
     vcpus: Math.floor(facts.allocatableVcpus * zone.cpuOvercommit),
     memoryMib: facts.allocatableMemoryMib,

@@ -12,11 +12,22 @@ const run = (...args: readonly string[]) =>
 beforeEach(async () => {
   const network = { id: 'back', mtu: 9000, subnets: [] }
   const type = { id: 'g9', vcpus: 2, memoryMib: 1024, gpus: [{ type: 'h100', count: 1 }] }
+  const rule = {
+    id: 'web',
+    protocol: 'TCP',
+    ports: ['80', '443'],
+    network: `${project}/compute/networks/back`,
+  }
   server = await startServer({
     [`POST ${project}/compute/networks`]: [{ status: 201, body: network }],
     [`PATCH ${project}/compute/networks/back`]: [{ status: 200, body: network }],
     [`DELETE ${project}/compute/networks/back`]: [{ status: 204 }],
     [`POST ${region}/zones/z1/instance-types`]: [{ status: 201, body: type }],
+    [`GET ${project}/compute/networks?pageSize=500`]: [{ status: 200, body: { networks: [network] } }],
+    [`POST ${project}/compute/networks/back/firewall`]: [{ status: 201, body: rule }],
+    [`GET ${project}/compute/networks/back/firewall?pageSize=500`]: [
+      { status: 200, body: { firewallRules: [rule] } },
+    ],
     [`PUT ${project}/quotas`]: [{ status: 200, body: { quotas: [] } }],
   })
 })
@@ -45,10 +56,20 @@ it('puts what belongs inside of something there, and into its zone', async () =>
   expect(server.calls.at(-1)?.body).toEqual({ limits: { vcpus: 64, instances: null } })
 })
 
+it('finds what belongs to a network there, or in all of them', async () => {
+  const flags = ['--protocol', 'TCP', '--ports', '80,443']
+  expect((await run('firewall', 'create', 'web', '--network', 'back', ...flags)).exitCode).toBe(0)
+  expect(server.calls.at(-1)?.body).toEqual({ id: 'web', protocol: 'TCP', ports: ['80', '443'] })
+  const listed = await run('firewall', 'list')
+  expect(listed.stdout).toMatch(/web +back +TCP +80 443/)
+  expect((await run('firewall', 'list', '--network', 'back')).stdout).toBe(listed.stdout)
+})
+
 it.each([
   [['networks', 'create', '--mtu', 'big'], /--mtu takes a number, not "big"/],
   [['networks', 'update', 'back'], /give one of --description/],
   [['quotas', 'set', 'vcpus'], /write vcpus=64/],
+  [['firewall', 'create', 'web', '--protocol', 'TCP'], /--network/],
   [['types', 'create', 'g9', '--vcpus', '1', '--memory-mib', '512'], /--zone/],
 ])('says what is wrong with %j, and asks nothing', async (args, sentence) => {
   const { exitCode, stderr } = await run(...args)

@@ -78,6 +78,7 @@ const settings = parseConfig(
 
 export interface SmallRegion {
   readonly host: FakeHost
+  readonly ports: OperationPorts
   create(body?: object): Promise<InstanceRecord>
   find(uid: string): Promise<InstanceRecord | undefined>
   delete(uid: string): Promise<void>
@@ -174,11 +175,13 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   const find = (uid: string) => store.findInstance(projectId(project.id), uid)
   return {
     host,
+    ports,
     find,
     create: async (body = {}) => {
       const outcome = await createInstance(
         {
-          ...{ project, principal: 'tester', requestId: 'req_test', serverHost: 'localhost' },
+          ...{ principal: 'tester', requestId: 'req_test', serverHost: 'localhost' },
+          project: catalogue.projects.find(({ id }) => id === project.id) ?? project,
           body: { type: 'g1-small', ...body },
         },
         ports,

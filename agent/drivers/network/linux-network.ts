@@ -11,6 +11,7 @@ import { bridgeName, namespaceName } from '../../plan/names.ts'
 import type { AgentDirectories } from '../../plan/paths.ts'
 import { ensureBridge } from './bridge.ts'
 import { createDhcp } from './dhcp.ts'
+import { createNetworkFirewall } from './firewall.ts'
 import { removeLink } from './links.ts'
 import { ensureNamespace, removeNamespace } from './namespace.ts'
 import type { NetworkDriver } from './port.ts'
@@ -30,6 +31,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
   const log = options.log.child({ component: 'network' })
   const turns = createTurns()
   const dhcp = createDhcp({ ...options, log })
+  const firewall = createNetworkFirewall(options)
 
   const buildNetwork = async (network: Network) => {
     if (network.vlan > 0) {
@@ -40,6 +42,8 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       )
     }
     await ensureBridge(exec, network)
+    // Before any guest joins.
+    await firewall.ensure(network.uid, network.firewall)
     await ensureNamespace(exec, network.uid)
     await ensureServicePort(exec, network)
     await dhcp.ensureServer(network)
@@ -49,6 +53,8 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     namespaceOf: namespaceName,
 
     ensureNetwork: (network) => turns.shared(network.uid, () => buildNetwork(network)),
+
+    ensureFirewall: (networkUid, rules) => turns.alone(networkUid, () => firewall.ensure(networkUid, rules)),
 
     ensurePort: async (port) => {
       await ensureTap(exec, port)
@@ -63,6 +69,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
 
     removeNetwork: (networkUid) =>
       turns.alone(networkUid, async () => {
+        await firewall.remove(networkUid)
         await dhcp.removeServer(networkUid)
         await removeServicePort(exec, networkUid)
         await removeNamespace(exec, networkUid)

@@ -1,4 +1,5 @@
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Firewall } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 
 /** One NIC of one guest on this host. Names come from plan/names.ts. */
 export interface PortPlan {
@@ -17,8 +18,10 @@ export interface PortPlan {
  * accepts what is already gone. Fails closed: a tap joins its bridge and goes up only after its filter is loaded.
  */
 export interface NetworkDriver {
-  /** Bridge, namespace, service address, DHCP: all that guests of this network need from this host. */
+  /** Bridge, firewall, namespace, service address, DHCP: all that guests of this network need from this host. */
   ensureNetwork(network: Network): Promise<void>
+  /** Other rules for a network that is here. @throws where the kernel can't filter: what was there stays */
+  ensureFirewall(networkUid: string, firewall: Firewall): Promise<void>
   /** Tap, anti-spoofing filter, bridge membership, DHCP lease. The network is there already. */
   ensurePort(port: PortPlan): Promise<void>
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>

@@ -65,7 +65,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     sysctl: succeed,
     sync: succeed,
     dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
-    unshare: () => ({ code: 2, stderr: 'Error: Unknown device type.' }),
+    unshare: (args) => (args.includes('nft') ? {} : { code: 2, stderr: 'Error: Unknown device type.' }),
     setpriv: async (args) => {
       const { file, rest } = parseSetpriv(args)
       const inner = file === 'prlimit' ? parsePrlimit(rest) : { file, rest }

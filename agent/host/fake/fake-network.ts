@@ -20,8 +20,8 @@ export const hostNamespace = ''
 
 export class FakeNetwork {
   readonly #namespaces = new Map<string, Map<string, FakeLink>>([[hostNamespace, new Map([loopback()])]])
-  /** Table name → the interface whose ingress it filters. */
-  readonly #tables = new Map<string, string>()
+  /** By name: the interface that it filters, and its text. */
+  readonly #tables = new Map<string, { readonly device: string; readonly text: string }>()
 
   namespaces(): string[] {
     return [...this.#namespaces.keys()].filter((name) => name !== hostNamespace).sort()
@@ -72,13 +72,17 @@ export class FakeNetwork {
   }
 
   tableDevice(table: string): string | undefined {
-    return this.#tables.get(table)
+    return this.#tables.get(table)?.device
+  }
+
+  tableText(table: string): string | undefined {
+    return this.#tables.get(table)?.text
   }
 
   /** A chain hooks at an interface that exists. */
-  loadTable(table: string, device: string): void {
+  loadTable(table: string, { device, text }: { device: string; text: string }): void {
     this.link(hostNamespace, device)
-    this.#tables.set(table, device)
+    this.#tables.set(table, { device, text })
   }
 
   deleteTable(table: string): void {

@@ -1,7 +1,7 @@
 import type { FakeProgram } from './fake-exec.ts'
 import { type FakeNetwork, NetworkRefusal } from './fake-network.ts'
 
-/** nft, as far as the agent uses it: one netdev table for each tap, loaded whole or removed. */
+/** nft, as far as the agent uses it: one netdev table for each tap and one of family bridge for each network that denies, each loaded whole or removed. */
 export function nftProgram(network: FakeNetwork): FakeProgram {
   return (args, stdin) => {
     if (args.join(' ') === '-f -') return load(network, stdin)
@@ -12,13 +12,16 @@ export function nftProgram(network: FakeNetwork): FakeProgram {
 }
 
 function load(network: FakeNetwork, text: string) {
-  const table = /^table netdev (\S+)$/m.exec(text)?.[1]
+  const [, family, table] = /^table (netdev|bridge) (\S+)$/m.exec(text) ?? []
   if (table === undefined) throw new Error(`The fake host can't load this rule set:\n${text}`)
-  if (text.includes(`delete table netdev ${table}`)) network.deleteTable(table)
-  const device = /hook ingress device "([^"]+)" priority \S+; policy drop;/.exec(text)?.[1]
+  if (text.includes(`delete table ${family} ${table}`)) network.deleteTable(table)
+  const device =
+    family === 'netdev'
+      ? /hook ingress device "([^"]+)" priority \S+; policy drop;/.exec(text)?.[1]
+      : /meta ibrname "([^"]+)" goto members/.exec(text)?.[1]
   if (device === undefined) return {}
   try {
-    network.loadTable(table, device)
+    network.loadTable(table, { device, text })
     return {}
   } catch (thrown) {
     if (thrown instanceof NetworkRefusal) return { code: 1, stderr: thrown.message }

@@ -339,6 +339,43 @@ export interface paths {
         readonly patch: operations["updateNetwork"];
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/networks/{network}/firewall": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists firewall rules */
+        readonly get: operations["listFirewallRules"];
+        readonly put?: never;
+        /** Creates a firewall rule */
+        readonly post: operations["createFirewallRule"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/projects/{project}/compute/networks/{network}/firewall/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads one of firewall rules */
+        readonly get: operations["getFirewallRule"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Deletes a firewall rule that nothing uses */
+        readonly delete: operations["deleteFirewallRule"];
+        readonly options?: never;
+        readonly head?: never;
+        /** Changes a firewall rule */
+        readonly patch: operations["updateFirewallRule"];
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/subnets": {
         readonly parameters: {
             readonly query?: never;
@@ -1031,6 +1068,23 @@ export interface components {
             /** @description The lowest free one where absent. */
             readonly address?: string;
         };
+        /** CreateFirewallRule */
+        readonly CreateFirewallRule: {
+            /** @description Made where absent. */
+            readonly id?: string;
+            readonly description?: string;
+            /**
+             * @description ICMP is ICMPv6 too.
+             * @enum {unknown}
+             */
+            readonly protocol: "ALL" | "TCP" | "UDP" | "ICMP";
+            /** @description Destination ports, such as 22 or 8000-8100; any where absent. */
+            readonly ports?: readonly string[];
+            /** @description Ranges of source addresses, such as 10.0.0.0/24; any where absent. */
+            readonly sources?: readonly string[];
+            /** @description Ranges of destination addresses, such as 10.0.0.0/24; any where absent. */
+            readonly destinations?: readonly string[];
+        };
         /** CreateImage */
         readonly CreateImage: {
             readonly id: string;
@@ -1070,6 +1124,11 @@ export interface components {
             readonly mtu?: number;
             /** @description A certain one: for operators. */
             readonly vlan?: number;
+            /**
+             * @description DENY: members receive only what a firewall rule allows, and answers. ALLOW where absent.
+             * @enum {unknown}
+             */
+            readonly defaultIngress?: "ALLOW" | "DENY";
         };
         /** CreateProject */
         readonly CreateProject: {
@@ -1183,7 +1242,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -1195,6 +1254,41 @@ export interface components {
         readonly FenceHost: {
             /** @description The host's id, from whoever has made sure that it is off. */
             readonly confirm: string;
+        };
+        /** FirewallRule */
+        readonly FirewallRule: {
+            readonly selfLink: string;
+            readonly id: string;
+            readonly description?: string;
+            readonly uid: string;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly network: string;
+            /** @enum {unknown} */
+            readonly protocol: "ALL" | "TCP" | "UDP" | "ICMP";
+            readonly ports?: readonly string[];
+            readonly sources?: readonly string[];
+            readonly destinations?: readonly string[];
+        };
+        /**
+         * FirewallRulePatch
+         * @description A merge patch: what is null goes, what is absent stays.
+         */
+        readonly FirewallRulePatch: {
+            readonly description?: string | null;
+            /**
+             * @description ICMP is ICMPv6 too.
+             * @enum {unknown}
+             */
+            readonly protocol?: "ALL" | "TCP" | "UDP" | "ICMP";
+            /** @description Destination ports, such as 22 or 8000-8100; any where absent. */
+            readonly ports?: readonly string[] | null;
+            /** @description Ranges of source addresses, such as 10.0.0.0/24; any where absent. */
+            readonly sources?: readonly string[] | null;
+            /** @description Ranges of destination addresses, such as 10.0.0.0/24; any where absent. */
+            readonly destinations?: readonly string[] | null;
         };
         /** Host */
         readonly Host: {
@@ -1374,12 +1468,14 @@ export interface components {
                     readonly type: string;
                     readonly count: number;
                 }[];
+                /** @description What the host must be able to do. */
+                readonly features?: readonly string[];
             };
             readonly hostsConsidered: number;
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -1400,7 +1496,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];
@@ -1496,6 +1592,23 @@ export interface components {
             readonly vlan?: number;
             readonly mtu: number;
             readonly subnets: readonly string[];
+            /**
+             * @description DENY: members receive only what a firewall rule allows, and answers.
+             * @enum {unknown}
+             */
+            readonly defaultIngress: "ALLOW" | "DENY";
+        };
+        /**
+         * NetworkPatch
+         * @description A merge patch: what is null goes, what is absent stays.
+         */
+        readonly NetworkPatch: {
+            readonly description?: string | null;
+            /**
+             * @description DENY: members receive only what a firewall rule allows, and answers. ALLOW where absent.
+             * @enum {string}
+             */
+            readonly defaultIngress?: "ALLOW" | "DENY";
         };
         /** Operation */
         readonly Operation: {
@@ -3269,8 +3382,8 @@ export interface operations {
         /** @description A merge patch: what is null goes, what is absent stays. */
         readonly requestBody: {
             readonly content: {
-                readonly "application/json": components["schemas"]["ResourcePatch"];
-                readonly "application/merge-patch+json": components["schemas"]["ResourcePatch"];
+                readonly "application/json": components["schemas"]["NetworkPatch"];
+                readonly "application/merge-patch+json": components["schemas"]["NetworkPatch"];
             };
         };
         readonly responses: {
@@ -3283,6 +3396,291 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Network"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly listFirewallRules: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly network: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly firewallRules: readonly components["schemas"]["FirewallRule"][];
+                        readonly nextPageToken?: string;
+                    };
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly createFirewallRule: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly network: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["CreateFirewallRule"];
+            };
+        };
+        readonly responses: {
+            /** @description Made. */
+            readonly 201: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of what was made. */
+                    readonly Location?: string;
+                    /** @description For If-Match. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FirewallRule"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly getFirewallRule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly network: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FirewallRule"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly deleteFirewallRule: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly network: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Gone. */
+            readonly 204: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly updateFirewallRule: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+                /** @description ETag of the state that is meant. */
+                readonly "if-match"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly network: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** @description A merge patch: what is null goes, what is absent stays. */
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["FirewallRulePatch"];
+                readonly "application/merge-patch+json": components["schemas"]["FirewallRulePatch"];
+            };
+        };
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FirewallRule"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

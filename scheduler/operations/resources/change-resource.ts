@@ -21,6 +21,7 @@ export interface ResourceRequest {
   /** '' outside of projects: keys are remembered apart. */
   readonly project: string
   readonly principal: string
+  readonly requestId: string
   readonly idempotencyKey?: string
   readonly ifRevision?: number
   readonly method: string
@@ -48,7 +49,8 @@ export async function makeResources(
     if (planned.kind === 'refused') return planned
     const [asked, ...others] = planned.value
     if (asked === undefined) throw new Error('A plan for a resource has nothing in it.')
-    const first = idempotency === undefined ? asked : { ...asked, idempotency }
+    const { requestId } = request
+    const first = idempotency === undefined ? { ...asked, requestId } : { ...asked, requestId, idempotency }
     const outcome = await ports.store.createResources([first, ...others])
     await ports.catalogue.refresh()
     if (outcome.kind === 'created') return firstOf(outcome.resources)
@@ -84,7 +86,7 @@ export async function updateResource(
   const outcome = await ports.store.updateResource({
     ...(idempotency === undefined ? {} : { idempotency }),
     ...(request.ifRevision === undefined ? {} : { ifRevision: request.ifRevision }),
-    ...{ uid: subject.meta.uid, patch, nowMs },
+    ...{ uid: subject.meta.uid, patch, requestId: request.requestId, nowMs },
   })
   await ports.catalogue.refresh()
   return answerUpdate(outcome, request, subject)
@@ -96,16 +98,16 @@ export async function deleteResource(
   { subject, before = [], nowMs }: { subject: Subject; before?: readonly Subject[]; nowMs: number },
   ports: Ports,
 ): Promise<Outcome<undefined>> {
-  const { ifRevision } = request
+  const { ifRevision, requestId } = request
   const declared = [...before, subject].find(({ meta }) => meta.isDeclared)
   if (declared !== undefined) return refuseDeclared(declared)
   const idempotency = keyOf(request)
   const outcome = await ports.store.deleteResources([
-    ...before.map(({ meta }) => ({ uid: meta.uid, nowMs })),
+    ...before.map(({ meta }) => ({ uid: meta.uid, requestId, nowMs })),
     {
       ...(idempotency === undefined ? {} : { idempotency }),
       ...(ifRevision === undefined ? {} : { ifRevision }),
-      ...{ uid: subject.meta.uid, nowMs },
+      ...{ uid: subject.meta.uid, requestId, nowMs },
     },
   ])
   await ports.catalogue.refresh()
@@ -175,6 +177,8 @@ function refuseCreate(
       return refuse('SUBNETS_EXHAUSTED', { pool: taking?.kind === 'cidr' ? taking.pool : '' }, 'ipv4Cidr')
     case 'has-subnet':
       return refuse('NETWORK_HAS_SUBNET', outcome, 'network')
+    case 'hosts-cannot-filter':
+      return refuse('FIREWALL_UNSUPPORTED', outcome)
     case 'address-taken':
       return refuse('ADDRESS_IN_USE', { address: outcome.address }, 'address')
     case 'addresses-exhausted':
@@ -198,6 +202,8 @@ function answerUpdate(
       return refuseMissing(subject)
     case 'revision-mismatch':
       return refuse('REVISION_MISMATCH', { revision: outcome.revision })
+    case 'hosts-cannot-filter':
+      return refuse('FIREWALL_UNSUPPORTED', outcome, 'defaultIngress')
     default:
       return answerRepeat(outcome, idempotencyKey) ?? refuseMissing(subject)
   }

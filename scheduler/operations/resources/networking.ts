@@ -46,7 +46,10 @@ function networkOf(
     scope: scopeOf.project(project.id),
     id: body.id ?? `network-${random.slug(6)}`,
     parentUid: resourceUid(isIn),
-    body: { ...describe(body), mtu: body.mtu ?? defaultMtu, vlan: 0 },
+    body: {
+      ...{ ...describe(body), mtu: body.mtu ?? defaultMtu, vlan: 0 },
+      ...(body.defaultIngress === undefined ? {} : { defaultIngress: body.defaultIngress }),
+    },
     taking: {
       kind: 'vlan',
       ...(vlan === undefined ? {} : { asked: vlan }),

@@ -6,6 +6,7 @@ import { scopeOf } from '../../model/resource.ts'
 import { done } from '../outcome.ts'
 import type { OperationPorts } from '../ports.ts'
 import type { Planned, Subject } from './change-resource.ts'
+import { rulesOf } from './firewall.ts'
 import { planDefaultNetwork } from './networking.ts'
 
 export function planProject(
@@ -27,6 +28,7 @@ export function madeWith({ networks }: Project): readonly Subject[] {
   if (network === undefined) return []
   const { id, meta, subnet } = network
   return [
+    ...rulesOf(network),
     ...(subnet === undefined ? [] : [{ collection: 'subnets', id: subnet.id, meta: subnet.meta } as const]),
     { collection: 'networks', id, meta },
   ]

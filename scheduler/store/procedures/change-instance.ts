@@ -17,8 +17,9 @@ import { writeAttributes } from './attributes.ts'
 import { changeDisks } from './change-disks.ts'
 import { nextChange } from './changes.ts'
 import { claimCompute, claimDevices, claimDiskRoom } from './claims.ts'
-import { specForHost } from './disk-use.ts'
+import { withoutLeavingDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
+import { withFirewalls } from './firewalls.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
@@ -169,7 +170,7 @@ function isHostsBusiness({ details, holds }: InstanceRecord, input: ChangeInstan
 
 async function queueChange(tx: Tx, instance: InstanceRecord, input: ChangeInstance): Promise<void> {
   const { uid, hostId, generation, desiredState, startGeneration, resetGeneration } = instance
-  const spec = await specForHost(tx, instance)
+  const spec = await withFirewalls(tx, await withoutLeavingDisks(tx, instance))
   await queueEnsureInstance(tx, {
     hostId,
     commandId: input.commandId,

@@ -15,6 +15,7 @@ import { nextChange } from './changes.ts'
 import { claimCapacity, claimDevices } from './claims.ts'
 import { takeDisk } from './disk-use.ts'
 import { appendEvent } from './events.ts'
+import { withFirewalls } from './firewalls.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
@@ -49,7 +50,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   await takeDisks(tx, input)
   const addresses = await pickAddresses(tx, input)
   const details = withAddresses(input.details, addresses)
-  const spec = specWithAddresses(input.spec, addresses)
+  const spec = await withFirewalls(tx, specWithAddresses(input.spec, addresses))
   const row = await tx
     .insertInto('instances')
     .values({

@@ -73,7 +73,7 @@ async function letGo(tx: Tx, { uid, revision }: DiskRow, nowMs: number): Promise
 }
 
 /** The spec without disks that the host is to let go of: they stay in the instance until it has. */
-export async function specForHost(tx: Tx, { uid, spec }: InstanceRecord): Promise<InstanceSpec> {
+export async function withoutLeavingDisks(tx: Tx, { uid, spec }: InstanceRecord): Promise<InstanceSpec> {
   const leaving = new Set((await disksOf(tx, uid)).filter((row) => row.detaching === 1).map((row) => row.uid))
   if (leaving.size === 0) return spec
   const told = clone(InstanceSpecSchema, spec)

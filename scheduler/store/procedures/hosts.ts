@@ -21,6 +21,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     agent_version: input.agentVersion,
     epoch,
     facts: input.facts,
+    features: JSON.stringify(input.features ?? []),
     // What is claimed stays within capacity even on a host that has shrunk.
     vcpus_reported: input.vcpus,
     memory_mib_reported: input.memoryMib,

@@ -4,6 +4,12 @@ import { type Command, CommandSchema, ObjectKind } from '../../../proto/gen/bert
 import type { HostId } from '../../../proto/ids.ts'
 import type { Tx } from './rows.ts'
 
+const kinds = {
+  ensureInstance: ObjectKind.INSTANCE,
+  ensureDisk: ObjectKind.DISK,
+  ensureNetwork: ObjectKind.NETWORK,
+} as const
+
 interface Queued {
   readonly hostId: string
   readonly commandId: string
@@ -34,7 +40,7 @@ export async function queueCommand(
     commandId: command.commandId,
     requestId: command.requestId,
     epoch: host.epoch,
-    kind: command.body.case === 'ensureDisk' ? ObjectKind.DISK : ObjectKind.INSTANCE,
+    kind: kinds[command.body.case ?? 'ensureInstance'],
     uid: command.uid,
     generation: command.generation,
     body: command.body,

@@ -3,6 +3,8 @@ import { resourceUid } from '../../../proto/ids.ts'
 import { type StoredAddress, scopeOf } from '../../model/resource.ts'
 import type { DeclaredResource, ResourceChanges } from '../resource-store.ts'
 import type { ResourceRow } from '../tables.ts'
+import { firewallChanged } from './firewalls.ts'
+import { Refused } from './refused.ts'
 import { nextResourceChange, resourceFromRow } from './resource-rows.ts'
 import { findUsers, removeRow } from './resources.ts'
 import type { Tx } from './rows.ts'
@@ -69,9 +71,26 @@ async function declareOne(tx: Tx, resource: DeclaredResource, nowMs: number): Pr
       .execute()
   }
   const uid = before?.uid ?? resource.uid
+  if (resource.collection === 'networks') await tellHosts(tx, resource, before)
   const vlan = Number(resource.body['vlan'] ?? 0)
   if (resource.collection === 'networks' && vlan !== 0) await claimDeclaredVlan(tx, uid, vlan)
   return uid
+}
+
+/** A network that denies now what it allowed, or the other way round. */
+async function tellHosts(tx: Tx, resource: DeclaredResource, before: ResourceRow | undefined): Promise<void> {
+  const after = await findRow(tx, resource)
+  try {
+    await firewallChanged(tx, {
+      ...(before === undefined ? {} : { before: resourceFromRow(before) }),
+      ...(after === undefined ? {} : { after: resourceFromRow(after) }),
+      requestId: 'settings-file',
+    })
+  } catch (thrown) {
+    if (!(thrown instanceof Refused)) throw thrown
+    const message = `The network ${resource.id} can't have defaultIngress DENY yet: hosts with its instances can't filter.`
+    throw new Error(message, { cause: thrown })
+  }
 }
 
 const findRow = (

@@ -10,6 +10,7 @@ import type {
   UpdateResourceOutcome,
 } from '../resource-store.ts'
 import type { IdempotencyKey } from '../store.ts'
+import { firewallChanged } from './firewalls.ts'
 import { findKey, rememberKey } from './idempotency.ts'
 import { Refused } from './refused.ts'
 import { findResource, nextResourceChange, resourceFromRow } from './resource-rows.ts'
@@ -27,7 +28,9 @@ export async function createResources(
       const known = await findResourceByKey(tx, input.idempotency)
       if (known.kind !== 'unused') return known
     }
-    resources.push(await createOne(tx, input))
+    const after = await createOne(tx, input)
+    await firewallChanged(tx, { after, requestId: input.requestId ?? '' })
+    resources.push(after)
     if (input.idempotency) await rememberKey(tx, input.idempotency, { ...input, operationId: '' })
   }
   return { kind: 'created', resources }
@@ -72,6 +75,7 @@ async function createOne(tx: Tx, input: CreateResource): Promise<StoredResource>
   return { ...made, body }
 }
 
+/** @throws Refused */
 export async function updateResource(tx: Tx, input: UpdateResource): Promise<UpdateResourceOutcome> {
   if (input.idempotency) {
     const known = await findResourceByKey(tx, input.idempotency)
@@ -94,7 +98,9 @@ export async function updateResource(tx: Tx, input: UpdateResource): Promise<Upd
     .returningAll()
     .executeTakeFirstOrThrow()
   if (input.idempotency) await rememberKey(tx, input.idempotency, { ...input, operationId: '' })
-  return { kind: 'updated', resource: resourceFromRow(row) }
+  const after = resourceFromRow(row)
+  await firewallChanged(tx, { before, after, requestId: input.requestId ?? '' })
+  return { kind: 'updated', resource: after }
 }
 
 const patched = (body: StoredResource['body'], patch: UpdateResource['patch']) =>
@@ -119,7 +125,7 @@ export async function deleteResources(
 
 async function deleteOne(
   tx: Tx,
-  { uid, ifRevision }: DeleteResource,
+  { uid, ifRevision, requestId = '' }: DeleteResource,
 ): Promise<DeleteResourcesOutcome | undefined> {
   const before = await findResource(tx, uid)
   if (!before) return { kind: 'not-found' }
@@ -129,6 +135,7 @@ async function deleteOne(
   const by = await findUsers(tx, uid)
   if (by.length > 0) return { kind: 'in-use', by }
   await removeRow(tx, before)
+  await firewallChanged(tx, { before, requestId })
   return undefined
 }
 

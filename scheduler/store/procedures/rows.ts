@@ -58,6 +58,7 @@ export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]):
     agentVersion: row.agent_version,
     epoch: row.epoch,
     facts: row.facts,
+    features: JSON.parse(row.features) as string[],
     vcpus: { capacity: row.vcpus_capacity, used: row.vcpus_used },
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },

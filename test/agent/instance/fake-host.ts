@@ -14,6 +14,7 @@ import type { PassthroughDriver } from '../../../agent/drivers/passthrough/port.
 import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
 import type { Sysfs } from '../../../agent/host/ports.ts'
+import { Firewalls } from '../../../agent/instance/firewalls.ts'
 import { NetworkUse } from '../../../agent/instance/network-use.ts'
 import type { InstancePorts } from '../../../agent/instance/ports.ts'
 import { createJournal, type Journal } from '../../../agent/journal/journal.ts'
@@ -129,10 +130,16 @@ export class FakeHost {
     }
     const network = this.#network(call)
     const metadata = this.#metadata(call)
+    const firewalls = new Firewalls({
+      journal: this.#journal(call, fault),
+      clock: this.clock,
+      log: silentLogger,
+    })
     const ports: InstancePorts = {
       network,
       metadata,
-      networkUse: new NetworkUse({ network, metadata }),
+      networkUse: new NetworkUse({ network, metadata, firewalls }),
+      firewalls,
       disk: this.#disk(call),
       hypervisor: this.#hypervisor(call),
       passthrough: this.#passthrough(call),
@@ -157,6 +164,8 @@ export class FakeHost {
     return {
       namespaceOf: (uid) => `berth-${uid}`,
       ensureNetwork: ({ uid }) => call(() => void this.networks.add(uid)),
+      ensureFirewall: (uid) =>
+        call(() => require(this.networks.has(uid), `firewall of ${uid} without its network`)),
       ensurePort: ({ tap, network }) =>
         call(() => {
           require(this.networks.has(network.uid), `port ${tap} without its network`)

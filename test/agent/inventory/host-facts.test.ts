@@ -133,7 +133,14 @@ describe('a host with eight GPUs', () => {
 
   it('has every feature and one trouble', async () => {
     const facts = await hgx()
-    expect(facts.features).toEqual(['kvm', 'iommu', 'hugepages-1g', 'vhost-net', 'vlan-filtering'])
+    expect(facts.features).toEqual([
+      'kvm',
+      'iommu',
+      'hugepages-1g',
+      'vhost-net',
+      'vlan-filtering',
+      'stateful-filter',
+    ])
     expect(codes(facts)).toEqual(['BRIDGE_CALLS_IPTABLES'])
   })
 

@@ -99,7 +99,7 @@ export function createFakeSide(
 }
 
 function observationOf({ uid, generation, epoch, body, requestId }: Command): InstanceObservation {
-  const isAbsent = body.value?.desiredState === DesiredState.ABSENT
+  const isAbsent = body.case !== 'ensureNetwork' && body.value?.desiredState === DesiredState.ABSENT
   return create(InstanceObservationSchema, {
     ...{ uid, generation, epoch, requestId },
     phase: isAbsent ? InstancePhase.ABSENT : InstancePhase.RUNNING,

@@ -47,6 +47,8 @@ export async function startRegion(
     requestsPerMinute?: number
     connected?: () => boolean
     ipv4Cidr?: string
+    /** Of the hosts. */
+    features?: readonly string[]
     /** Instead of an issuer of its own. */
     auth?: AuthSettings
   } = {},
@@ -92,7 +94,9 @@ export async function startRegion(
     random: systemRandom,
     log,
   }
-  for (let index = 1; index <= (options.hosts ?? 1); index += 1) await store.registerHost(exampleHost(index))
+  for (let index = 1; index <= (options.hosts ?? 1); index += 1) {
+    await store.registerHost({ ...exampleHost(index), features: options.features ?? [] })
+  }
   const auth = options.auth ?? issuer.settings
   const verifier = createTokenVerifier({ settings: auth, clock: systemClock })
   const api = await startApiServer({

@@ -53,6 +53,7 @@ const pathOf = (template: string, project = own) =>
     .replace('{zone}', 'us1-a')
     .replace('{id}', 'nothing-of-that-name')
     .replace('{family}', 'nothing-of-that-name')
+    .replace('{network}', 'default')
 
 it('lets in who has the role, and nobody else', async () => {
   let checked = 0
