@@ -7,6 +7,9 @@ import type { Instance } from './resources.ts'
 export interface WatchOptions {
   readonly onChanged: (instance: Instance) => void
   readonly onDeleted: (gone: { readonly id: string; readonly uid: string }) => void
+  /** It was one of those that the filter asks for, and has changed. */
+  readonly onLeft: (gone: { readonly id: string; readonly uid: string }) => void
+  readonly filter?: string
   readonly signal: AbortSignal
 }
 
@@ -21,6 +24,7 @@ interface StreamOptions extends WatchOptions {
 export async function watchStream(options: StreamOptions): Promise<void> {
   const { clock, random, signal } = options
   let lastId: string | undefined
+  const known = new Set<string>()
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     const response = await open(options, lastId)
     if (response !== undefined && !response.ok) {
@@ -30,9 +34,7 @@ export async function watchStream(options: StreamOptions): Promise<void> {
       for await (const event of readEvents(response.body, signal)) {
         attempt = 0
         lastId = event.event === 'forgotten' ? undefined : (event.id ?? lastId)
-        if (event.event === 'changed') options.onChanged(JSON.parse(event.data) as Instance)
-        if (event.event === 'deleted')
-          options.onDeleted(JSON.parse(event.data) as { id: string; uid: string })
+        tell(event, known, options)
       }
     }
     // An interruption ends the sleep, and with it the loop.
@@ -40,12 +42,27 @@ export async function watchStream(options: StreamOptions): Promise<void> {
   }
 }
 
+/** Of what was never told, nobody need hear that it has gone. */
+function tell({ event, data }: StreamEvent, known: Set<string>, options: WatchOptions): void {
+  if (event === 'changed') {
+    const instance = JSON.parse(data) as Instance
+    known.add(instance.uid)
+    options.onChanged(instance)
+  } else if (event === 'deleted' || event === 'left') {
+    const gone = JSON.parse(data) as { id: string; uid: string }
+    if (!known.delete(gone.uid)) return
+    if (event === 'left') options.onLeft(gone)
+    else options.onDeleted(gone)
+  }
+}
+
 async function open(
-  { url, token, signal }: StreamOptions,
+  { url, token, filter, signal }: StreamOptions,
   lastId: string | undefined,
 ): Promise<Response | undefined> {
   try {
-    return await fetch(`${url}?watch=true`, {
+    const query = new URLSearchParams({ watch: 'true', ...(filter === undefined ? {} : { filter }) })
+    return await fetch(`${url}?${query.toString()}`, {
       headers: {
         authorization: `Bearer ${token}`,
         accept: 'text/event-stream, application/json',

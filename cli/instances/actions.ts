@@ -73,12 +73,13 @@ export async function listAction(
   const { filter, orderBy } = flags
   const client = clientOf(flags)
   if (flags.watch) {
-    if (filter !== undefined || orderBy !== undefined) {
-      throw usageError(
-        '--watch shows every instance, in the order of the changes: leave --filter and --order-by out.',
-      )
+    if (orderBy !== undefined) {
+      throw usageError('--watch shows instances in the order of their changes: leave --order-by out.')
     }
-    await watchInstances(client, { format: parseOutputFormat(flags.output), clock })
+    await watchInstances(client, {
+      ...{ format: parseOutputFormat(flags.output), clock },
+      ...(filter === undefined ? {} : { filter }),
+    })
     return
   }
   const instances = await client.listInstances({

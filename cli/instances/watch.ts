@@ -6,7 +6,7 @@ import type { OutputFormat } from '../output/format.ts'
 /** A line for each change, until Ctrl-C: text for people, one JSON object a line for programs. */
 export async function watchInstances(
   client: Pick<Client, 'watchInstances'>,
-  { format, clock }: { format: OutputFormat; clock: Clock },
+  { format, clock, filter }: { format: OutputFormat; clock: Clock; filter?: string },
 ): Promise<void> {
   const interruption = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort())
@@ -17,10 +17,14 @@ export async function watchInstances(
   const now = () => formatTimestamp(clock.nowMs())
   await client.watchInstances({
     signal: interruption.signal,
+    ...(filter === undefined ? {} : { filter }),
     onChanged: (instance) => {
       const { id, lifecycle } = instance
       const fields = [now(), id.padEnd(24), lifecycle.status.padEnd(14), lifecycle.statusMessage]
       write(format === 'name' ? [id] : fields, instance)
+    },
+    onLeft: ({ id, uid }) => {
+      write(format === 'name' ? [id] : [now(), id.padEnd(24), 'matches no longer'], { id, uid, left: true })
     },
     onDeleted: ({ id, uid }) => {
       write(format === 'name' ? [id] : [now(), id.padEnd(24), 'gone'], { id, uid, deleted: true })

@@ -74,7 +74,12 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
     async (request, reply) => {
       const { query } = request
       const project = projectId(projectOf(request).id)
-      if (isWatch(query)) return watches.stream(request, reply, { project })
+      if (isWatch(query)) {
+        const { filter: filterText } = query
+        const { filter } = parseListQuery(filterText === undefined ? {} : { filter: filterText })
+        const what = filter === undefined || filterText === undefined ? {} : { filter, filterText }
+        return watches.stream(request, reply, { project, ...what })
+      }
       const { instances, next } = await listInstances({ project, ...parseListQuery(query) }, ports)
       return {
         instances: instances.map((instance) => renderInstance(instance, region)),

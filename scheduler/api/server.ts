@@ -30,6 +30,7 @@ import { collectRoutes } from './other-methods.ts'
 import { addProjectResourceRoutes } from './project-resource-routes.ts'
 import { addQuotaRoutes } from './quota-routes.ts'
 import { addRateLimit } from './rate-limit.ts'
+import { cutSilentConnections } from './silent-connections.ts'
 import { addUploadRoutes } from './upload-routes.ts'
 
 export type Server = FastifyInstance<
@@ -94,6 +95,7 @@ export async function buildServer({
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  cutSilentConnections(server)
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
     ['application/json', 'application/merge-patch+json'],

@@ -1,8 +1,7 @@
 // `?watch=true`: changes as server-sent events. In: a project or one instance, and where an earlier stream ended
-// (Last-Event-ID). Out: `changed` and `deleted`, `synced` once all that there was is told, `forgotten` before an end after
-// which a client begins anew. A reader that is too slow slows down its own stream and nobody else's.
+// (Last-Event-ID). Out: `changed` and `deleted`, `left` for what has changed and is none of what the filter asks for,
+// `synced` once all that there was is told, `forgotten` before an end after which a client begins anew. A reader that is too slow slows down its own stream and nobody else's.
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import PQueue from 'p-queue'
 import { Type } from 'typebox'
@@ -11,6 +10,7 @@ import type { OperationPorts } from '../operations/ports.ts'
 import {
   concerns,
   type InstanceChange,
+  isWanted,
   type WatchBatch,
   type WatchRequest,
   watchInstances,
@@ -32,7 +32,7 @@ const longestTimerMs = 2 ** 31 - 1
 /** Whether a stream is asked for. @throws RefusedError where other parameters make no sense with it */
 export function isWatch(query: { readonly watch?: string }): boolean {
   if (query.watch === undefined || query.watch === 'false') return false
-  const others = Object.keys(query).filter((name) => name !== 'watch')
+  const others = Object.keys(query).filter((name) => name !== 'watch' && name !== 'filter')
   const message =
     query.watch !== 'true'
       ? 'watch is true or false.'
@@ -44,11 +44,7 @@ export function isWatch(query: { readonly watch?: string }): boolean {
 }
 
 export interface Watches {
-  stream(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    what: Omit<WatchRequest, 'after'>,
-  ): Promise<FastifyReply>
+  stream(request: FastifyRequest, reply: FastifyReply, what: What): Promise<FastifyReply>
 }
 
 export function addWatches(server: Server, ports: OperationPorts): Watches {
@@ -83,8 +79,10 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
       try {
         const asked = after === undefined ? what : { ...what, after }
         for await (const batch of watchInstances(asked, { ...ports, listing }, ending.signal)) {
-          const text = render(batch, what)
-          if (text !== '') await send(reply.raw, text, ending.signal)
+          const bytes = render(batch, what)
+          if (bytes.length === 0) continue
+          ending.signal.throwIfAborted()
+          if (!reply.raw.write(bytes)) await once(reply.raw, 'drain', { signal: ending.signal })
         }
       } catch (thrown) {
         if (!ending.signal.aborted) ports.log.error({ requestId: request.id, err: thrown }, 'A watch failed.')
@@ -99,15 +97,22 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
   }
 }
 
-async function send(response: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  if (!response.write(text)) await once(response, 'drain', { signal })
+type What = Omit<WatchRequest, 'after'> & { readonly filterText?: string }
+
+/** Batches as bytes. Many watch the same changes: the text of each is made once, and so are the bytes of all for all who ask for the same. */
+function createRenderer(region: string): (batch: WatchBatch, what: What) => Buffer {
+  const known = new WeakMap<WatchBatch, Map<string, Buffer>>()
+  const renderText = createTextRenderer(region)
+  return (batch, what) => {
+    const key = JSON.stringify([what.project, what.uid, what.filterText])
+    const forBatch = known.get(batch) ?? new Map<string, Buffer>()
+    const bytes = forBatch.get(key) ?? Buffer.from(renderText(batch, what))
+    known.set(batch, forBatch.set(key, bytes))
+    return bytes
+  }
 }
 
-type What = Omit<WatchRequest, 'after'>
-
-/** Batches as text. Many watch the same changes, each from where it is: the text of a change is made once. */
-function createRenderer(region: string): (batch: WatchBatch, what: What) => string {
+function createTextRenderer(region: string): (batch: WatchBatch, what: What) => string {
   const texts = new WeakMap<InstanceChange, string>()
   const textOf = (change: InstanceChange): string => {
     const known = texts.get(change)
@@ -119,6 +124,9 @@ function createRenderer(region: string): (batch: WatchBatch, what: What) => stri
     texts.set(change, text)
     return text
   }
+  /** Whether the reader knew it is not known here: it may have come from another server, with Last-Event-ID. */
+  const textOfLeft = ({ change, instance: { uid, id } }: Extract<InstanceChange, { kind: 'changed' }>) =>
+    renderEvent('left', { uid, id }, change)
   return (batch, what) => {
     switch (batch.kind) {
       case 'existing':
@@ -134,7 +142,11 @@ function createRenderer(region: string): (batch: WatchBatch, what: What) => stri
       case 'changes':
         return batch.changes
           .filter((change) => concerns(change, what))
-          .map(textOf)
+          .map((change) =>
+            change.kind === 'deleted' || isWanted(change.instance, what)
+              ? textOf(change)
+              : textOfLeft(change),
+          )
           .join('')
     }
   }

@@ -1,7 +1,9 @@
 import type PQueue from 'p-queue'
 import type { InstanceUid, ProjectId } from '../../proto/ids.ts'
+import type { Filter } from '../model/filter.ts'
 import type { InstanceRecord } from '../model/instance.ts'
 import type { InstanceChange } from '../store/store.ts'
+import { matchesFilter } from './match-filter.ts'
 import type { OperationPorts } from './ports.ts'
 
 export type { InstanceChange }
@@ -10,6 +12,8 @@ export interface WatchRequest {
   readonly project: ProjectId
   /** Only this one. */
   readonly uid?: InstanceUid
+  /** Only these: what a list would show at the same moment. */
+  readonly filter?: Filter
   /** The last change that the watcher has seen; absent to begin with what there is. */
   readonly after?: number
 }
@@ -49,7 +53,7 @@ export async function* watchInstances(
 }
 
 async function* listAll(
-  { project, uid }: WatchRequest,
+  { project, uid, filter }: WatchRequest,
   store: OperationPorts['store'],
   listing: PQueue,
 ): AsyncGenerator<readonly InstanceRecord[]> {
@@ -59,7 +63,7 @@ async function* listAll(
     return
   }
   for (let after: { value: number; uid: InstanceUid } | undefined, isLast = false; !isLast; ) {
-    const from = after === undefined ? {} : { after }
+    const from = { ...(after === undefined ? {} : { after }), ...(filter === undefined ? {} : { filter }) }
     // In a queue: a thousand clients that come back at once must not fill the memory.
     const page = await listing.add(() => store.listInstances({ project, limit: pageSize, ...from }))
     if (page.length > 0) yield page
@@ -68,6 +72,10 @@ async function* listAll(
     if (last !== undefined) after = { value: last.createdAtMs, uid: last.uid }
   }
 }
+
+/** Whether an instance that has changed is one that the filter is about, now. */
+export const isWanted = (instance: InstanceRecord, { filter }: Pick<WatchRequest, 'filter'>): boolean =>
+  filter === undefined || matchesFilter(instance, filter)
 
 /** Whether a change is one that was asked for. */
 export function concerns(change: InstanceChange, { project, uid }: WatchRequest): boolean {

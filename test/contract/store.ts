@@ -1,6 +1,7 @@
 // What every implementation of the store must do, run over each with a fresh and empty one for each test.
 import { describeCommitContract } from './store-commits.ts'
 import { describeDiskContract } from './store-disks.ts'
+import { describeFilterContract } from './store-filters.ts'
 import { describeHostContract } from './store-hosts.ts'
 import { describeInstanceContract } from './store-instances.ts'
 import { describeModelContract } from './store-model.ts'
@@ -13,5 +14,6 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeInstanceContract(name, open)
   describeDiskContract(name, open)
   describeModelContract(name, open)
+  describeFilterContract(name, open)
   describeResourceContract(name, open)
 }

@@ -71,7 +71,7 @@ describe('a list', () => {
     [{ filter: 'color=red' }, 'filter'],
     [{ orderBy: 'color' }, 'orderBy'],
     [{ watch: 'yes' }, 'watch'],
-    [{ watch: 'true', filter: 'id=a' }, 'filter'],
+    [{ watch: 'true', pageSize: '5' }, 'pageSize'],
     [{ pageToken: 'abc' }, 'pageToken'],
   ])('refuses %j', async (query, field) => {
     const { status, body } = await region.call(

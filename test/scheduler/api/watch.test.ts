@@ -22,10 +22,11 @@ interface Event {
 }
 
 /** Server-sent events as a client reads them. */
-async function watch(path: string, options: { lastId?: string; token?: string } = {}) {
-  const { lastId, token = await region.issuer.tokenFor('project-x9y8z7:viewer') } = options
+async function watch(path: string, options: { lastId?: string; token?: string; filter?: string } = {}) {
+  const { lastId, filter, token = await region.issuer.tokenFor('project-x9y8z7:viewer') } = options
   const stop = new AbortController()
-  const response = await fetch(`${region.url}${path}?watch=true`, {
+  const query = new URLSearchParams({ watch: 'true', ...(filter === undefined ? {} : { filter }) })
+  const response = await fetch(`${region.url}${path}?${query.toString()}`, {
     headers: {
       authorization: `Bearer ${token}`,
       ...(lastId === undefined ? {} : { 'last-event-id': lastId }),
@@ -113,6 +114,30 @@ describe('a watch', () => {
     await see(uid, InstancePhase.RUNNING, 1)
     expect(await stream.next()).toMatchObject({ data: { id: 'first', lifecycle: { status: 'RUNNING' } } })
     stream.stop()
+  })
+
+  it('of a filter tells what comes to match, and what matches no longer', async () => {
+    const label = (id: string, team: string | null) =>
+      region.call('PATCH', `${instancesPath}/${id}`, { body: { labels: { team } } })
+    await make('first')
+    await make('second')
+    await label('first', 'ml')
+    const stream = await watch(instancesPath, { filter: 'labels.team=ml' })
+    const seen = async () => {
+      const { event, data } = (await stream.next()) ?? {}
+      return [event, data?.id]
+    }
+    expect([await seen(), await seen()]).toEqual([
+      ['changed', 'first'],
+      ['synced', undefined],
+    ])
+    await label('second', 'ml')
+    expect(await seen()).toEqual(['changed', 'second'])
+    await label('first', 'web')
+    expect(await seen()).toEqual(['left', 'first'])
+    stream.stop()
+    const answer = await region.call('GET', `${instancesPath}?watch=true&filter=labels.team%3D`)
+    expect([answer.status, answer.body.error.details[0].field]).toEqual([400, 'filter'])
   })
 
   it('shows nothing of other projects', async () => {
