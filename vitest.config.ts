@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 // unit: no root, no programs beyond Node, seconds. system: one capability on the real kernel, under real QEMU, or over
 // processes that are killed.
-// e2e: the whole of Berth with a real guest. The last two take the machine for themselves, one file at a time.
+// e2e: the whole of Berth with a real guest. lab: virtual hypervisors. The last three take the machine for themselves, one
+// file at a time.
 export default defineConfig({
   test: {
     // Under 15 ms of TypeScript stripping per file: nothing is built for tests.
@@ -12,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.system.test.ts', 'test/e2e/**'],
+          exclude: ['test/**/*.system.test.ts', 'test/e2e/**', 'test/lab/**'],
           // Files share a process and its modules: they own no globals, and loading everything anew costs twice the time.
           isolate: false,
           maxWorkers: availableParallelism(),
@@ -37,6 +38,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          // All of them in `npm run test:lab`.
+          exclude: process.env['BERTH_LAB'] === 'full' ? [] : ['test/lab/**/*.matrix.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
         },
       },
     ],

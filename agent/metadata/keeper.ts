@@ -33,7 +33,8 @@ export interface KeeperOptions {
   readonly workerArgs: readonly string[]
 }
 
-const handOverTimeoutMs = 10_000
+/** A worker that is only now starting needs long on an emulated host, whose guests wait rather than fail. */
+const handOverTimeoutMs = 60_000
 /** A worker that dies younger than this is replaced only after a pause. */
 const youngMs = 1000
 const workerPauseMs = 500

@@ -102,12 +102,13 @@ function renderProtocol({ id, protocol, ports }: FirewallRule): string {
     case FirewallProtocol.ALL:
       return ''
     case FirewallProtocol.ICMP:
-      return 'meta l4proto { icmp, ipv6-icmp }'
+      // By numbers: nft knows the names of only some, where /etc/protocols is missing.
+      return 'meta l4proto { 1, 58 }'
     case FirewallProtocol.TCP:
     case FirewallProtocol.UDP: {
-      const transport = protocol === FirewallProtocol.TCP ? 'tcp' : 'udp'
-      if (ports.length === 0) return `meta l4proto ${transport}`
-      return `${transport} dport { ${mergePorts(ports).join(', ')} }`
+      const isTcp = protocol === FirewallProtocol.TCP
+      if (ports.length === 0) return `meta l4proto ${isTcp ? 6 : 17}`
+      return `${isTcp ? 'tcp' : 'udp'} dport { ${mergePorts(ports).join(', ')} }`
     }
     default:
       // Of a newer scheduler. What it allows is not known, and nothing else may be allowed in its place.

@@ -37,6 +37,7 @@ const HostResource = Type.Object(
         claimedBy: Type.Optional(Type.String()),
       }),
     ),
+    features: Type.Array(Type.String(), { description: 'What it can do, as its agent says.' }),
     virtualization: Type.Object({
       accelerator: Type.String(),
       reason: Type.String(),
@@ -125,6 +126,7 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
     memoryMib: host.memoryMib,
     diskGb: host.diskGb,
     devices: [...host.devices],
+    features: [...facts.features],
     virtualization: {
       accelerator:
         acceleratorNames.get(facts.virtualization?.accelerator ?? Accelerator.UNSPECIFIED) ?? 'unknown',

@@ -2,13 +2,13 @@
 // with settings and state in a temporary directory, and a token issuer's key that only this test has.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { v7 } from 'uuid'
 import { stringify } from 'yaml'
 import { repositoryRoot } from '../support/imports.ts'
+import { freePort } from '../support/ports.ts'
 import type { TestImage } from './images.ts'
 import { sweepRegion } from './sweep.ts'
 
@@ -221,15 +221,4 @@ export async function waitUntil(
       throw new Error(`After ${limitMs / 1000} s it is not so that ${what}.`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

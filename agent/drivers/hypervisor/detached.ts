@@ -1,12 +1,13 @@
 import type { Exec, Files, Processes } from '../../host/ports.ts'
 import { HypervisorError } from './port.ts'
 import type { Supervision } from './supervision.ts'
+import { renderUnprivileged } from './unprivileged.ts'
 
 const lastWordsBytes = 4096
 
 /**
  * Where systemd is not process 1: a process in a session of its own, known by pid and start time. QEMU's own -daemonize
- * forks, which its sandbox forbids; each of these programs becomes the next, so that the pid stays.
+ * forks, which its sandbox forbids.
  */
 export function createDetachedSupervision(options: {
   exec: Exec
@@ -16,21 +17,10 @@ export function createDetachedSupervision(options: {
   const { exec, files, processes } = options
   return {
     launch: async (plan) => {
-      const { uid, gid, supplementaryGids } = plan.runAs
-      const groups =
-        supplementaryGids.length > 0 ? ['--groups', supplementaryGids.join(',')] : ['--clear-groups']
       const memlockBytes = plan.memlockMib * 1024 ** 2
-      const pid = await exec.start(
-        // Before the privileges go: raising a limit needs one.
-        'prlimit',
-        [
-          ...[`--memlock=${memlockBytes}:${memlockBytes}`, 'setpriv'],
-          ...['--reuid', String(uid), '--regid', String(gid), ...groups],
-          ...['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'],
-          ...[plan.program, ...plan.args, '-pidfile', plan.pidFilePath],
-        ],
-        { logPath: plan.logPath },
-      )
+      // Before the privileges go: raising a limit needs one.
+      const args = [`--memlock=${memlockBytes}:${memlockBytes}`, ...renderUnprivileged(plan)]
+      const pid = await exec.start('prlimit', args, { logPath: plan.logPath })
       const process = await processes.identify(pid)
       if (process) return { process }
       throw new HypervisorError('START_FAILED', 'QEMU ended right after it had started.')

@@ -2,17 +2,11 @@ import type { Exec, Processes } from '../../host/ports.ts'
 import { guestSlice, guestUnitName } from '../../plan/names.ts'
 import { type GuestPlan, HypervisorError } from './port.ts'
 import type { Supervision } from './supervision.ts'
+import { renderUnprivileged } from './unprivileged.ts'
 
 /** The transient unit of one guest, for systemd-run. */
 export function renderSystemdRun(plan: GuestPlan): readonly string[] {
-  const { uid, gid, supplementaryGids } = plan.runAs
   const properties = [
-    `User=${uid}`,
-    `Group=${gid}`,
-    ...(supplementaryGids.length > 0 ? [`SupplementaryGroups=${supplementaryGids.join(' ')}`] : []),
-    'NoNewPrivileges=yes',
-    'CapabilityBoundingSet=',
-    'AmbientCapabilities=',
     `LimitMEMLOCK=${plan.memlockMib}M`,
     'DevicePolicy=closed',
     ...['/dev/net/tun', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio'].map(
@@ -28,11 +22,7 @@ export function renderSystemdRun(plan: GuestPlan): readonly string[] {
     ...['--service-type=exec', '--no-ask-password'],
     ...properties.flatMap((property) => ['-p', property]),
     // systemd would take $ for the beginning of a variable.
-    ...[
-      '--',
-      plan.program,
-      ...[...plan.args, '-pidfile', plan.pidFilePath].map((arg) => arg.replaceAll('$', '$$$$')),
-    ],
+    ...['--', ...renderUnprivileged(plan).map((arg) => arg.replaceAll('$', '$$$$'))],
   ]
 }
 

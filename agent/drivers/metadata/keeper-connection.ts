@@ -13,7 +13,7 @@ export interface KeeperConnection {
 }
 
 /** Longer than the keeper itself waits for anything. */
-const replyTimeoutMs = 30_000
+const replyTimeoutMs = 90_000
 
 export function createKeeperConnection(options: {
   socket: LineSocket

@@ -17,7 +17,8 @@ export interface KeeperProcess {
   disconnect(): void
 }
 
-const startTimeoutMs = 20_000
+/** A host that has just booted starts everything at once, and a guest that fails then waits for a person. */
+const startTimeoutMs = 90_000
 const pollMs = 25
 const endTimeoutMs = 5000
 

@@ -1320,6 +1320,8 @@ export interface components {
                 readonly present: boolean;
                 readonly claimedBy?: string;
             }[];
+            /** @description What it can do, as its agent says. */
+            readonly features: readonly string[];
             readonly virtualization: {
                 readonly accelerator: string;
                 readonly reason: string;

@@ -44,8 +44,8 @@ describe('renderFirewall', () => {
   it('has a line for each family that the addresses leave', () => {
     const mixed = ['10.0.0.0/8', 'fd00:1::/64']
     expect(linesOf({ protocol: UDP, sources: mixed })).toEqual([
-      'ip saddr { 10.0.0.0/8 } meta l4proto udp accept',
-      'ip6 saddr { fd00:1::/64 } meta l4proto udp accept',
+      'ip saddr { 10.0.0.0/8 } meta l4proto 17 accept',
+      'ip6 saddr { fd00:1::/64 } meta l4proto 17 accept',
     ])
     expect(linesOf({ protocol: ALL, sources: mixed, destinations: ['10.1.0.7/32'] })).toEqual([
       'ip saddr { 10.0.0.0/8 } ip daddr { 10.1.0.7/32 } accept',

@@ -21,6 +21,7 @@ describe('the unit of a guest', () => {
 
   it('says nothing of groups that there are none of', () => {
     const args = renderSystemdRun({ ...plan, runAs: { ...plan.runAs, supplementaryGids: [] } })
-    expect(args.join(' ')).not.toContain('SupplementaryGroups')
+    expect(args.join(' ')).toContain('--clear-groups')
+    expect(args).not.toContain('--groups')
   })
 })

@@ -1,0 +1,65 @@
+// The agent on a lab host, under its systemd unit, with the scheduler of a region outside.
+import { copyFileSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parse, stringify } from 'yaml'
+import type { TestImage } from '../e2e/images.ts'
+import { isAgentConnected, type Region, waitUntil } from '../e2e/region.ts'
+import type { LabHost } from './host.ts'
+
+const prefix = 'file:///lab/'
+
+/** The same images under the names that they have on lab hosts. */
+export function imagesInLab(images: readonly TestImage[]): readonly TestImage[] {
+  const moved = (url: string) => (url.startsWith('file:///nowhere') ? url : `${prefix}${basename(url)}`)
+  return images.map((image) => ({
+    ...image,
+    url: moved(image.url),
+    ...(image.directKernel === undefined
+      ? {}
+      : {
+          directKernel: {
+            ...image.directKernel,
+            kernel: { ...image.directKernel.kernel, url: moved(image.directKernel.kernel.url) },
+            initrd: { ...image.directKernel.initrd, url: moved(image.directKernel.initrd.url) },
+          },
+        }),
+  }))
+}
+
+/** Puts the files of the images where the host finds them. */
+export function shareImages(host: LabHost, images: readonly TestImage[]): void {
+  for (const { url, directKernel } of images) {
+    for (const file of [url, directKernel?.kernel.url, directKernel?.initrd.url]) {
+      const path = file?.slice('file://'.length)
+      if (path !== undefined && !path.startsWith('/nowhere'))
+        copyFileSync(path, join(host.share, basename(path)))
+    }
+  }
+}
+
+/** Installs units and settings, starts the agent, and waits until the region has it. */
+export async function startLabAgent(host: LabHost, region: Region): Promise<void> {
+  const settings = parse(readFileSync(join(region.directory, 'agent.yaml'), 'utf8')) as {
+    scheduler: { address: string }
+    directories?: unknown
+  }
+  const { directories: _here, ...agent } = settings
+  await host.exec('mkdir -p /etc/berth && cat > /etc/berth/agent.yaml', {
+    input: stringify({ ...agent, hostId: host.name }),
+  })
+  await host.exec(
+    'cp /opt/berth/systemd/berth-* /etc/systemd/system/ && systemctl daemon-reload && systemctl enable berth-agent',
+  )
+  await forwardScheduler(host, settings.scheduler.address)
+  await host.exec('systemctl start berth-agent')
+  try {
+    await waitUntil('the agent is connected', () => isAgentConnected(region), 60_000)
+  } catch (thrown) {
+    const { stdout } = await host.exec('journalctl -u berth-agent -n 50 --no-pager', { mayFail: true })
+    throw new Error(stdout, { cause: thrown })
+  }
+}
+
+/** The agent speaks to loopback, which leads out of the host. */
+export const forwardScheduler = (host: LabHost, address: string) =>
+  host.forward(Number(address.split(':').at(-1)))

@@ -1,0 +1,106 @@
+// A virtual hypervisor with systemd as process 1: what no container has, in one boot.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createInstance, deleteInstance, waitForStatus } from '../e2e/instances.ts'
+import { openRegion, type Region, regionId, waitUntil } from '../e2e/region.ts'
+import { smallImages } from '../e2e/small-images.ts'
+import { smallGuestReady } from '../guest/small-guest.ts'
+import { describeNeeding } from '../support/needs.ts'
+import { imagesInLab, shareImages, startLabAgent } from './agent.ts'
+import { bootHost, type LabHost } from './host.ts'
+import { labNeeds } from './needs.ts'
+
+const instances = `/v1/regions/${regionId}/projects/project-x9y8z7/compute/instances`
+
+describeNeeding(labNeeds, 'a lab host', () => {
+  let host: LabHost
+  let region: Region
+  const closers: (() => Promise<void>)[] = []
+
+  beforeAll(async () => {
+    host = await bootHost({ name: 'lab-1' })
+    closers.push(() => host.close())
+    const images = await smallImages()
+    shareImages(host, images)
+    region = await openRegion(imagesInLab(images))
+    closers.push(() => region.close())
+    await region.startScheduler()
+    await startLabAgent(host, region)
+  }, 600_000)
+  afterAll(async () => {
+    for (const close of closers.toReversed()) await close()
+  })
+
+  const unitOf = (uid: string) => `berth-vm@${uid}.service`
+  const mainPid = async (uid: string) =>
+    (await host.exec(`systemctl show --property=MainPID --value ${unitOf(uid)}`)).stdout.trim()
+  const readSerial = async (id: string) =>
+    (await region.call<{ contents: string }>('GET', `${instances}/${id}/serialPort`)).body.contents
+  const untilReady = (id: string) =>
+    waitUntil(`${id} has booted`, async () => (await readSerial(id)).includes(smallGuestReady), 120_000)
+
+  it('tells what it has', async () => {
+    const { body } = await region.call<{ hosts: readonly object[] }>('GET', `/v1/regions/${regionId}/hosts`)
+    expect(body.hosts).toMatchObject([
+      {
+        features: ['kvm', 'iommu', 'vhost-net', 'vlan-filtering', 'stateful-filter'],
+        virtualization: { accelerator: 'kvm' },
+        warnings: [],
+      },
+    ])
+  })
+
+  it('runs each guest as a unit of its own, which a restart of the agent leaves alone', async () => {
+    const { uid } = await createInstance(region, { id: 'one' })
+    await waitForStatus(region, 'one', 'RUNNING')
+    await untilReady('one')
+    const before = await mainPid(uid)
+    await host.exec('systemctl restart berth-agent')
+    await waitUntil('the new agent has the guest', async () =>
+      (await host.exec(`journalctl -u berth-agent --no-pager`)).stdout.includes('A running guest is adopted'),
+    )
+    expect(await mainPid(uid)).toBe(before)
+    const namespaces = (await host.exec('ip -o netns list')).stdout.trim().split('\n')
+    expect(namespaces).toHaveLength(1)
+    await host.exec(`ip netns exec ${namespaces[0]?.split(' ')[0]} ip -o address show dev svc0`)
+    const slice = await host.exec(`systemctl show --property=Slice --value ${unitOf(uid)}`)
+    expect(slice.stdout).toBe('berth-guests.slice\n')
+    const { stdout } = await host.exec(`grep -E '^(Uid|CapBnd|NoNewPrivs|Seccomp):' /proc/${before}/status`)
+    expect(stdout.split('\n').map((line) => line.split('\t').slice(0, 2).join(' '))).toEqual([
+      ...[
+        expect.stringMatching(/^Uid: 2\d{5}$/),
+        'CapBnd: 0000000000000000',
+        'NoNewPrivs: 1',
+        'Seccomp: 2',
+        '',
+      ],
+    ])
+  })
+
+  it('has nothing left of what was deleted', async () => {
+    await deleteInstance(region, 'one')
+    await waitUntil('it is gone', async () => (await region.call('GET', `${instances}/one`)).status === 404)
+    const left = await host.exec(
+      'ip -o link | grep -E " (bt|bb|bs)[0-9a-f]"; ip netns list; nft list tables; systemctl list-units --all --no-legend "berth-vm@*"; ls /var/lib/berth/instances',
+      { mayFail: true },
+    )
+    expect(left.stdout.trim()).toBe('')
+  })
+
+  it('lets members of a network receive what its firewall allows', async () => {
+    const ran = await host.exec('cd /opt/berth && node_modules/.bin/node test/lab/inside/firewall.ts', {
+      timeoutMs: 240_000,
+    })
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      open: [true, true, true],
+      denied: [false, false, false],
+      'services of a network that denies': [true, true],
+      'the other network': [true, true],
+      'ssh from a': { 'a to b:22': true, 'a to b:80': false, 'b to a:22': false, ping: false },
+      'web to b': [true, false, false],
+      ping: [true, true, false],
+      datagrams: { question: true, 'answer in its network': true, 'answer from another': false },
+      'open again': [true, true],
+      'tables left': false,
+    })
+  })
+})

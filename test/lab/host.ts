@@ -1,0 +1,221 @@
+// A virtual hypervisor: boots, runs commands, loses its cable or its power, and leaves nothing behind. In: the image, the
+// repository, and what the machine is to have. Out: a handle. It knows nothing of Berth.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { repositoryRoot } from '../support/imports.ts'
+import { freePort } from '../support/ports.ts'
+import { ensureHostImage, type HostImage } from './host-image.ts'
+
+export interface HostOptions {
+  readonly name: string
+  /** Joins the uplinks of hosts that name the same trunk: a port of loopback. */
+  readonly trunkPort?: number
+  readonly memoryMib?: number
+  /** Displays stand in for GPUs, each behind a root port of its own. */
+  readonly gpus?: number
+  readonly say?: (line: string) => void
+}
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface LabHost {
+  readonly name: string
+  /** Here; /lab on the host. */
+  readonly share: string
+  /** By the host's shell. @throws where the shell's last word is not 0, unless it may be */
+  exec(command: string, options?: { mayFail?: boolean; input?: string; timeoutMs?: number }): Promise<Ran>
+  /** 127.0.0.1:PORT of the host leads to the same port here, until the host's next boot. */
+  forward(port: number): Promise<void>
+  /** eth1 is uplink 0. */
+  setCable(uplink: number, isPlugged: boolean): Promise<void>
+  /** As the power button does; resolves once it is up again. */
+  reboot(): Promise<void>
+  /** As if the power had failed. */
+  kill(): Promise<void>
+  console(): string
+  close(): Promise<void>
+}
+
+const bootLimitMs = 180_000
+
+export async function bootHost(options: HostOptions): Promise<LabHost> {
+  const image = await ensureHostImage(options.say)
+  const folder = mkdtempSync(join(tmpdir(), `berth-lab-${options.name}-`))
+  const share = join(folder, 'share')
+  mkdirSync(share)
+  const overlay = join(folder, 'disk.qcow2')
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', image.diskPath, overlay, '24G'])
+  const sshPort = await freePort()
+  const paths = { folder, share, overlay, qmp: join(folder, 'qmp.sock'), log: join(folder, 'console.log') }
+
+  const start = (): ChildProcess => {
+    const output = openSync(join(folder, 'qemu.log'), 'a')
+    const child = spawn('qemu-system-x86_64', qemuArgs(options, image, { ...paths, sshPort }), {
+      stdio: ['ignore', output, output],
+    })
+    closeSync(output)
+    return child
+  }
+  let machine = start()
+  const ended = () => machine.exitCode !== null || machine.signalCode !== null
+
+  const sshArgs = [
+    ...['-i', image.privateKeyPath, '-p', String(sshPort), '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR'],
+    ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=5'],
+    ...['-o', 'ControlMaster=auto', '-o', 'ControlPersist=yes', '-o', `ControlPath=${join(folder, 'ssh')}`],
+  ]
+  const ssh = (args: readonly string[], input = '', timeoutMs = 120_000) =>
+    runProgram('ssh', [...sshArgs, ...args], input, timeoutMs)
+
+  const waitUp = async () => {
+    const beganMs = Date.now()
+    while ((await ssh(['root@127.0.0.1', 'systemctl is-active ssh >/dev/null'], '', 10_000)).code !== 0) {
+      if (ended())
+        throw new Error(`Lab host ${options.name} ended: ${readFileSync(paths.log, 'utf8').slice(-2000)}`)
+      if (Date.now() - beganMs > bootLimitMs) {
+        throw new Error(
+          `Lab host ${options.name} does not come up: ${readFileSync(paths.log, 'utf8').slice(-2000)}`,
+        )
+      }
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+  const disconnect = () => ssh(['-O', 'exit', 'root@127.0.0.1'])
+  const end = async () => {
+    const gone = new Promise<void>((resolve) => {
+      if (ended()) resolve()
+      else machine.once('exit', () => resolve())
+    })
+    machine.kill('SIGKILL')
+    await gone
+  }
+  const close = async () => {
+    await disconnect()
+    await end()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await waitUp()
+  } catch (thrown) {
+    await close()
+    throw thrown
+  }
+
+  return {
+    name: options.name,
+    share,
+    exec: async (command, { mayFail = false, input = '', timeoutMs } = {}) => {
+      const ran = await ssh(['root@127.0.0.1', '--', command], input, timeoutMs)
+      if (ran.code === 0 || mayFail) return ran
+      throw new Error(`On ${options.name}, "${command}" ended with ${ran.code}: ${ran.stderr.slice(-2000)}`)
+    },
+    forward: async (port) => {
+      await ssh(['-O', 'forward', '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, 'root@127.0.0.1'])
+    },
+    setCable: (uplink, isPlugged) => setLink(paths.qmp, `uplink${uplink}`, isPlugged),
+    reboot: async () => {
+      await ssh(['root@127.0.0.1', 'systemctl reboot'])
+      await disconnect()
+      // -no-reboot: the machine ends where it would begin anew.
+      await new Promise<void>((resolve) => {
+        if (ended()) resolve()
+        else machine.once('exit', () => resolve())
+      })
+      machine = start()
+      await waitUp()
+    },
+    kill: async () => {
+      await disconnect()
+      await end()
+      machine = start()
+      await waitUp()
+    },
+    console: () => readFileSync(paths.log, 'utf8'),
+    close,
+  }
+}
+
+function qemuArgs(
+  { name, trunkPort, memoryMib = 2048, gpus = 2 }: HostOptions,
+  image: HostImage,
+  where: { share: string; overlay: string; qmp: string; log: string; sshPort: number },
+): string[] {
+  const mac = (nic: number) => {
+    const digest = createHash('sha256').update(`${name}/${nic}`).digest('hex')
+    return `02:1a:${[0, 2, 4, 6].map((at) => digest.slice(at, at + 2)).join(':')}`
+  }
+  const share = (path: string, tag: string, rest = '') => [
+    ...['-virtfs', `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${rest}`],
+  ]
+  const uplinks = trunkPort === undefined ? [] : [0, 1]
+  return [
+    ...['-name', `lab-${name}`, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-smp', '2', '-cpu', 'max', '-m', String(memoryMib)],
+    ...['-device', 'intel-iommu,intremap=on'],
+    ...['-kernel', image.kernelPath, '-initrd', image.initrdPath],
+    ...['-append', `${image.commandLine} systemd.hostname=${name}`],
+    ...['-drive', `file=${where.overlay},if=virtio,format=qcow2,cache=unsafe`],
+    ...['-serial', `file:${where.log}`, '-qmp', `unix:${where.qmp},server=on,wait=off`],
+    ...['-netdev', `user,id=management,hostfwd=tcp:127.0.0.1:${where.sshPort}-:22`],
+    ...['-device', `virtio-net-pci,netdev=management,mac=${mac(0)}`],
+    ...uplinks.flatMap((uplink) => [
+      ...[
+        '-netdev',
+        `socket,id=uplink${uplink},mcast=230.0.77.${uplink + 1}:${trunkPort},localaddr=127.0.0.1`,
+      ],
+      ...['-device', `virtio-net-pci,id=nic-uplink${uplink},netdev=uplink${uplink},mac=${mac(uplink + 1)}`],
+    ]),
+    ...Array.from({ length: gpus }, (_, index) => [
+      ...['-device', `pcie-root-port,id=gpu-port${index},slot=${index + 1}`],
+      ...['-device', `${index % 2 === 0 ? 'bochs-display' : 'secondary-vga'},bus=gpu-port${index}`],
+    ]).flat(),
+    ...share(repositoryRoot, 'berth', ',readonly=on'),
+    ...share(where.share, 'share'),
+  ]
+}
+
+function runProgram(file: string, args: readonly string[], input: string, timeoutMs: number): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    })
+    let [stdout, stderr] = ['', '']
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk
+    })
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk
+    })
+    child.on('error', reject)
+    // Not `close`: the connection that stays open for later commands holds the pipes.
+    child.on('exit', (code) => setImmediate(() => resolve({ code: code ?? 255, stdout, stderr })))
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+  })
+}
+
+function setLink(socketPath: string, name: string, up: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(socketPath)
+    const commands = [{ execute: 'qmp_capabilities' }, { execute: 'set_link', arguments: { name, up } }]
+    socket.on('error', reject)
+    socket.on('connect', () => socket.write(commands.map((one) => `${JSON.stringify(one)}\n`).join('')))
+    let said = ''
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      said += chunk
+      if ((said.match(/"return"/g) ?? []).length < commands.length) return
+      socket.destroy()
+      resolve()
+    })
+  })
+}

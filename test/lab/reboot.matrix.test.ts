@@ -1,0 +1,58 @@
+// A virtual hypervisor that reboots.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { createInstance, waitForStatus } from '../e2e/instances.ts'
+import { instancePath, openRegion, type Region, waitUntil } from '../e2e/region.ts'
+import { smallImages } from '../e2e/small-images.ts'
+import { smallGuestReady } from '../guest/small-guest.ts'
+import { describeNeeding } from '../support/needs.ts'
+import { forwardScheduler, imagesInLab, shareImages, startLabAgent } from './agent.ts'
+import { bootHost, type LabHost } from './host.ts'
+import { labNeeds } from './needs.ts'
+
+describeNeeding(labNeeds, 'a lab host that reboots', () => {
+  let host: LabHost
+  let region: Region
+  const closers: (() => Promise<void>)[] = []
+
+  beforeAll(async () => {
+    host = await bootHost({ name: 'lab-2' })
+    closers.push(() => host.close())
+    const images = await smallImages()
+    shareImages(host, images)
+    region = await openRegion(imagesInLab(images))
+    closers.push(() => region.close())
+    await region.startScheduler()
+    await startLabAgent(host, region)
+  }, 600_000)
+  afterAll(async () => {
+    for (const close of closers.toReversed()) await close()
+  })
+
+  const readSerial = async (id: string) =>
+    (await region.call<{ contents: string }>('GET', `${instancePath(id)}/serialPort`)).body.contents
+  const untilReady = (id: string) =>
+    waitUntil(`${id} has booted`, async () => (await readSerial(id)).includes(smallGuestReady), 120_000)
+
+  it('brings its guests back without the scheduler', async () => {
+    const { uid } = await createInstance(region, { id: 'one' })
+    await waitForStatus(region, 'one', 'RUNNING')
+    await untilReady('one')
+    // The way to the scheduler ends with the connection, and is not made again yet.
+    await host.reboot()
+    const unit = `berth-vm@${uid}.service`
+    await waitUntil(
+      'the guest runs again',
+      async () => (await host.exec(`systemctl is-active ${unit}`, { mayFail: true })).code === 0,
+    )
+    const agent = parse(readFileSync(join(region.directory, 'agent.yaml'), 'utf8')) as {
+      scheduler: { address: string }
+    }
+    await forwardScheduler(host, agent.scheduler.address)
+    await waitForStatus(region, 'one', 'RUNNING')
+    await untilReady('one')
+    expect(await readSerial('one')).toContain(uid)
+  })
+})
