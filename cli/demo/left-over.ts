@@ -27,8 +27,11 @@ export function findLeftOver(region: {
   ]
 }
 
+/** Without the program nothing was ever made with it. */
 function readWords(program: string, args: readonly string[]): string[] {
-  const { stdout } = spawnSync(program, args, { encoding: 'utf8' })
+  const { stdout, error } = spawnSync(program, args, { encoding: 'utf8' })
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT') return []
+  if (error !== undefined) throw error
   return stdout.split(/[\s:@]+/).filter(Boolean)
 }
 

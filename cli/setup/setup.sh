@@ -28,6 +28,9 @@ mmdebstrap mmdebstrap installs Debian into the image of the demo guest
 e2fsprogs mke2fs makes the file system of that image
 openssh-client ssh logs in to the guest
 '
+test_packages='
+busybox busybox asks for addresses in tests as a small guest does
+'
 
 ensure_node() {
   has node || fail 'Node is missing: install Node 20 or newer with npm (Debian: apt-get install nodejs npm), then repeat.'
@@ -77,7 +80,7 @@ missing_lines() {
 }
 
 ensure_debian_packages() {
-  missing=$(printf '%s\n' "$guest_packages" | missing_lines)
+  missing=$(printf '%s\n' "$@" | missing_lines)
   [ -n "$missing" ] || return 0
   names=$(printf '%s\n' "$missing" | cut -f1 | tr '\n' ' ')
   if ! has apt-get; then
@@ -127,11 +130,11 @@ case $mode in
     ensure_npm_packages
     check_node_version
     # Tests that miss something are listed as skipped, with the reason.
-    ensure_debian_packages || true
+    ensure_debian_packages "$guest_packages" "$test_packages" || true
     ensure_package_lists
     ;;
   guests)
-    ensure_debian_packages
+    ensure_debian_packages "$guest_packages"
     ;;
   *)
     say 'usage: sh cli/setup/setup.sh demo|dev|test|check|guests'
