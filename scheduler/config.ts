@@ -76,7 +76,10 @@ const network = Type.Object(
     id: resourceId,
     description: Type.Optional(Type.String()),
     uid: uuid,
-    subnet: Type.Object({ id: resourceId, ipv4Cidr: Type.String() }, closed),
+    subnet: Type.Object(
+      { id: resourceId, ipv4Cidr: Type.String(), ipv6Cidr: Type.Optional(Type.String()) },
+      closed,
+    ),
     vlan: Type.Integer({ minimum: 0, maximum: 4094, default: 0 }),
     mtu: Type.Integer({ minimum: 1280, maximum: 9216, default: 1500 }),
     defaultIngress: Type.Optional(Type.Enum([...ingressPolicies])),

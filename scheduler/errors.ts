@@ -120,10 +120,9 @@ const catalogue = {
     ({ subnet }) =>
       `The network has the subnet ${subnet}, and can have one; make another network for another range.`,
   ),
-  SUBNET_OVERLAPS: entry<{ ipv4Cidr: string; subnet: string }>(
+  SUBNET_OVERLAPS: entry<{ cidr: string; subnet: string }>(
     409,
-    ({ ipv4Cidr, subnet }) =>
-      `${ipv4Cidr} overlaps the project's subnet ${subnet}; choose another range, or leave ipv4Cidr out.`,
+    ({ cidr, subnet }) => `${cidr} overlaps the project's subnet ${subnet}; choose another range.`,
   ),
   SUBNETS_EXHAUSTED: entry<{ pool: string }>(
     409,
@@ -270,6 +269,11 @@ const catalogue = {
   NO_IPV6: entry<{ subnet: string }>(
     422,
     ({ subnet }) => `The subnet ${subnet} has no IPv6; leave ipv6Address out.`,
+  ),
+  IPV6_FOLLOWS_IPV4: entry<{ ipv6Address: string; ipv4Address: string; following: string }>(
+    422,
+    ({ ipv6Address, ipv4Address, following }) =>
+      `A NIC's addresses end alike: ${following} goes with ${ipv4Address}, ${ipv6Address} does not; leave ipv6Address out.`,
   ),
   VLAN_MISMATCH: entry<{ network: string; vlan: number }>(422, ({ network, vlan }) =>
     vlan === 0

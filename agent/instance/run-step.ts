@@ -52,6 +52,7 @@ export async function runStep(
         tap: step.tap,
         macAddress: step.macAddress,
         ipv4Address: step.ipv4Address,
+        ipv6Address: step.ipv6Address,
         hostname: spec.hostname,
         network: step.network,
         ownerUid: ownerOf(context.record()).uid,

@@ -77,6 +77,7 @@ function renderNetworkConfig(spec: InstanceSpec): string {
       {
         match: { macaddress: nic.macAddress },
         dhcp4: true,
+        ...(nic.ipv6Address === '' ? {} : { dhcp6: true }),
         ...(nic.network?.mtu ? { mtu: nic.network.mtu } : {}),
       },
     ]),

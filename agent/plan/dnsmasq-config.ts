@@ -29,6 +29,7 @@ export function dnsmasqPaths(networkDirectory: string): DnsmasqPaths {
 /** The configuration of the dnsmasq that serves one network's guests on one host: only ports it was told of. */
 export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): string {
   const service = checkedIpv4(network.serviceIpv4)
+  const hasIpv6 = network.ipv6Cidr !== ''
   const cidr = checkedCidr(network.ipv4Cidr)
   const domain = checked('domain', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$|^$/i, network.domain)
   return lines([
@@ -65,19 +66,35 @@ export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): stri
     `dhcp-option=6,${service}`,
     `dhcp-option=26,${networkMtu(network)}`,
     `dhcp-option=121,${metadataAddress}/32,${service}`,
+    ...(hasIpv6 ? renderIpv6(network) : []),
   ])
+}
+
+function renderIpv6({ ipv6Cidr, serviceIpv6 }: Network): readonly string[] {
+  const prefix = checkedIpv6(ipv6Cidr.replace(/\/64$/, ''))
+  return [
+    '',
+    // Advertised: the range is on the link, its addresses come by DHCPv6, and there is no default route.
+    'enable-ra',
+    `ra-param=${serviceInterfaceName},60,0`,
+    `dhcp-range=${prefix},static,64,infinite`,
+    `dhcp-option=option6:dns-server,[${checkedIpv6(serviceIpv6)}]`,
+  ]
 }
 
 export interface DnsmasqHost {
   readonly macAddress: string
   readonly ipv4Address: string
+  /** Empty where its network has no IPv6. */
+  readonly ipv6Address: string
   readonly hostname: string
 }
 
 /** The name is left to the other file: a word like `ignore` would be a command here. */
 export function renderDhcpHost(host: DnsmasqHost): string {
   const mac = checked('MAC address', /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, host.macAddress.toLowerCase())
-  return `${mac},${checkedIpv4(host.ipv4Address)}\n`
+  const ipv6 = host.ipv6Address === '' ? '' : `,[${checkedIpv6(host.ipv6Address)}]`
+  return `${mac},${checkedIpv4(host.ipv4Address)}${ipv6}\n`
 }
 
 /** The short name first: with the network's domain it is what DHCP tells the guest about itself. */
@@ -85,7 +102,11 @@ export function renderDnsHost(host: DnsmasqHost): string {
   const hostname = checked('host name', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i, host.hostname)
   const label = hostname.split('.')[0] ?? hostname
   const names = label === hostname ? label : `${label} ${hostname}`
-  return `${checkedIpv4(host.ipv4Address)} ${names}\n`
+  const addresses = [
+    checkedIpv4(host.ipv4Address),
+    ...(host.ipv6Address === '' ? [] : [checkedIpv6(host.ipv6Address)]),
+  ]
+  return lines(addresses.map((address) => `${address} ${names}`))
 }
 
 export function prefixLength(ipv4Cidr: string): number {
@@ -104,6 +125,11 @@ function checkedCidr(text: string): { address: string; netmask: string } {
 function checkedIpv4(text: string): string {
   if (!ipaddr.IPv4.isValidFourPartDecimal(text)) throw new Error(`'${text}' is no IPv4 address.`)
   return text
+}
+
+function checkedIpv6(text: string): string {
+  if (!ipaddr.IPv6.isValid(text) || text.includes('%')) throw new Error(`'${text}' is no IPv6 address.`)
+  return ipaddr.IPv6.parse(text).toString()
 }
 
 function checked(what: string, pattern: RegExp, value: string): string {

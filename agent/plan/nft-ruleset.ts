@@ -1,16 +1,19 @@
 import { filterTableName } from './names.ts'
+import { type Ipv6Identity, renderIpv6Rules } from './nft-ipv6.ts'
 
 /** Who a guest's port may claim to be. */
 export interface PortIdentity {
   readonly tap: string
   readonly macAddress: string
   readonly ipv4Address: string
+  /** Empty for a guest that has none: then it sends no IPv6 at all. */
+  readonly ipv6Address: string
 }
 
 /**
  * The filter of one tap, for `nft -f -`: what a guest sends as somebody else ends at its tap, so that guests on one
- * host are held apart as well as guests on different hosts. Stateless, and deny by default: IPv6, VLAN tags and every
- * other protocol are dropped.
+ * host are held apart as well as guests on different hosts. Stateless, and deny by default: VLAN tags and every
+ * protocol that no rule names are dropped.
  *
  * The table is declared, deleted and made in one transaction: loading twice leaves one, and no packet passes between.
  */
@@ -19,6 +22,7 @@ export function renderNftRuleset(port: PortIdentity): string {
   const mac = checked('MAC address', /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, port.macAddress.toLowerCase())
   const ipv4 = checked('IPv4 address', /^\d{1,3}(\.\d{1,3}){3}$/, port.ipv4Address)
   const table = `table netdev ${filterTableName(tap)}`
+  const ipv6 = port.ipv6Address
   // The client's hardware address inside a DHCP message, 36 bytes after the UDP header begins: without it a guest
   // could ask for, or release, another guest's lease.
   const dhcpClient = `@th,288,48 0x${mac.replaceAll(':', '')}`
@@ -30,7 +34,8 @@ export function renderNftRuleset(port: PortIdentity): string {
     `    type filter hook ingress device "${tap}" priority 0; policy drop;`,
     `    ether saddr != ${mac} drop`,
     // Reads the outermost type: behind a VLAN tag the kernel's own notion of the protocol is the inner one.
-    '    ether type != { ip, arp } drop',
+    `    ether type != { ${ipv6 === '' ? 'ip, arp' : 'ip, arp, ip6'} } drop`,
+    ...(ipv6 === '' ? [] : ['    ether type ip6 goto ipv6']),
     `    arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation { request, reply } arp saddr ether ${mac} arp saddr ip ${ipv4} accept`,
     // An address probe (RFC 5227) comes from nobody yet.
     `    arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation request arp saddr ether ${mac} arp saddr ip 0.0.0.0 accept`,
@@ -42,10 +47,17 @@ export function renderNftRuleset(port: PortIdentity): string {
     '    udp dport 67 drop',
     `    ip saddr ${ipv4} accept`,
     '  }',
+    ...(ipv6 === '' ? [] : renderIpv6Chain({ macAddress: mac, ipv6Address: ipv6 })),
     '}',
     '',
   ].join('\n')
 }
+
+const renderIpv6Chain = (identity: Ipv6Identity) => [
+  '  chain ipv6 {',
+  ...renderIpv6Rules(identity).map((rule) => `    ${rule}`),
+  '  }',
+]
 
 /** Removes the filter whether or not it is there. */
 export function renderNftRemoval(tap: string): string {

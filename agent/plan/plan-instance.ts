@@ -16,6 +16,7 @@ export type Step =
       readonly tap: string
       readonly macAddress: string
       readonly ipv4Address: string
+      readonly ipv6Address: string
       readonly network: Network
     }
   | { readonly kind: 'start-guest' }
@@ -40,12 +41,15 @@ function planNic(plan: {
   index: number
 }): readonly Step[] {
   const { nic, spec, index } = plan
-  const { network, ipv4Address, macAddress } = nic
+  const { network, ipv4Address, ipv6Address, macAddress } = nic
   if (!network) return []
   return [
     { kind: 'join-network', network },
     { kind: 'publish-metadata', networkUid: network.uid, ipv4Address },
-    { kind: 'connect-port', tap: tapName(spec.uid, index), macAddress, ipv4Address, network },
+    {
+      ...{ kind: 'connect-port', tap: tapName(spec.uid, index) },
+      ...{ macAddress, ipv4Address, ipv6Address, network },
+    },
   ]
 }
 

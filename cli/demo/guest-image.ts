@@ -12,8 +12,7 @@ const packages = [
   'openssh-server',
   'iproute2',
   'iputils-ping',
-  'ifupdown',
-  'isc-dhcp-client',
+  'systemd-resolved',
   'curl',
   'sudo',
   'e2fsprogs',
@@ -52,13 +51,22 @@ const files: Readonly<Record<string, string>> = {
     'ssh_genkeytypes: [ed25519]',
     'ssh: {emit_keys_to_console: false}',
     'locale: false',
+    // As in Debian's own cloud images: the guest knows its whole name by itself.
+    'manage_etc_hosts: true',
     'apt: {preserve_sources_list: true}',
     '',
   ].join('\n'),
 }
 
+const links: Readonly<Record<string, string>> = {
+  '/etc/systemd/system/multi-user.target.wants/systemd-networkd.service':
+    '/lib/systemd/system/systemd-networkd.service',
+  '/etc/systemd/system/network-online.target.wants/systemd-networkd-wait-online.service':
+    '/lib/systemd/system/systemd-networkd-wait-online.service',
+}
+
 export const ensureGuestImage = (options: BuildOptions = {}): Promise<DebianDisk> =>
   ensureDebianDisk(
-    { name: 'debian-guest', packages, maskedUnits, earlyFiles, files, commandLine, diskBytes },
+    { name: 'debian-guest', packages, maskedUnits, earlyFiles, files, links, commandLine, diskBytes },
     options,
   )

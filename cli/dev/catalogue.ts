@@ -81,7 +81,7 @@ export function makeDevCatalogue(options: { images: readonly DevImage[]; network
           {
             id: 'default',
             uid: options.networkUid,
-            subnet: { id: 'default', ipv4Cidr: '10.80.0.0/20' },
+            subnet: { id: 'default', ipv4Cidr: '10.80.0.0/20', ipv6Cidr: 'fd62:6572:7468::/64' },
           },
         ],
       },

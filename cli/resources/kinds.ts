@@ -253,6 +253,7 @@ export const kinds: readonly Kind[] = [
       ['ID', 'id'],
       ['NETWORK', 'network'],
       ['IPV4', 'ipv4Cidr'],
+      ['IPV6', 'ipv6Cidr'],
     ],
     changes: {
       isNameOptional: true,
@@ -260,10 +261,14 @@ export const kinds: readonly Kind[] = [
         description,
         { flag: '--network <network>', description: 'where it is', key: 'network', isRequired: true },
         { flag: '--ipv4-cidr <range>', description: 'a free one where absent', key: 'ipv4Cidr' },
+        { flag: '--ipv6-cidr <range>', description: 'a /64; no IPv6 where absent', key: 'ipv6Cidr' },
       ],
       update: [description],
       examples: {
-        create: ["a range of one's own", '--network backend --ipv4-cidr 10.90.0.0/24'],
+        create: [
+          'ranges of both families',
+          '--network backend --ipv4-cidr 10.90.0.0/24 --ipv6-cidr fd5b:90::/64',
+        ],
         update: ['say what it is for', "--description 'of the first rack'"],
       },
     },

@@ -1,6 +1,6 @@
 import type { Settings } from '../config.ts'
 import { checkHostname, renderHostname } from './hostname.ts'
-import { findCidrTrouble } from './subnet.ts'
+import { findCidrTrouble, findIpv6CidrTrouble } from './subnet.ts'
 
 type Catalogue = Pick<Settings, 'zones' | 'images' | 'projects' | 'hostnameTemplate'>
 type Zone = Settings['zones'][number]
@@ -73,8 +73,14 @@ function projectProblems({ id, networks }: Project): readonly string[] {
 }
 
 function cidrProblems({ id, subnet }: Network, where: string): readonly string[] {
-  const trouble = findCidrTrouble(subnet.ipv4Cidr)
-  return trouble === undefined ? [] : [`The subnet ${subnet.id} of network ${id}${where} ${trouble}`]
+  const { ipv4Cidr, ipv6Cidr } = subnet
+  const troubles = [
+    findCidrTrouble(ipv4Cidr),
+    ipv6Cidr === undefined ? undefined : findIpv6CidrTrouble(ipv6Cidr),
+  ]
+  return troubles.flatMap((trouble) =>
+    trouble === undefined ? [] : [`The subnet ${subnet.id} of network ${id}${where} ${trouble}`],
+  )
 }
 
 function imageProblems({ id, url, directKernel }: Image): readonly string[] {

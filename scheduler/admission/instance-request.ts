@@ -30,7 +30,9 @@ export const NicRequest = Type.Object(
     network: Type.Optional(reference('Defaults to the network named default.')),
     subnet: Type.Optional(reference('A subnet of the network.')),
     ipv4Address: Type.Optional(Type.String({ description: 'Allocated where absent.' })),
-    ipv6Address: Type.Optional(Type.String()),
+    ipv6Address: Type.Optional(
+      Type.String({ description: 'Ends as the IPv4 address does: asking for the one asks for the other.' }),
+    ),
     vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: "Must be the network's." })),
   },
   closed,

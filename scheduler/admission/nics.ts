@@ -2,6 +2,7 @@ import { type Problem, problem } from '../errors.ts'
 import type { CatalogueNetwork, CatalogueSubnet } from '../model/catalogue.ts'
 import type { InstanceNic } from '../model/instance.ts'
 import type { NicRequest } from './instance-request.ts'
+import { resolveIpv4 } from './nic-addresses.ts'
 import {
   type AdmissionContext,
   allResolved,
@@ -11,7 +12,6 @@ import {
   resolveReference,
 } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
-import { isIpv4Address, isUsableAddress, subnetAddresses } from './subnet.ts'
 
 export interface ResolvedNic {
   readonly details: InstanceNic
@@ -42,8 +42,12 @@ function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): 
   if (subnet === undefined) {
     return refusedWith(problem('NO_SUBNET', { network: network.id }, `${field}.network`))
   }
-  const problems = [...checkAddresses(nic, field, subnet), ...checkVlan(nic, field, network)]
-  if (problems.length > 0) return refusedWith(...problems)
+  const address = resolveIpv4(nic, field, subnet)
+  const problems = [
+    ...(address.kind === 'refused' ? address.problems : []),
+    ...checkVlan(nic, field, network),
+  ]
+  if (address.kind === 'refused' || problems.length > 0) return refusedWith(...problems)
   const paths = resourcePaths(context.catalogue.region)
   return resolved({
     network,
@@ -52,7 +56,7 @@ function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): 
       name: `nic${index}`,
       network: paths.network(context.project.id, network.id),
       subnet: paths.subnet(context.project.id, subnet.id),
-      ...(nic.ipv4Address === undefined ? {} : { ipv4Address: nic.ipv4Address }),
+      ...(address.value === undefined ? {} : { ipv4Address: address.value }),
       ...(network.vlan === 0 ? {} : { vlan: network.vlan }),
       macAddress: context.identity.macAddresses[index] ?? '',
     },
@@ -98,31 +102,6 @@ function resolveNetwork(
   }
   const known = candidates.flatMap((network) => network.subnet?.id ?? [])
   return refusedWith(problem('REFERENCE_NOT_FOUND', { what: 'Subnet', id, known }, at.field))
-}
-
-function checkAddresses(nic: NicRequest, field: string, subnet: CatalogueSubnet): readonly Problem[] {
-  const problems: Problem[] = []
-  if (nic.ipv6Address !== undefined) {
-    problems.push(problem('NO_IPV6', { subnet: subnet.id }, `${field}.ipv6Address`))
-  }
-  if (nic.ipv4Address !== undefined) {
-    problems.push(...checkIpv4(nic.ipv4Address, `${field}.ipv4Address`, subnet))
-  }
-  return problems
-}
-
-function checkIpv4(address: string, field: string, subnet: CatalogueSubnet): readonly Problem[] {
-  if (!isIpv4Address(address)) {
-    const message = `"${address}" is no IPv4 address; write four numbers as in 10.0.0.7, without leading zeros.`
-    return [problem('INVALID_VALUE', { message }, field)]
-  }
-  if (!isUsableAddress(address, subnet.ipv4Cidr)) {
-    return [problem('ADDRESS_OUTSIDE_SUBNET', { address, cidr: subnet.ipv4Cidr }, field)]
-  }
-  const { gateway, service } = subnetAddresses(subnet)
-  if (address === gateway) return [problem('ADDRESS_RESERVED', { address, why: 'gateway' }, field)]
-  if (address === service) return [problem('ADDRESS_RESERVED', { address, why: 'service address' }, field)]
-  return []
 }
 
 function checkVlan(nic: NicRequest, field: string, network: CatalogueNetwork): readonly Problem[] {

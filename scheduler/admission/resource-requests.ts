@@ -35,6 +35,9 @@ export const CreateSubnet = Type.Object(
     ipv4Cidr: Type.Optional(
       Type.String({ maxLength: 18, description: 'As 10.0.0.0/24; a free /20 of 10.128.0.0/9 where absent.' }),
     ),
+    ipv6Cidr: Type.Optional(
+      Type.String({ maxLength: 43, description: 'A /64 such as fd5b:1::/64; no IPv6 where absent.' }),
+    ),
   },
   { ...closed, title: 'CreateSubnet' },
 )

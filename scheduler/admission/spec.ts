@@ -12,6 +12,7 @@ import {
 import type { CatalogueImage } from '../model/catalogue.ts'
 import type { DiskRecord } from '../model/disk.ts'
 import type { InstanceDetails, InstanceDisk } from '../model/instance.ts'
+import { ipv6Of } from '../model/ipv6.ts'
 import type { ResolvedDisk } from './disks.ts'
 import { domainOf } from './hostname.ts'
 import type { TypeInZone } from './instance-type.ts'
@@ -112,6 +113,9 @@ function renderNic({ details, network, subnet }: ResolvedNic, domain: string) {
       id: network.id,
       vlan: network.vlan,
       ipv4Cidr: subnet.ipv4Cidr,
+      ...(subnet.ipv6Cidr === undefined
+        ? {}
+        : { ipv6Cidr: subnet.ipv6Cidr, serviceIpv6: ipv6Of(subnet.ipv6Cidr, service) }),
       ipv4Gateway: gateway,
       serviceIpv4: service,
       serviceMac,

@@ -50,6 +50,20 @@ export function findCidrTrouble(ipv4Cidr: string): string | undefined {
 }
 
 /** Link-local has the metadata service; the others mean something else to every system. */
+/** The same for IPv6. */
+export function findIpv6CidrTrouble(ipv6Cidr: string): string | undefined {
+  if (!ipaddr.IPv6.isValidCIDR(ipv6Cidr) || ipv6Cidr.includes('%')) {
+    return `has "${ipv6Cidr}" as ipv6Cidr; write it as in fd5b:1::/64.`
+  }
+  const [address, prefix] = ipaddr.IPv6.parseCIDR(ipv6Cidr)
+  if (prefix !== 64) return `is /${prefix} in IPv6; every subnet is a /64.`
+  const network = `${ipaddr.IPv6.networkAddressFromCIDR(ipv6Cidr).toString()}/64`
+  if (network !== ipv6Cidr) return `has ${ipv6Cidr} as ipv6Cidr; write ${network}.`
+  return ['unicast', 'uniqueLocal'].includes(address.range())
+    ? undefined
+    : `is in ${ipv6Cidr}, which no guest can have; a /64 of fd00::/8 is a good choice.`
+}
+
 const reservedRanges: ReadonlySet<string> = new Set([
   ...['unspecified', 'broadcast', 'multicast', 'linkLocal', 'loopback', 'reserved'],
 ])

@@ -42,6 +42,7 @@ export const InstanceResource = Type.Object(
         network: Type.String(),
         subnet: Type.String(),
         ipv4Address: Type.Optional(Type.String()),
+        ipv6Address: Type.Optional(Type.String()),
         vlan: Type.Optional(Type.Integer()),
         macAddress: Type.String(),
       }),

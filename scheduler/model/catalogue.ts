@@ -109,5 +109,7 @@ export interface CatalogueSubnet {
   readonly id: string
   readonly description?: string
   readonly ipv4Cidr: string
+  /** A /64; without one its NICs have no IPv6. */
+  readonly ipv6Cidr?: string
   readonly meta: ResourceMeta
 }

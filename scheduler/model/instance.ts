@@ -42,6 +42,8 @@ export interface InstanceNic {
   readonly subnet: string
   /** Filled in by the store where the request left it open. */
   readonly ipv4Address?: string
+  /** Follows from ipv4Address where the subnet has IPv6. */
+  readonly ipv6Address?: string
   readonly vlan?: number
   readonly macAddress: string
 }

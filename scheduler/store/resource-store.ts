@@ -49,7 +49,10 @@ export type Taking =
       readonly asked?: number
       readonly pool?: { readonly first: number; readonly last: number }
     }
-  /** body.ipv4Cidr: the asked one, or the lowest of that size in the pool that no subnet of the project overlaps. */
+  /**
+   * body.ipv4Cidr: the asked one, or the lowest of that size in the pool that no subnet of the project overlaps; nor
+   * has one of them the same body.ipv6Cidr.
+   */
   | { readonly kind: 'cidr'; readonly asked?: string; readonly pool: string; readonly prefixLength: number }
   /** body.address: the asked one, or the lowest free one. */
   | {
@@ -91,7 +94,12 @@ export type CreateResourcesOutcome =
   | { readonly kind: 'parent-gone' }
   | { readonly kind: 'vlan-taken'; readonly vlan: number }
   | { readonly kind: 'vlans-exhausted' }
-  | { readonly kind: 'cidr-overlaps'; readonly ipv4Cidr: string; readonly subnet: string }
+  | {
+      readonly kind: 'cidr-overlaps'
+      readonly field: 'ipv4Cidr' | 'ipv6Cidr'
+      readonly cidr: string
+      readonly subnet: string
+    }
   | { readonly kind: 'cidrs-exhausted' }
   /** The network has one already. */
   | { readonly kind: 'has-subnet'; readonly subnet: string }

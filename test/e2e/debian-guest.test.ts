@@ -67,9 +67,12 @@ describeNeeding(needs, 'an instance with a Debian guest', () => {
     expect(await guest('cloud-init query instance_id')).toBe(created.uid)
   })
 
-  it('has its name and its address', async () => {
+  it('has its name and its addresses', async () => {
     expect(await guest('hostname -f')).toBe('debian.example.internal')
     expect(await guest('ip -4 -brief address show scope global')).toContain(`${login.address}/24`)
+    const ipv6 = created.nics[0]?.ipv6Address ?? ''
+    expect(ipv6).toMatch(/^fd5b:80::a50:/)
+    expect(await guest('ip -6 -brief address show scope global')).toContain(`${ipv6}/128`)
   })
 
   it('lets in every user of ssh-keys, and those that user-data names beside them', async () => {

@@ -10,7 +10,11 @@ export interface InstanceBody {
     readonly reason: string
     readonly operationId: string
   }
-  readonly nics: readonly { readonly ipv4Address: string; readonly macAddress: string }[]
+  readonly nics: readonly {
+    readonly ipv4Address: string
+    readonly ipv6Address?: string
+    readonly macAddress: string
+  }[]
   readonly error?: { readonly message: string; readonly details: readonly { readonly field?: string }[] }
 }
 

@@ -84,7 +84,13 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
     projects: [
       {
         id: projectId,
-        networks: [{ id: 'default', uid: networkUid, subnet: { id: 'default', ipv4Cidr: '10.80.0.0/24' } }],
+        networks: [
+          {
+            id: 'default',
+            uid: networkUid,
+            subnet: { id: 'default', ipv4Cidr: '10.80.0.0/24', ipv6Cidr: 'fd5b:80::/64' },
+          },
+        ],
       },
     ],
   }

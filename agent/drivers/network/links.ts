@@ -61,12 +61,11 @@ const addressSchema = Type.Array(
   }),
 )
 
-/** IPv4 addresses of an interface with their prefix lengths, such as 10.0.0.2/24. */
-export async function readIpv4Addresses(exec: Exec, namespace: string, link: string): Promise<string[]> {
+/** Addresses of an interface with their prefix lengths, such as 10.0.0.2/24, link-local ones among them. */
+export async function readAddresses(exec: Exec, namespace: string, link: string): Promise<string[]> {
   const { stdout } = await exec.run('ip', ['-n', namespace, '-j', 'address', 'show', 'dev', link])
   return Value.Parse(addressSchema, JSON.parse(stdout))
     .flatMap((shown) => shown.addr_info)
-    .filter((address) => address.family === 'inet')
     .map((address) => `${address.local}/${address.prefixlen}`)
 }
 

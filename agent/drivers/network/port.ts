@@ -7,6 +7,8 @@ export interface PortPlan {
   readonly tap: string
   readonly macAddress: string
   readonly ipv4Address: string
+  /** Empty where its network has no IPv6. */
+  readonly ipv6Address: string
   readonly hostname: string
   readonly network: Network
   /** The guest's own user, who may open the tap. */

@@ -2,7 +2,7 @@ import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec } from '../../host/ports.ts'
 import { metadataAddress, networkMtu, prefixLength } from '../../plan/dnsmasq-config.ts'
 import { bridgeName, namespaceName, serviceInterfaceName, servicePortName } from '../../plan/names.ts'
-import { changeLinks, disableIpv6, type Link, readIpv4Addresses, readLinks, removeLink } from './links.ts'
+import { changeLinks, disableIpv6, type Link, readAddresses, readLinks, removeLink } from './links.ts'
 
 /** The veth that joins a network's services to its bridge. Guests reach it; an uplink or another service port can't. */
 export async function ensureServicePort(exec: Exec, network: Network): Promise<void> {
@@ -51,12 +51,27 @@ async function ensureInside(exec: Exec, network: Network, known: Link | undefine
     const facts = ['address', mac, 'mtu', String(mtu), 'up']
     await exec.run('ip', ['-n', namespace, 'link', 'set', 'dev', link, ...facts])
   }
-  const wanted = [`${network.serviceIpv4}/${prefixLength(network.ipv4Cidr)}`, `${metadataAddress}/32`]
-  const present = await readIpv4Addresses(exec, namespace, link)
-  for (const address of wanted.filter((one) => !present.includes(one))) {
+  const wanted = [
+    `${network.serviceIpv4}/${prefixLength(network.ipv4Cidr)}`,
+    `${metadataAddress}/32`,
+    ...(network.serviceIpv6 === '' ? [] : [`${network.serviceIpv6}/64`]),
+  ]
+  const present = await readAddresses(exec, namespace, link)
+  const missing = wanted.filter((one) => !present.includes(one))
+  if (network.serviceIpv6 !== '' && missing.length > 0) await enableIpv6(exec, namespace, link)
+  for (const address of missing) {
+    // The same address answers on every host, behind ports that never meet: nobody has to be asked for it.
+    const options = address.includes(':') ? ['nodad'] : []
     await changeLinks(
-      () => exec.run('ip', ['-n', namespace, 'address', 'add', address, 'dev', link]),
-      async () => (await readIpv4Addresses(exec, namespace, link)).includes(address),
+      () => exec.run('ip', ['-n', namespace, 'address', 'add', address, 'dev', link, ...options]),
+      async () => (await readAddresses(exec, namespace, link)).includes(address),
     )
   }
+}
+
+/** With a link-local address of its own at once, and deaf to what others advertise. */
+async function enableIpv6(exec: Exec, namespace: string, link: string): Promise<void> {
+  const settings = ['accept_dad=0', 'accept_ra=0', 'autoconf=0', 'disable_ipv6=0']
+  const words = settings.map((setting) => `net.ipv6.conf.${link}.${setting}`)
+  await exec.run('ip', ['netns', 'exec', namespace, 'sysctl', '-q', '-w', ...words])
 }

@@ -172,7 +172,7 @@ function refuseCreate(
     case 'vlans-exhausted':
       return refuse('VLANS_EXHAUSTED', {})
     case 'cidr-overlaps':
-      return refuse('SUBNET_OVERLAPS', outcome, 'ipv4Cidr')
+      return refuse('SUBNET_OVERLAPS', outcome, outcome.field)
     case 'cidrs-exhausted':
       return refuse('SUBNETS_EXHAUSTED', { pool: taking?.kind === 'cidr' ? taking.pool : '' }, 'ipv4Cidr')
     case 'has-subnet':

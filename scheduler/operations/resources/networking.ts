@@ -2,7 +2,13 @@
 import { networkUid, resourceUid } from '../../../proto/ids.ts'
 import { allResolved, type ReferenceContext, resolveReference } from '../../admission/resolution.ts'
 import type { CreateAddress, CreateNetwork, CreateSubnet } from '../../admission/resource-requests.ts'
-import { findCidrTrouble, isIpv4Address, isUsableAddress, subnetAddresses } from '../../admission/subnet.ts'
+import {
+  findCidrTrouble,
+  findIpv6CidrTrouble,
+  isIpv4Address,
+  isUsableAddress,
+  subnetAddresses,
+} from '../../admission/subnet.ts'
 import { problem, type Refusal, refuse, refuseAll } from '../../errors.ts'
 import type { CatalogueNetwork, CatalogueSubnet, Project } from '../../model/catalogue.ts'
 import { scopeOf } from '../../model/resource.ts'
@@ -83,14 +89,17 @@ export function planSubnet(
   const { random, clock } = ports
   const project = findProject(id, ports)
   if (project === undefined) return refuse('PROJECT_NOT_FOUND', { id })
-  const { ipv4Cidr: asked } = body
+  const { ipv4Cidr: asked, ipv6Cidr } = body
   const found = findNetwork(body.network, { project, serverHost, ...ports })
-  const trouble = asked === undefined ? undefined : findCidrTrouble(asked)
+  const troubles = [
+    ['ipv4Cidr', asked === undefined ? undefined : findCidrTrouble(asked)],
+    ['ipv6Cidr', ipv6Cidr === undefined ? undefined : findIpv6CidrTrouble(ipv6Cidr)],
+  ] as const
   const problems = [
     ...(found.kind === 'refused' ? found.problems : []),
-    ...(trouble === undefined
-      ? []
-      : [problem('INVALID_RANGE', { message: `The subnet ${trouble}` }, 'ipv4Cidr')]),
+    ...troubles.flatMap(([field, trouble]) =>
+      trouble === undefined ? [] : [problem('INVALID_RANGE', { message: `The subnet ${trouble}` }, field)],
+    ),
   ]
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
@@ -103,7 +112,7 @@ export function planSubnet(
       scope: scopeOf.project(project.id),
       id: body.id ?? `subnet-${random.slug(6)}`,
       parentUid: network.meta.uid,
-      body: describe(body),
+      body: { ...describe(body), ...(ipv6Cidr === undefined ? {} : { ipv6Cidr }) },
       taking: { kind: 'cidr', ...automatic, ...(asked === undefined ? {} : { asked }) },
       nowMs: clock.nowMs(),
     },

@@ -7,6 +7,7 @@ import {
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instanceUid } from '../../../proto/ids.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import { ipv6Of } from '../../model/ipv6.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import type { CommitPlacement, CommitPlacementOutcome, CommitPlacementsOutcome } from '../store.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
@@ -49,8 +50,9 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   if (lost) throw new Refused(lost)
   await takeDisks(tx, input)
   const addresses = await pickAddresses(tx, input)
-  const details = withAddresses(input.details, addresses)
-  const spec = await withFirewalls(tx, specWithAddresses(input.spec, addresses))
+  const nics = nicAddresses(input.spec, addresses)
+  const details = withAddresses(input.details, nics)
+  const spec = await withFirewalls(tx, specWithAddresses(input.spec, nics))
   const row = await tx
     .insertInto('instances')
     .values({
@@ -190,12 +192,22 @@ async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonl
   }
 }
 
-function withAddresses(details: InstanceDetails, addresses: readonly number[]): InstanceDetails {
-  const nics = details.nics.map((nic, index) => ({ ...nic, ipv4Address: formatIpv4(addresses[index] ?? 0) }))
-  return { ...details, nics }
+interface NicAddresses {
+  readonly ipv4Address: string
+  readonly ipv6Address?: string
 }
 
-function specWithAddresses(spec: InstanceSpec, addresses: readonly number[]): InstanceSpec {
-  const nics = spec.nics.map((nic, index) => ({ ...nic, ipv4Address: formatIpv4(addresses[index] ?? 0) }))
-  return { ...spec, nics }
+const nicAddresses = (spec: InstanceSpec, addresses: readonly number[]): readonly NicAddresses[] =>
+  addresses.map((address, index) => {
+    const ipv4Address = formatIpv4(address)
+    const ipv6Cidr = spec.nics[index]?.network?.ipv6Cidr ?? ''
+    return { ipv4Address, ...(ipv6Cidr === '' ? {} : { ipv6Address: ipv6Of(ipv6Cidr, ipv4Address) }) }
+  })
+
+function withAddresses(details: InstanceDetails, addresses: readonly NicAddresses[]): InstanceDetails {
+  return { ...details, nics: details.nics.map((nic, index) => ({ ...nic, ...addresses[index] })) }
+}
+
+function specWithAddresses(spec: InstanceSpec, addresses: readonly NicAddresses[]): InstanceSpec {
+  return { ...spec, nics: spec.nics.map((nic, index) => ({ ...nic, ...addresses[index] })) }
 }

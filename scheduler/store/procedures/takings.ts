@@ -68,7 +68,7 @@ interface Range {
 /** Subnets of one project never overlap, in whatever networks they are. */
 async function takeCidr(
   tx: Tx,
-  { uid, scope, parentUid }: CreateResource,
+  { uid, scope, parentUid, body: { ipv6Cidr } }: CreateResource,
   { asked, pool, prefixLength }: Extract<Taking, { kind: 'cidr' }>,
 ): Promise<string> {
   const rows = await tx
@@ -80,15 +80,19 @@ async function takeCidr(
     .execute()
   const sibling = rows.find((row) => row.parent_uid === parentUid)
   if (sibling) throw new Refused({ kind: 'has-subnet', subnet: sibling.id })
-  const others = rows.map(({ id, body }) => ({
-    id,
-    ...rangeOf((JSON.parse(body) as { ipv4Cidr: string }).ipv4Cidr),
-  }))
+  const others = rows.map(({ id, body }) => {
+    const subnet = JSON.parse(body) as { ipv4Cidr: string; ipv6Cidr?: string }
+    // All are /64: two that overlap are the same.
+    if (subnet.ipv6Cidr !== undefined && subnet.ipv6Cidr === ipv6Cidr) {
+      throw new Refused({ kind: 'cidr-overlaps', field: 'ipv6Cidr', cidr: subnet.ipv6Cidr, subnet: id })
+    }
+    return { id, ...rangeOf(subnet.ipv4Cidr) }
+  })
   const findOverlap = (range: Range) =>
     others.find((other) => other.first <= range.last && range.first <= other.last)
   if (asked !== undefined) {
     const other = findOverlap(rangeOf(asked))
-    if (other) throw new Refused({ kind: 'cidr-overlaps', ipv4Cidr: asked, subnet: other.id })
+    if (other) throw new Refused({ kind: 'cidr-overlaps', field: 'ipv4Cidr', cidr: asked, subnet: other.id })
     return asked
   }
   const size = 2 ** (32 - prefixLength)

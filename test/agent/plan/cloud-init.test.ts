@@ -76,4 +76,11 @@ describe('network-config', () => {
       ethernets: { nic0: { match: { macaddress: '02:00:00:00:00:01' }, dhcp4: true, mtu: 1450 } },
     })
   })
+
+  it('asks for an IPv6 address where there is one', () => {
+    const nics = [{ name: 'nic0', macAddress: '02:00:00:00:00:01', ipv6Address: 'fd5b:1::a00:7' }]
+    expect(JSON.parse(renderNoCloud(specOf({ nics }), nowMs)['network-config'])).toMatchObject({
+      ethernets: { nic0: { dhcp4: true, dhcp6: true } },
+    })
+  })
 })

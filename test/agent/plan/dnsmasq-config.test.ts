@@ -18,7 +18,7 @@ const network = create(NetworkSchema, {
   domain: 'default.zone-a.internal',
 })
 const paths = dnsmasqPaths('/run/berth/networks/0192a5b0-0000-7000-8000-4f2a90c1d3e5')
-const host = { macAddress: '02:5B:00:00:00:11', ipv4Address: '10.5.0.17', hostname: 'vm-1' }
+const host = { macAddress: '02:5B:00:00:00:11', ipv4Address: '10.5.0.17', ipv6Address: '', hostname: 'vm-1' }
 
 describe('renderDnsmasqConfig', () => {
   it('is the text on file', () => {
@@ -33,6 +33,12 @@ describe('renderDnsmasqConfig', () => {
 
   it('takes the usual MTU where the network has none', () => {
     expect(renderDnsmasqConfig({ ...network, mtu: 0 }, paths)).toContain('dhcp-option=26,1500\n')
+  })
+
+  it('advertises the range, and hands out its addresses', () => {
+    const dual = { ...network, ipv6Cidr: 'fd5b:1::/64', serviceIpv6: 'fd5b:1::a05:2' }
+    expectGolden('dnsmasq-dual.conf', renderDnsmasqConfig(dual, paths))
+    expect(() => renderDnsmasqConfig({ ...dual, serviceIpv6: 'x' }, paths)).toThrow('is no IPv6 address')
   })
 
   it.each([
@@ -50,6 +56,12 @@ describe('renderDhcpHost', () => {
     expect(renderDhcpHost(host)).toBe('02:5b:00:00:00:11,10.5.0.17\n')
   })
 
+  it('is MAC and both addresses', () => {
+    expect(renderDhcpHost({ ...host, ipv6Address: 'fd5b:1::a05:11' })).toBe(
+      '02:5b:00:00:00:11,10.5.0.17,[fd5b:1::a05:11]\n',
+    )
+  })
+
   it('refuses what is no address', () => {
     expect(() => renderDhcpHost({ ...host, ipv4Address: '10.5.0.17,ignore' })).toThrow('is no IPv4 address')
   })
@@ -59,6 +71,13 @@ describe('renderDnsHost', () => {
   it('gives the short name first and the whole one where there is more', () => {
     expect(renderDnsHost(host)).toBe('10.5.0.17 vm-1\n')
     expect(renderDnsHost({ ...host, hostname: 'vm-1.example.com' })).toBe('10.5.0.17 vm-1 vm-1.example.com\n')
+  })
+
+  it('gives both addresses where there are two', () => {
+    expect(renderDnsHost({ ...host, ipv6Address: 'fd5b:1::a05:11' })).toBe(
+      '10.5.0.17 vm-1\nfd5b:1::a05:11 vm-1\n',
+    )
+    expect(() => renderDnsHost({ ...host, ipv6Address: 'x' })).toThrow('is no IPv6 address')
   })
 
   it.each(['', 'a b', 'a\n10.5.0.2 x', '-a'])('refuses the host name %j', (hostname) => {

@@ -3,11 +3,19 @@ import { describe, expect, it } from 'vitest'
 import { renderNftRemoval, renderNftRuleset } from '../../../agent/plan/nft-ruleset.ts'
 import { expectGolden } from '../../support/golden.ts'
 
-const port = { tap: 'bt4f2a90c1d3n0', macAddress: '02:5B:00:00:00:11', ipv4Address: '10.5.0.17' }
+const port = {
+  ...{ tap: 'bt4f2a90c1d3n0', macAddress: '02:5B:00:00:00:11', ipv4Address: '10.5.0.17' },
+  ipv6Address: '',
+}
+const dual = { ...port, ipv6Address: 'fd5b:1::a05:11' }
 
 describe('renderNftRuleset', () => {
   it('is the text on file', () => {
     expectGolden('nft-tap-filter.nft', renderNftRuleset(port))
+  })
+
+  it('is the text on file for a port of both families', () => {
+    expectGolden('nft-tap-filter-dual.nft', renderNftRuleset(dual))
   })
 
   it('denies what no rule names', () => {
@@ -21,21 +29,29 @@ describe('renderNftRuleset', () => {
     { ...port, macAddress: '02:5b:00:00:00:11 accept' },
     { ...port, ipv4Address: '10.5.0.17 accept' },
     { ...port, ipv4Address: '0.0.0.0/0' },
+    { ...port, ipv6Address: 'fd5b:1::11/64' },
+    { ...port, ipv6Address: 'fd5b:1::11%eth0' },
+    { ...port, ipv6Address: '::ffff:10.0.0.1' },
+    { ...port, ipv6Address: 'fd5b accept' },
   ])('refuses to make a filter of %o', (wrong) => {
     expect(() => renderNftRuleset(wrong)).toThrow('no filter can be made of it')
   })
 
   it('lets no text from outside add a rule', () => {
-    const lineCount = renderNftRuleset(port).split('\n').length
+    const lineCount = renderNftRuleset(dual).split('\n').length
     fc.assert(
-      fc.property(fc.string(), fc.constantFrom('tap', 'macAddress', 'ipv4Address'), (text, field) => {
-        try {
-          const rendered = renderNftRuleset({ ...port, [field]: text })
-          return rendered.split('\n').length === lineCount
-        } catch {
-          return true
-        }
-      }),
+      fc.property(
+        fc.string(),
+        fc.constantFrom('tap', 'macAddress', 'ipv4Address', 'ipv6Address'),
+        (text, field) => {
+          try {
+            const rendered = renderNftRuleset({ ...dual, [field]: text })
+            return text === '' || rendered.split('\n').length === lineCount
+          } catch {
+            return true
+          }
+        },
+      ),
     )
   })
 })

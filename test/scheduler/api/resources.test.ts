@@ -68,6 +68,30 @@ describe('networks and subnets', () => {
     expect(reasons(await post('192.168.9.0/24'))).toEqual([409, ['NETWORK_HAS_SUBNET', 'network']])
   })
 
+  it('give each NIC an IPv6 address that ends as its IPv4 address does', async () => {
+    for (const id of ['one', 'two']) await asAdmin('POST', `${compute}/networks`, { id })
+    const post = (body: object) => asAdmin('POST', `${compute}/subnets`, body)
+    const both = { id: 'both', network: 'one', ipv4Cidr: '10.99.0.0/24', ipv6Cidr: 'fd5b:1::/64' }
+    expect((await post(both)).body).toMatchObject({ ipv6Cidr: 'fd5b:1::/64' })
+    const same = { network: 'two', ipv6Cidr: 'fd5b:1::/64' }
+    expect(reasons(await post(same))).toEqual([409, ['SUBNET_OVERLAPS', 'ipv6Cidr']])
+    expect(reasons(await post({ network: 'two', ipv4Cidr: '10/8', ipv6Cidr: 'fd5b:1::/48' }))).toEqual([
+      ...[422, ['INVALID_RANGE', 'ipv4Cidr'], ['INVALID_RANGE', 'ipv6Cidr']],
+    ])
+    expect((await post({ network: 'two' })).body).not.toHaveProperty('ipv6Cidr')
+
+    const instance = async (id: string, nic: object) =>
+      region.call('POST', instancesPath, { body: { type: small, id, nics: [nic] } })
+    expect((await instance('first', { network: 'one' })).body.nics[0]).toMatchObject({
+      ...{ ipv4Address: '10.99.0.2', ipv6Address: 'fd5b:1::a63:2' },
+    })
+    const asked = await instance('second', { network: 'one', ipv6Address: 'fd5b:1::a63:9' })
+    expect(asked.body.nics[0]).toMatchObject({ ipv4Address: '10.99.0.9', ipv6Address: 'fd5b:1::a63:9' })
+    const again = await instance('third', { network: 'one', ipv6Address: 'fd5b:1::a63:9' })
+    expect(reasons(again)).toEqual([409, ['ADDRESS_IN_USE', 'nics[0].ipv4Address']])
+    expect((await instance('fourth', { network: 'two' })).body.nics[0]).not.toHaveProperty('ipv6Address')
+  })
+
   it('of the settings file are changed there', async () => {
     const answer = await asAdmin('DELETE', `${compute}/networks/default`)
     expect(reasons(answer)).toEqual([409, ['RESOURCE_DECLARED', undefined]])

@@ -13,13 +13,13 @@ export interface NamedFrame {
 }
 
 const broadcast = 'ff:ff:ff:ff:ff:ff'
-const hexMac = (mac: string) => mac.replaceAll(':', '').toLowerCase()
+export const hexMac = (mac: string) => mac.replaceAll(':', '').toLowerCase()
 const hexIp = (ip: string) =>
   ip
     .split('.')
     .map((part) => Number(part).toString(16).padStart(2, '0'))
     .join('')
-const hex16 = (value: number) => value.toString(16).padStart(4, '0')
+export const hex16 = (value: number) => value.toString(16).padStart(4, '0')
 
 function checksum(hex: string): string {
   let sum = 0
@@ -28,7 +28,7 @@ function checksum(hex: string): string {
   return hex16(~sum & 0xffff)
 }
 
-function ethernet(frame: { from: string; type: string; payload: string }): string {
+export function ethernet(frame: { from: string; type: string; payload: string }): string {
   return `${hexMac(broadcast)}${hexMac(frame.from)}${frame.type}${frame.payload}`
 }
 
@@ -39,7 +39,7 @@ function ipv4(packet: { from: string; to: string; payload: string; fragment?: nu
   return `${head(checksum(head('0000')))}${packet.payload}`
 }
 
-const udp = (datagram: { from: number; to: number; payload: string }) =>
+export const udp = (datagram: { from: number; to: number; payload: string }) =>
   `${hex16(datagram.from)}${hex16(datagram.to)}${hex16(8 + datagram.payload.length / 2)}0000${datagram.payload}`
 
 /** A DHCP message as far as the client's hardware address goes, then the marker. */
@@ -50,7 +50,7 @@ const arp = (packet: { operation: number; mac: string; ip: string; target: strin
   `000108000604${hex16(packet.operation)}${hexMac(packet.mac)}${hexIp(packet.ip)}000000000000${hexIp(packet.target)}${packet.marker}`
 
 const markerOf = (index: number) => `be57${hex16(0xa000 + index)}be57${hex16(0xa000 + index)}`
-const name = (
+export const nameFrames = (
   frames: readonly (readonly [string, (marker: string) => string])[],
   first: number,
 ): NamedFrame[] =>
@@ -63,7 +63,7 @@ export function honestFrames(own: Station, other: Station): NamedFrame[] {
   const { mac, ip } = own
   const ipFrame = (payload: string) => ethernet({ from: mac, type: '0800', payload })
   const arpFrame = (payload: string) => ethernet({ from: mac, type: '0806', payload })
-  return name(
+  return nameFrames(
     [
       [
         'UDP from its address',
@@ -112,7 +112,7 @@ export function forgedFrames(own: Station, other: Station): NamedFrame[] {
   const arpFrame = (payload: string) => ethernet({ from: mac, type: '0806', payload })
   const dhcpFrame = (from: string, to: string, client: string, marker: string) =>
     ipFrame(ipv4({ from, to, payload: udp({ from: 68, to: 67, payload: dhcp('01', client, marker) }) }))
-  return name(
+  return nameFrames(
     [
       [
         'another MAC address',

@@ -27,6 +27,8 @@ export function labPort(network: Network, number: number): PortPlan {
     tap: tapName(instanceUid, 0),
     macAddress: `02:5b:00:00:01:${digits}`,
     ipv4Address: `10.77.0.${number}`,
+    ipv6Address:
+      network.ipv6Cidr === '' ? '' : network.ipv6Cidr.replace('::/64', `::a4d:${number.toString(16)}`),
     hostname: `guest-${number}`,
     network,
     ownerUid: 200_000 + number,

@@ -1,14 +1,17 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { create } from '@bufbuild/protobuf'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createLinuxNetworkDriver } from '../../../../agent/drivers/network/linux-network.ts'
 import type { NetworkDriver, PortPlan } from '../../../../agent/drivers/network/port.ts'
 import { bridgeName, filterTableName, servicePortName } from '../../../../agent/plan/names.ts'
 import { silentLogger } from '../../../../lib/log.ts'
+import { NetworkSchema } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes } from '../../../support/this-host.ts'
-import { forgedFrames, honestFrames, type NamedFrame } from './frames.ts'
+import { forgedFrames, honestFrames, type NamedFrame, type Station } from './frames.ts'
+import { forgedIpv6Frames, honestIpv6Frames } from './frames-ipv6.ts'
 import { type GuestNamespace, makeGuestNamespace, program } from './guest-namespace.ts'
 import { labNetwork, labPort } from './lab-networks.ts'
 
@@ -110,6 +113,25 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     expect(() => guest.run('busybox', ['nslookup', 'impostor.lab.internal', '10.77.0.2'])).toThrow('')
   })
 
+  it('advertises the IPv6 range without a default route, and knows names in both families', async () => {
+    const dual = create(NetworkSchema, { ...network, ipv6Cidr: 'fd5b:1::/64', serviceIpv6: 'fd5b:1::a4d:2' })
+    const port = labPort(dual, 11)
+    const guest = plug(port)
+    await driver.ensureNetwork(dual)
+    await driver.ensurePort(port)
+    guest.run('sysctl', ['-q', '-w', 'net.ipv6.conf.eth0.disable_ipv6=0'])
+    await expect
+      .poll(() => guest.run('ip', ['-6', 'route', 'show', 'proto', 'kernel']), { timeout: 10_000 })
+      .toContain('fd5b:1::/64')
+    expect(guest.run('ip', ['-6', 'route', 'show', 'default'])).toBe('')
+    // Managed: no address of the range without DHCPv6.
+    expect(guest.run('ip', ['-6', 'address', 'show', 'scope', 'global'])).toBe('')
+    guest.run('ip', ['address', 'add', '10.77.0.11/24', 'dev', 'eth0'])
+    const answer = guest.run('busybox', ['nslookup', 'guest-11.lab.internal', '10.77.0.2'])
+    expect(answer).toContain('10.77.0.11')
+    expect(answer).toContain('fd5b:1::a4d:b')
+  })
+
   it('serves nobody whose port it does not know, and hands an address on at once', async () => {
     const port = labPort(network, 11)
     const guest = plug(port)
@@ -147,6 +169,36 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     ])
     await driver.ensurePort(own)
     expect(await arriving(), 'with it the honest ones').toEqual(whatOf(honest))
+  })
+
+  it('lets a guest with two families be nobody but itself in both', async () => {
+    const dual = create(NetworkSchema, { ...network, ipv6Cidr: 'fd5b:1::/64', serviceIpv6: 'fd5b:1::a4d:2' })
+    const [own, other] = [labPort(dual, 11), labPort(dual, 12)]
+    const [sender, receiver] = [plug(own), plug(other)]
+    await driver.ensureNetwork(dual)
+    await driver.ensurePort(other)
+    const stations = (family: 'ipv4Address' | 'ipv6Address'): [Station, Station] => [
+      { mac: own.macAddress, ip: own[family] },
+      { mac: other.macAddress, ip: other[family] },
+    ]
+    const [ipv4, ipv6] = [stations('ipv4Address'), stations('ipv6Address')]
+    const honest = [...honestFrames(...ipv4), ...honestIpv6Frames(...ipv6)]
+    const forged = [
+      ...forgedFrames(...ipv4).filter(({ what }) => what !== 'IPv6'),
+      ...forgedIpv6Frames(...ipv6),
+    ]
+    const arriving = async () => {
+      const all = [...honest, ...forged]
+      const received = await receiver.capture(() => sender.send(all.map((frame) => frame.hex)))
+      return whatOf(all.filter((frame) => received.some((hex) => hex.includes(frame.marker))))
+    }
+
+    program('ip', ['link', 'set', 'dev', own.tap, 'master', bridgeName(dual.uid), 'up'])
+    expect(await arriving(), 'without a filter all of them pass').toEqual(whatOf([...honest, ...forged]))
+    await driver.ensurePort(own)
+    expect(await arriving(), 'with it the honest ones').toEqual(whatOf(honest))
+    await driver.ensurePort({ ...own, ipv6Address: '' })
+    expect(await arriving(), 'without an address not even those').toEqual(whatOf(honestFrames(...ipv4)))
   })
 
   it('takes a tap down that it can not filter', async () => {

@@ -1,0 +1,74 @@
+import ipaddr from 'ipaddr.js'
+
+/** The guest's own addresses on one port. */
+export interface Ipv6Identity {
+  readonly macAddress: string
+  readonly ipv6Address: string
+}
+
+/** Headers behind which others hide: hop-by-hop, routing, destination options, mobility, HIP, Shim6. */
+const hidingHeaders = '0, 43, 60, 135, 139, 140'
+
+/**
+ * The rules of a tap's filter for IPv6; the packet has come from the port's own MAC. Like those for IPv4 they know
+ * nothing but the packet. A guest speaks from its address and from the link-local one that follows from its MAC; in
+ * neighbour discovery it speaks of these two and of its own MAC only, and never as a router or DHCPv6 server.
+ */
+export function renderIpv6Rules({ macAddress, ipv6Address }: Ipv6Identity): readonly string[] {
+  const own = [checkedIpv6(ipv6Address), linkLocalOf(macAddress)]
+  const mac = `0x${macAddress.replaceAll(':', '')}`
+  // 8 bytes after the ICMPv6 header begins is the address that is asked for, or told of.
+  const aboutItself = own.map((address) => `@th,64,128 ${toHex(address)}`)
+  // One option fills these 8 bytes: its type, its length of one unit, the MAC.
+  const option = (type: '01' | '02') => `ip6 length 32 @th,192,16 0x${type}01 @th,208,48 ${mac} accept`
+  const solicitation = 'icmpv6 type nd-neighbor-solicit icmpv6 code 0 ip6 hoplimit 255'
+  const advertisement = 'icmpv6 type nd-neighbor-advert icmpv6 code 0 ip6 hoplimit 255'
+  return [
+    // Also behind a fragment header, which itself may stand once.
+    `ip6 nexthdr { ${hidingHeaders} } drop`,
+    `frag nexthdr { ${hidingHeaders}, 44 } drop`,
+    // RFC 6980: neighbour discovery never comes in pieces, so the type is in sight in the first of them.
+    'frag frag-off 0 icmpv6 type != { echo-request, echo-reply } drop',
+    // An address probe comes from nobody yet, and with no MAC in it.
+    ...aboutItself.map((target) => `ip6 saddr :: ip6 length 24 ${solicitation} ${target} accept`),
+    `ip6 saddr != { ${own.join(', ')} } drop`,
+    `${solicitation} ip6 length 24 accept`,
+    `${solicitation} ${option('01')}`,
+    // 32 bits in are the flags, the first of which says that a router speaks.
+    ...aboutItself.flatMap((target) => [
+      `${advertisement} @th,32,1 0 ${target} ip6 length 24 accept`,
+      `${advertisement} @th,32,1 0 ${target} ${option('02')}`,
+    ]),
+    `icmpv6 type nd-router-solicit icmpv6 code 0 ip6 hoplimit 255 ip6 length 8 accept`,
+    // Its option stands 8 bytes in, where a neighbour solicitation has the address.
+    `icmpv6 type nd-router-solicit icmpv6 code 0 ip6 hoplimit 255 ip6 length 16 @th,64,16 0x0101 @th,80,48 ${mac} accept`,
+    'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
+    'icmpv6 type { echo-request, echo-reply } accept',
+    // A later piece of an echo shows no type; no piece of anything else of ICMPv6 comes this far.
+    'frag nexthdr 58 frag frag-off != 0 accept',
+    'meta l4proto ipv6-icmp drop',
+    'udp sport 547 drop',
+    'accept',
+  ]
+}
+
+/** fe80:: with the interface identifier that RFC 4291 makes of the MAC. */
+export function linkLocalOf(macAddress: string): string {
+  const bytes = macAddress.split(':').map((part) => Number.parseInt(part, 16))
+  const [first = 0, second = 0, third = 0, ...rest] = bytes
+  const identifier = [first ^ 2, second, third, 0xff, 0xfe, ...rest]
+  return new ipaddr.IPv6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...identifier]).toString()
+}
+
+function checkedIpv6(text: string): string {
+  if (!ipaddr.IPv6.isValid(text) || /[^0-9a-f:]/i.test(text)) {
+    throw new Error(`'${text}' is no IPv6 address: no filter can be made of it.`)
+  }
+  return ipaddr.IPv6.parse(text).toString()
+}
+
+const toHex = (address: string) =>
+  `0x${ipaddr.IPv6.parse(address)
+    .toByteArray()
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')}`
