@@ -2,7 +2,8 @@
 //
 // Creates as fast as sixteen clients can: with nobody watching, with every watcher at an instance of its own (as who waits
 // for a create does), and with every watcher at the whole project. In turn, compared within the run. Watchers are a process
-// of their own: what they cost themselves is not the scheduler's.
+// of their own, and what they cost themselves is not the scheduler's: where all share few cores, that is told apart by
+// creates beside a process that uses as much of a core and watches nothing.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
@@ -17,6 +18,7 @@ const clients = 16
 const [first = '1000', ...addresses] = process.argv.slice(2)
 const watchers = Number(first)
 if (addresses.length === 0) await compare()
+else if (addresses[0] === 'burn') await burn(Number(addresses[1]))
 else {
   const [token = '', ...urls] = addresses
   await watchForParent(token, urls)
@@ -44,42 +46,76 @@ async function compare(): Promise<void> {
   const createWatched = async (urls: readonly string[]) => {
     const child = fork(import.meta.filename, [first, editor, ...urls])
     await once(child, 'message')
+    const used = await ask(child)
+    const from = performance.now()
     const rate = await createSome()
+    const share = (await ask(child)).cpuMs - used.cpuMs
+    const ofCore = share / (performance.now() - from)
     await sleep(3000)
-    const seen = await ask(child)
+    const { seen } = await ask(child)
     child.kill()
     await once(child, 'exit')
     await sleep(500)
-    return { rate, seen }
+    return { rate, seen, ofCore }
+  }
+  const createBeside = async (ofCore: number) => {
+    const child = fork(import.meta.filename, [first, 'burn', String(ofCore)])
+    await once(child, 'message')
+    const rate = await createSome()
+    child.kill()
+    await once(child, 'exit')
+    return rate
   }
 
   const all = `${region.url}${instancesPath}`
   const own: string[] = []
   while (own.length < 16) own.push(`${all}/${await create()}`)
   await createSome()
-  const rates = { nobody: [] as number[], own: [] as number[], all: [] as number[] }
+  const rates = { nobody: [] as number[], own: [] as number[], all: [] as number[], beside: [] as number[] }
+  const shares: number[] = []
   let seen = 0
   for (let turn = 0; turn < turns; turn += 1) {
     rates.nobody.push(await createSome())
     rates.own.push((await createWatched(own)).rate)
     const watched = await createWatched([all])
     rates.all.push(watched.rate)
+    shares.push(watched.ofCore)
+    rates.beside.push(await createBeside(watched.ofCore))
     seen += watched.seen
   }
   const base = median(rates.nobody)
-  const compared = (values: readonly number[]) =>
-    `${median(values).toFixed(0)} (${(median(values) / base).toFixed(2)} x)`
+  const compared = (values: readonly number[], to = base) =>
+    `${median(values).toFixed(0)} (${(median(values) / to).toFixed(2)} x)`
   say('creates a second, nobody watching', base.toFixed(0))
   say(`creates a second, ${watchers} watch an instance each`, compared(rates.own))
   say(`creates a second, ${watchers} watch the whole project`, compared(rates.all))
+  say('what these watchers use themselves', `${median(shares).toFixed(2)} cores`)
+  say('creates a second beside a process that uses as much', compared(rates.beside))
+  say('watched, compared with that', compared(rates.all, median(rates.beside)))
   say('events that arrived there', `${seen} of ${watchers * createsPerTurn * turns}`)
   await region.close()
 }
 
-async function ask(child: ChildProcess): Promise<number> {
+interface Seen {
+  readonly seen: number
+  readonly cpuMs: number
+}
+
+async function ask(child: ChildProcess): Promise<Seen> {
   child.send('how many')
-  const [seen] = (await once(child, 'message')) as [number]
-  return seen
+  const [answer] = (await once(child, 'message')) as [Seen]
+  return answer
+}
+
+/** Uses a share of a core until it is ended. */
+async function burn(ofCore: number): Promise<void> {
+  const periodMs = 10
+  process.send?.('burns')
+  for (;;) {
+    const until = performance.now() + periodMs * Math.min(ofCore, 1)
+    while (performance.now() < until);
+    await sleep(Math.max(0, periodMs * (1 - ofCore)))
+  }
 }
 
 /** Tells the parent when all of them watch and afterwards, asked, how many events came. */
@@ -100,7 +136,10 @@ async function watchForParent(token: string, urls: readonly string[]): Promise<v
       })
     })
   }
-  process.on('message', () => process.send?.(seen))
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage()
+    process.send?.({ seen, cpuMs: (user + system) / 1000 } satisfies Seen)
+  })
 }
 
 /** Where everything is told: what there is need not be told a thousand times. */

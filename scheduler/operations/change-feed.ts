@@ -13,8 +13,8 @@ export interface ChangeFeed {
 const windowSize = 5000
 const readLimit = 500
 /** Between two reads, for each who waits: where many watch, what comes meanwhile is told together. */
-const gatherMsPerWatcher = 0.1
-const longestGatherMs = 100
+const gatherMsPerWatcher = 0.25
+const longestGatherMs = 250
 /** Behind nudges: another process may write too. */
 const pollIntervalMs = 1000
 
