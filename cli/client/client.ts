@@ -20,7 +20,11 @@ import { type WatchOptions, watchStream } from './watch.ts'
 export interface ListWish {
   readonly filter?: string
   readonly orderBy?: string
+  /** The first so many, at least 1; all where absent. */
+  readonly limit?: number
 }
+
+export type Most = Pick<ListWish, 'limit'>
 
 /** What every resource has. */
 export interface Resource {
@@ -60,7 +64,7 @@ export interface Client {
   getOperation(id: string): Promise<Operation>
   listOperations(): Promise<Operation[]>
   /** Any collection of the region or the project, as the API has it. */
-  listCollection(path: string, plural: string): Promise<Resource[]>
+  listCollection(path: string, plural: string, most?: Most): Promise<Resource[]>
   /** undefined where there is none of that name. */
   readInCollection(path: string, id: string): Promise<Resource | undefined>
   /** Makes, changes or deletes in a collection; of a delete nothing is left to answer. */
@@ -119,7 +123,8 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       http({ method: 'GET', path: `${project}/compute/operations/${encodeURIComponent(id)}` }),
     listOperations: () =>
       readPages<'operations', Operation>(http, `${project}/compute/operations`, 'operations'),
-    listCollection: (path, plural) => readPages<string, Resource>(http, collectionAt(path), plural),
+    listCollection: (path, plural, most) =>
+      readPages<string, Resource>(http, collectionAt(path), plural, most),
     readInCollection: (path, id) =>
       http<Resource>({ method: 'GET', path: `${collectionAt(path)}/${encodeURIComponent(id)}` }).catch(
         (thrown: unknown) => {
@@ -151,17 +156,19 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   }
 }
 
+const largestPage = 500
+
 async function readPages<Plural extends string, Item>(
   http: Http,
   path: string,
   plural: Plural,
-  wish: ListWish = {},
+  { limit = Number.POSITIVE_INFINITY, ...wish }: ListWish = {},
 ): Promise<Item[]> {
   const all: Item[] = []
-  for (let pageToken: string | undefined = ''; pageToken !== undefined; ) {
+  for (let pageToken: string | undefined = ''; pageToken !== undefined && all.length < limit; ) {
     const query = new URLSearchParams({
       ...wish,
-      pageSize: '500',
+      pageSize: String(Math.min(limit - all.length, largestPage)),
       ...(pageToken === '' ? {} : { pageToken }),
     })
     const page: Record<Plural, Item[]> & { nextPageToken?: string } = await http({

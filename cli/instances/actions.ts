@@ -68,14 +68,20 @@ export async function createAction(
 }
 
 export async function listAction(
-  flags: CommonFlags & { readonly filter?: string; readonly orderBy?: string; readonly watch?: true },
+  flags: CommonFlags & {
+    readonly filter?: string
+    readonly orderBy?: string
+    readonly limit?: number
+    readonly watch?: true
+  },
 ): Promise<void> {
-  const { filter, orderBy } = flags
+  const { filter, orderBy, limit } = flags
   const client = clientOf(flags)
   if (flags.watch) {
     if (orderBy !== undefined) {
       throw usageError('--watch shows instances in the order of their changes: leave --order-by out.')
     }
+    if (limit !== undefined) throw usageError('--watch shows all that changes: leave --limit out.')
     await watchInstances(client, {
       ...{ format: parseOutputFormat(flags.output), clock },
       ...(filter === undefined ? {} : { filter }),
@@ -85,6 +91,7 @@ export async function listAction(
   const instances = await client.listInstances({
     ...(filter === undefined ? {} : { filter }),
     ...(orderBy === undefined ? {} : { orderBy }),
+    ...(limit === undefined ? {} : { limit }),
   })
   await print(instances, flags, instanceList(clock.nowMs()))
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ChangeRequest } from '../client/client.ts'
 import { addWithContext } from '../context/flags.ts'
-import { parseWhole } from '../context/numbers.ts'
+import { parseCount, parseWhole } from '../context/numbers.ts'
 import { withExamples } from '../output/examples.ts'
 import { examples } from './examples.ts'
 
@@ -51,6 +51,7 @@ export function addInstancesCommand(program: Command): void {
     .alias('ls')
     .option('--filter <expression>', 'such as: lifecycle.status=RUNNING AND labels.team:ml')
     .option('--order-by <field>', 'createdAt, updatedAt or id, each with or without desc')
+    .option('--limit <n>', 'no more than so many; all where absent', parseCount)
     .option('-w, --watch', 'go on showing what changes, a line for each')
     .action(async (flags) => (await actions()).listAction(flags))
 

@@ -7,13 +7,19 @@ import { CliError, exitCodes } from '../exit-codes.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Kind, type Parent, parentOf, pathIn } from './kinds.ts'
 
-type Flags = ContextFlags & { readonly output: string; readonly zone?: string; readonly network?: string }
+type Flags = ContextFlags & {
+  readonly output: string
+  readonly zone?: string
+  readonly network?: string
+  readonly limit?: number
+}
 
 const clientOf = (flags: Flags) =>
   createClient({ context: resolveContext(flags), clock: systemClock, random: systemRandom })
 
 export async function listAction(kind: Kind, flags: Flags): Promise<void> {
-  await print(await readAll(clientOf(flags), kind, flags), flags, tableOf(kind))
+  const found = await readAll(clientOf(flags), kind, flags)
+  await print(found.slice(0, flags.limit), flags, tableOf(kind))
 }
 
 export async function getAction(kind: Kind, id: string, flags: Flags): Promise<void> {
@@ -42,10 +48,11 @@ async function readOne(client: Client, kind: Kind, id: string, flags: Flags): Pr
 async function readAll(client: Client, kind: Kind, flags: Flags): Promise<readonly Resource[]> {
   const { path, plural } = kind
   const parent = parentOf(kind)
-  if (parent === undefined) return client.listCollection(path, plural)
+  const most = flags.limit === undefined ? {} : { limit: flags.limit }
+  if (parent === undefined) return client.listCollection(path, plural, most)
   const lists = await Promise.all(
     (await holdersOf(client, parent, flags)).map(async (holder) => {
-      const items = await client.listCollection(pathIn(kind, holder), plural)
+      const items = await client.listCollection(pathIn(kind, holder), plural, most)
       return items.map((item) => ({ ...item, [parent.flag]: holder }))
     }),
   )

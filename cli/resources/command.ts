@@ -2,6 +2,7 @@
 // table says what there is; a new collection of the API is a line in it.
 import { type Command, Option } from 'commander'
 import { addWithContext } from '../context/flags.ts'
+import { parseCount } from '../context/numbers.ts'
 import { withExamples } from '../output/examples.ts'
 import { type Field, type Kind, kinds, parentOf } from './kinds.ts'
 
@@ -14,8 +15,10 @@ export function addResourceCommands(program: Command): void {
     const group = program.command(kind.command).description(kind.description)
     const line = `berth ${kind.command}`
     const list = addInParent(addWithContext(group, 'list', `list ${kind.words}`), kind, { isRequired: false })
+    list.option('--limit <n>', 'no more than so many; all where absent', parseCount)
     withExamples(list, {
       'as a table': `${line} list`,
+      'the first of them': `${line} list --limit 10`,
       'for a program': `${line} list -o json`,
     })
       .alias('ls')

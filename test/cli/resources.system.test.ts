@@ -46,6 +46,18 @@ it('makes, changes and deletes what the project has', async () => {
   for (const { headers } of server.calls) expect(headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/)
 })
 
+it('asks for no more than it shows', async () => {
+  const first = `GET ${project}/audit?pageSize=2`
+  const entries = [{ id: 'a' }, { id: 'b' }]
+  const short = await startServer({ [first]: [{ status: 200, body: { entries, nextPageToken: 'more' } }] })
+  const asked = await runBerth(['audit', 'list', '--limit', '2', '-o', 'name'], {
+    ...{ BERTH_SERVER: short.url, BERTH_TOKEN: 't', BERTH_REGION: 'r1', BERTH_PROJECT: 'p1' },
+  })
+  await short.close()
+  expect([asked.exitCode, asked.stdout.trim().split('\n').length, short.calls.length]).toEqual([0, 2, 1])
+  expect((await run('networks', 'list', '--limit', '0')).stderr).toContain('It must be at least 1.')
+})
+
 it('puts what belongs inside of something there, and into its zone', async () => {
   const flags = ['--vcpus', '2', '--memory-mib', '1024', '--gpu-type', 'h100', '--gpu-count', '1']
   expect((await run('types', 'create', 'g9', '--zone', 'z1', ...flags)).exitCode).toBe(0)
