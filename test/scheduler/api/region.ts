@@ -22,6 +22,8 @@ import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
+import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import { createFleet } from '../../../scheduler/stream/fleet.ts'
 import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
 import { createIssuer } from '../auth/issuer.ts'
@@ -49,6 +51,8 @@ export async function startRegion(
     ipv4Cidr?: string
     /** Of the hosts. */
     features?: readonly string[]
+    /** The store in its thread and on disk, and the fleet that a scheduler keeps: what is measured is what runs. */
+    isMeasured?: boolean
     /** Instead of an issuer of its own. */
     auth?: AuthSettings
   } = {},
@@ -56,7 +60,9 @@ export async function startRegion(
   const folder = mkdtempSync(join(tmpdir(), 'berth-api-'))
   const log = options.log ?? silentLogger
   const issuer = await createIssuer()
-  const store = await openInProcessStore()
+  const store = options.isMeasured
+    ? await openSqliteStore({ path: join(folder, 'store.db'), log })
+    : await openInProcessStore()
   const nudged: HostId[] = []
   const serial: { reading: SerialReading } = {
     reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
@@ -67,14 +73,16 @@ export async function startRegion(
     holds: new Holds(),
     feed,
     turns: createTurns(),
-    fleet: {
-      refresh: async () => {},
-      snapshot: async () => {
-        const { hosts } = await store.readHostsChangedAfter(0)
-        const connected = options.connected?.() ?? true
-        return hosts.map((host) => ({ ...host, connected }))
-      },
-    },
+    fleet: options.isMeasured
+      ? createFleet({ store, isConnected: () => true })
+      : {
+          refresh: async () => {},
+          snapshot: async () => {
+            const { hosts } = await store.readHostsChangedAfter(0)
+            const connected = options.connected?.() ?? true
+            return hosts.map((host) => ({ ...host, connected }))
+          },
+        },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
     queries: { readSerial: async () => serial.reading },
     uploads: {
