@@ -1,10 +1,12 @@
 // The scheduler's settings file: every setting with its type and default. What YAML can't say by shape alone (two
 // things of one name, a reference to nothing) is checked after, with a sentence for each mistake.
+
 import { type Static, Type } from 'typebox'
 import { ConfigError, readConfigFile } from '../lib/config.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
+import { metadataFlavours } from './model/catalogue.ts'
 import { ingressPolicies } from './model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
@@ -63,7 +65,7 @@ const image = Type.Object(
     format: Type.Enum(['raw', 'qcow2']),
     architecture: Type.Enum(['x86_64', 'aarch64'], { default: 'x86_64' }),
     sizeGb: Type.Integer({ minimum: 1, maximum: 65_536 }),
-    metadataFlavour: Type.Enum(['nocloud'], { default: 'nocloud' }),
+    metadataFlavour: Type.Enum([...metadataFlavours], { default: 'NOCLOUD' }),
     directKernel: Type.Optional(
       Type.Object({ kernel: blob, initrd: blob, commandLine: Type.String() }, closed),
     ),

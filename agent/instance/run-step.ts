@@ -3,7 +3,10 @@ import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance
 import { FormerDriverSchema, type InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
+import { renderEc2Tree } from '../plan/ec2-tree.ts'
+import { flavourOf } from '../plan/flavour.ts'
 import { renderGceTree } from '../plan/gce-tree.ts'
+import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
 import type { InstancePorts } from './ports.ts'
@@ -81,6 +84,9 @@ export async function publishMetadata(
     instanceUid: spec.uid,
     nocloud: renderNoCloud(spec, clock.nowMs()),
     gce: renderGceTree(spec),
+    ec2: renderEc2Tree(spec, clock.nowMs()),
+    openstack: renderOpenstackFiles(spec, clock.nowMs()),
+    flavour: flavourOf(spec),
   })
 }
 

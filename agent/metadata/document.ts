@@ -1,8 +1,17 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import type { Ec2Tree } from '../plan/ec2-tree.ts'
 import type { GceTree } from '../plan/gce-tree.ts'
 import { type Answer, answerPlainly, notReady } from './answer.ts'
+import {
+  type Ec2Question,
+  isEc2Path,
+  parseEc2Question,
+  parseEc2TokenQuestion,
+  tokenPath,
+} from './ec2-question.ts'
 import { answerRoot, type GceQuestion, parseGceQuestion } from './gce-question.ts'
+import { isOpenstackPath, type OpenstackQuestion, parseOpenstackQuestion } from './openstack.ts'
 
 const documentSchema = Type.Object({
   instanceUid: Type.String(),
@@ -14,6 +23,10 @@ const documentSchema = Type.Object({
   }),
   // Only the agent writes it, and what reads it looks at each part.
   gce: Type.Unsafe<GceTree>(Type.Object({})),
+  // An agent of an earlier version wrote none of these.
+  flavour: Type.Optional(Type.Enum(['NOCLOUD', 'GCE', 'EC2', 'OPENSTACK'])),
+  ec2: Type.Optional(Type.Unsafe<Ec2Tree>(Type.Object({}))),
+  openstack: Type.Optional(Type.Record(Type.String(), Type.String())),
 })
 
 export type Document = ReturnType<typeof parseDocument>
@@ -29,6 +42,8 @@ const documentNames: ReadonlySet<string> = new Set<DocumentName>([
 export type Question =
   | { readonly kind: 'document'; readonly name: DocumentName }
   | GceQuestion
+  | Ec2Question
+  | OpenstackQuestion
   /** Answered without looking at who asks. */
   | { readonly kind: 'refused'; readonly answer: Answer }
 
@@ -42,14 +57,19 @@ export type Headers = Readonly<Record<string, string | readonly string[] | undef
 
 /** What a guest asks for, by method and request target. A seed URL with a path of slashes only is the same seed. */
 export function parseQuestion(method: string, target: string, headers: Headers): Question {
-  if (method !== 'GET' && method !== 'HEAD') {
-    const answer = answerPlainly(405, 'Only GET and HEAD are answered here.\n', { allow: 'GET, HEAD' })
+  const name = target.replace(/[?#].*$/s, '').replace(/^\/+/, '')
+  const isTokens = `/${name}` === tokenPath
+  if (isTokens && method === 'PUT') return parseEc2TokenQuestion(headers)
+  if (isTokens || (method !== 'GET' && method !== 'HEAD')) {
+    const allow = isTokens ? 'PUT' : 'GET, HEAD'
+    const answer = answerPlainly(405, `Only ${allow} is answered here.\n`, { allow })
     return { kind: 'refused', answer }
   }
   if (target === '/') return { kind: 'refused', answer: answerRoot }
-  const name = target.replace(/[?#].*$/s, '').replace(/^\/+/, '')
   if (isDocumentName(name)) return { kind: 'document', name }
   if (/^computeMetadata(\/|$)/.test(name)) return parseGceQuestion(target, headers)
+  if (isEc2Path(name)) return parseEc2Question(name, headers)
+  if (isOpenstackPath(name)) return parseOpenstackQuestion(name)
   return { kind: 'refused', answer: answerPlainly(404, 'There is no such document.\n') }
 }
 

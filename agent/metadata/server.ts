@@ -4,17 +4,23 @@ import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { Random } from '../../lib/random.ts'
 import { type Answer, notReady, tooFast } from './answer.ts'
 import { type AskerLimits, createAskers } from './askers.ts'
 import { answerWith, parseQuestion, type Question } from './document.ts'
 import type { DocumentFiles } from './document-files.ts'
+import { answerEc2, answerWithoutToken } from './ec2-answer.ts'
+import { answerToken } from './ec2-question.ts'
+import { createEc2Tokens, type Ec2Tokens } from './ec2-tokens.ts'
 import { answerGce } from './gce-answer.ts'
 import type { GceQuestion } from './gce-question.ts'
+import { answerOpenstack } from './openstack.ts'
 import { waitForChange } from './wait-for-change.ts'
 
 export interface MetadataServerOptions {
   readonly documents: DocumentFiles
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly limits?: AskerLimits
 }
@@ -24,6 +30,7 @@ const defaultLimits: AskerLimits = { connections: 16, burst: 200, perSecond: 100
 const idleTimeoutMs = 30_000
 
 export function createMetadataServer(options: MetadataServerOptions): Server {
+  const tokens = createEc2Tokens(options.random.bytes(32))
   const askers = createAskers(options.limits ?? defaultLimits, options.clock)
   const server = createServer({
     maxHeaderSize: 8 * 1024,
@@ -64,12 +71,15 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
       request.socket.setTimeout(0)
       response.once('finish', () => request.socket.setTimeout(idleTimeoutMs))
     }
-    answerTo(question, { address, signal: gone.signal }, options).then(reply, (thrown: unknown) => {
-      // Not the message: that of a parser quotes what it could not parse.
-      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
-      options.log.error({ address, code }, 'A document could not be read.')
-      reply(notReady('The metadata of this instance can not be read.\n'))
-    })
+    answerTo(question, { address, signal: gone.signal }, { ...options, tokens }).then(
+      reply,
+      (thrown: unknown) => {
+        // Not the message: that of a parser quotes what it could not parse.
+        const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
+        options.log.error({ address, code }, 'A document could not be read.')
+        reply(notReady('The metadata of this instance can not be read.\n'))
+      },
+    )
   })
   return server
 }
@@ -79,14 +89,29 @@ interface Asking {
   readonly signal: AbortSignal
 }
 
-async function answerTo(question: Question, asking: Asking, options: MetadataServerOptions): Promise<Answer> {
+type Means = MetadataServerOptions & { readonly tokens: Ec2Tokens }
+
+async function answerTo(question: Question, asking: Asking, means: Means): Promise<Answer> {
+  const { documents, clock, tokens } = means
+  const { address } = asking
   switch (question.kind) {
     case 'refused':
       return question.answer
     case 'document':
-      return answerWith(await options.documents.read(asking.address), question.name)
+      return answerWith(await documents.read(address), question.name)
     case 'gce':
-      return answerGceTo(question, asking, options)
+      return answerGceTo(question, asking, means)
+    case 'ec2-token': {
+      const { ttlSeconds } = question
+      return answerToken(tokens.issue(address, clock.nowMs() + ttlSeconds * 1000), ttlSeconds)
+    }
+    case 'ec2': {
+      const document = await documents.read(address)
+      const isGood = question.token !== undefined && tokens.isGood(question.token, address, clock.nowMs())
+      return isGood ? answerEc2(document, question.path) : answerWithoutToken(document, question.path)
+    }
+    case 'openstack':
+      return answerOpenstack(await documents.read(address), question)
   }
 }
 

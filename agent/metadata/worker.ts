@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../lib/clock.ts'
 import { createLogger } from '../../lib/log.ts'
+import { systemRandom } from '../../lib/random.ts'
 import { createDocumentFiles } from './document-files.ts'
 import { createMetadataServer } from './server.ts'
 
@@ -21,7 +22,12 @@ process.on('message', (message, socket) => {
   close(networkUid)
   if (verb === 'stop') return
   const documents = createDocumentFiles(`${directory}/${networkUid}`)
-  const server = createMetadataServer({ documents, clock: systemClock, log: log.child({ networkUid }) })
+  const server = createMetadataServer({
+    documents,
+    clock: systemClock,
+    random: systemRandom,
+    log: log.child({ networkUid }),
+  })
   servers.set(networkUid, server)
   server.listen(socket, () => process.send?.({ serving: networkUid }))
 })

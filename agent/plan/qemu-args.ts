@@ -1,5 +1,6 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { systemFacts } from './flavour.ts'
 import { tapName } from './names.ts'
 import type { InstancePaths } from './paths.ts'
 import { portOf } from './pinned.ts'
@@ -35,7 +36,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     ...['-cpu', pinned.cpuModel],
     ...['-smp', `${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`],
     ...['-m', `${spec.memoryMib}M`],
-    ...['-uuid', spec.uid],
+    ...['-uuid', systemFacts(spec, noCloudSeed).uuid],
     ...['-smbios', smbiosSystem(spec)],
     // Paused until the agent says go; still there after the guest powers off, so that nobody takes that for a crash.
     ...['-S', '-no-shutdown'],
@@ -59,14 +60,9 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
 }
 
 function smbiosSystem(spec: InstanceSpec): string {
-  const facts = {
-    manufacturer: 'Berth',
-    product: 'Berth Instance',
-    version: '1',
-    serial: noCloudSeed,
-    uuid: spec.uid,
-  }
-  const pairs = Object.entries(facts).map(([key, value]) => `${key}=${escaped(value)}`)
+  const pairs = Object.entries(systemFacts(spec, noCloudSeed)).map(
+    ([key, value]) => `${key}=${escaped(value)}`,
+  )
   return `type=1,${pairs.join(',')}`
 }
 

@@ -13,6 +13,7 @@ const packages = [
   'iproute2',
   'iputils-ping',
   'systemd-resolved',
+  'isc-dhcp-client',
   'curl',
   'sudo',
   'e2fsprogs',
@@ -44,7 +45,7 @@ const files: Readonly<Record<string, string>> = {
   // Empty: systemd makes one at first boot, so that no two guests share it.
   '/etc/machine-id': '',
   '/etc/cloud/cloud.cfg.d/90-berth.cfg': [
-    'datasource_list: [NoCloud, None]',
+    'datasource_list: [NoCloud, GCE, Ec2, OpenStack, None]',
     // A whole disk without partitions: only the file system has to grow.
     'growpart: {mode: "off"}',
     'resize_rootfs: true',

@@ -88,6 +88,7 @@ function addUpload(group: Command): void {
     .option('--family <family>', 'of which the newest is found by name')
     .option('--description <text>', 'a sentence for people')
     .option('--architecture <name>', 'x86_64 or aarch64')
+    .option('--metadata-flavour <name>', 'what it looks for at boot: NOCLOUD, GCE, EC2 or OPENSTACK')
     .action(async (id: string, flags) => (await import('./upload.ts')).uploadAction(id, flags))
 }
 

@@ -174,6 +174,10 @@ export const kinds: readonly Kind[] = [
         { flag: '--format <format>', description: 'raw or qcow2', key: 'format', isRequired: true },
         { flag: '--architecture <name>', description: 'x86_64 or aarch64', key: 'architecture' },
         {
+          ...{ flag: '--metadata-flavour <name>', key: 'metadataFlavour' },
+          description: 'what it looks for at boot: NOCLOUD, GCE, EC2 or OPENSTACK',
+        },
+        {
           ...{ flag: '--size-gb <n>', description: 'of the disk that it makes', key: 'sizeGb' },
           ...{ as: 'integer', isRequired: true },
         },

@@ -18,12 +18,13 @@ interface UploadFlags extends ContextFlags {
   readonly family?: string
   readonly description?: string
   readonly architecture?: string
+  readonly metadataFlavour?: string
 }
 
 const gib = 1024 ** 3
 
 export async function uploadAction(id: string, flags: UploadFlags): Promise<void> {
-  const { file, family, description, architecture } = flags
+  const { file, family, description, architecture, metadataFlavour } = flags
   const { format, sizeGb, bytes } = describeFile(file)
   const context = resolveContext(flags)
   const client = createClient({ context, clock: systemClock, random: systemRandom })
@@ -31,7 +32,7 @@ export async function uploadAction(id: string, flags: UploadFlags): Promise<void
     { title: `Uploading image ${id}`, clock: systemClock, isTerminal: process.stderr.isTTY },
     async (progress) => {
       const sha256 = await hash(file, bytes, progress)
-      const body = { id, sha256, format, sizeGb, ...{ family, description, architecture } }
+      const body = { id, sha256, format, sizeGb, ...{ family, description, architecture, metadataFlavour } }
       const idempotencyKey = systemRandom.uuid()
       await client.changeCollection({ method: 'POST', path: 'compute/images', body, idempotencyKey })
       const url = `${context.server}/v1/regions/${context.region}/compute/images/${encodeURIComponent(id)}:upload`

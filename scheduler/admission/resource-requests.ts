@@ -1,7 +1,7 @@
 // The shapes of requests that make and change resources other than instances.
 import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
-import { deprecationStates } from '../model/catalogue.ts'
+import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
 import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
@@ -136,6 +136,11 @@ export const CreateImage = Type.Object(
     format: Type.Enum(['raw', 'qcow2']),
     architecture: Type.Optional(Type.Enum(['x86_64', 'aarch64'])),
     sizeGb: Type.Integer({ minimum: 1, maximum: 65_536, description: 'Of the disk that it makes.' }),
+    metadataFlavour: Type.Optional(
+      Type.Enum([...metadataFlavours], {
+        description: 'The metadata service that it looks for at boot; NOCLOUD where absent.',
+      }),
+    ),
   },
   { ...closed, title: 'CreateImage' },
 )

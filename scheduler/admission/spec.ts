@@ -57,7 +57,10 @@ const interfaces = {
 } as const
 const types = { PERSISTENT: DiskType.PERSISTENT, SCRATCH: DiskType.SCRATCH } as const
 const formats = { raw: ImageFormat.RAW, qcow2: ImageFormat.QCOW2 } as const
-const flavours = { nocloud: MetadataFlavour.NOCLOUD } as const
+const flavours = {
+  ...{ NOCLOUD: MetadataFlavour.NOCLOUD, GCE: MetadataFlavour.GCE },
+  ...{ EC2: MetadataFlavour.EC2, OPENSTACK: MetadataFlavour.OPENSTACK },
+} as const
 
 function renderDisk(details: InstanceDisk, image: CatalogueImage | undefined) {
   return {

@@ -14,7 +14,7 @@ import type {
   ProjectInstanceType,
   Zone,
 } from '../model/catalogue.ts'
-import { deprecationStates } from '../model/catalogue.ts'
+import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
 import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
@@ -71,7 +71,7 @@ export const ImageResource = Type.Object(
     architecture: Type.String(),
     format: Type.String(),
     sha256: Type.String(),
-    metadataFlavour: Type.String(),
+    metadataFlavour: Type.Enum([...metadataFlavours]),
     deprecation: Type.Optional(
       Type.Object({
         state: Type.Enum([...deprecationStates]),

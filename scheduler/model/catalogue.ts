@@ -53,6 +53,10 @@ export interface AcceleratorType {
 
 export const deprecationStates = ['ACTIVE', 'DEPRECATED', 'OBSOLETE'] as const
 
+/** Which metadata service the image looks for when it boots. */
+export const metadataFlavours = ['NOCLOUD', 'GCE', 'EC2', 'OPENSTACK'] as const
+export type MetadataFlavour = (typeof metadataFlavours)[number]
+
 export interface CatalogueImage {
   readonly id: string
   readonly family?: string
@@ -63,7 +67,7 @@ export interface CatalogueImage {
   readonly architecture: 'x86_64' | 'aarch64'
   /** The size of the disk that the image makes, rounded up. */
   readonly sizeGb: number
-  readonly metadataFlavour: 'nocloud'
+  readonly metadataFlavour: MetadataFlavour
   /** OBSOLETE makes no new disks; DEPRECATED is left out of its family. */
   readonly deprecation?: { readonly state: (typeof deprecationStates)[number]; readonly replacement?: string }
   /** Its bytes come from a request, and are not here yet. */

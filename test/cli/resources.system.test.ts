@@ -53,7 +53,7 @@ it('asks for no more than it shows', async () => {
   const asked = await runBerth(['audit', 'list', '--limit', '2', '-o', 'name'], {
     ...{ BERTH_SERVER: short.url, BERTH_TOKEN: 't', BERTH_REGION: 'r1', BERTH_PROJECT: 'p1' },
   })
-  await short.close()
+  short.close()
   expect([asked.exitCode, asked.stdout.trim().split('\n').length, short.calls.length]).toEqual([0, 2, 1])
   expect((await run('networks', 'list', '--limit', '0')).stderr).toContain('It must be at least 1.')
 })

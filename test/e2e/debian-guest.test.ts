@@ -1,14 +1,13 @@
 // The real thing: a Debian with cloud-init, as a tenant gets it. One boot, looked at from inside over ssh.
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ensureGuestImage } from '../../cli/demo/guest-image.ts'
 import { type Login, makeSshKey, runInGuest, waitForLogin } from '../../cli/demo/guest-login.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { expectCleanSlate } from './clean-slate.ts'
 import { guestNeeds } from './guest-needs.ts'
 import { findGuestPid, type HostState, readHostState } from './host-state.ts'
-import type { TestImage } from './images.ts'
+import { debianImage } from './images.ts'
 import { createInstance, deleteInstance, type InstanceBody, waitForStatus } from './instances.ts'
 import { type Daemon, instancePath, openRegion, type Region } from './region.ts'
 
@@ -130,20 +129,4 @@ function userDataWithUsers(publicKey: string): string {
     users: ['default', { name: 'carol', shell: '/bin/sh', ssh_authorized_keys: [publicKey] }],
     write_files: [{ path: '/etc/written-by-user-data', content: 'as asked' }],
   })}\n`
-}
-
-async function debianImage(): Promise<TestImage> {
-  const guest = await ensureGuestImage()
-  return {
-    id: 'debian-12',
-    url: `file://${guest.diskPath}`,
-    sha256: guest.diskSha256,
-    format: 'raw',
-    sizeGb: 2,
-    directKernel: {
-      kernel: { url: `file://${guest.kernelPath}`, sha256: guest.kernelSha256 },
-      initrd: { url: `file://${guest.initrdPath}`, sha256: guest.initrdSha256 },
-      commandLine: guest.commandLine,
-    },
-  }
 }

@@ -1,6 +1,8 @@
+import type { Ec2Tree } from '../../plan/ec2-tree.ts'
+import type { Flavour } from '../../plan/flavour.ts'
 import type { GceTree } from '../../plan/gce-tree.ts'
 
-/** What one guest may be told: the four NoCloud files, rendered, and Google's tree. */
+/** What one guest may be told, in the words of each service that guests know. */
 export interface MetadataDocument {
   readonly instanceUid: string
   readonly nocloud: {
@@ -10,6 +12,11 @@ export interface MetadataDocument {
     readonly 'network-config': string
   }
   readonly gce: GceTree
+  readonly ec2: Ec2Tree
+  /** By the name of the file. */
+  readonly openstack: Readonly<Record<string, string>>
+  /** The one that the guest's machine announces. */
+  readonly flavour: Flavour
 }
 
 /**

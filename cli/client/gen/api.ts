@@ -1100,6 +1100,11 @@ export interface components {
             readonly architecture?: "x86_64" | "aarch64";
             /** @description Of the disk that it makes. */
             readonly sizeGb: number;
+            /**
+             * @description The metadata service that it looks for at boot; NOCLOUD where absent.
+             * @enum {unknown}
+             */
+            readonly metadataFlavour?: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
         };
         /** CreateInstanceType */
         readonly CreateInstanceType: {
@@ -1351,7 +1356,8 @@ export interface components {
             readonly architecture: string;
             readonly format: string;
             readonly sha256: string;
-            readonly metadataFlavour: string;
+            /** @enum {unknown} */
+            readonly metadataFlavour: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
             readonly deprecation?: {
                 /** @enum {unknown} */
                 readonly state: "ACTIVE" | "DEPRECATED" | "OBSOLETE";

@@ -30,7 +30,7 @@ export function planImage(
           ? { url: `${uploads?.url ?? ''}/v1/blobs/${body.sha256}`, isUploaded: true, isPending: true }
           : {}),
         architecture: body.architecture ?? 'x86_64',
-        metadataFlavour: 'nocloud',
+        metadataFlavour: body.metadataFlavour ?? 'NOCLOUD',
       },
     },
   ])

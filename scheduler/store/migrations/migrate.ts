@@ -10,6 +10,7 @@ import { auditMigration } from './0008-audit.ts'
 import { disksMigration } from './0009-disks.ts'
 import { reservationsMigration } from './0010-reservations.ts'
 import { firewallsMigration } from './0012-firewalls.ts'
+import { flavoursMigration } from './0013-flavours.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -28,6 +29,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0009-disks': disksMigration(types),
         '0010-reservations': reservationsMigration,
         '0012-firewalls': firewallsMigration,
+        '0013-flavours': flavoursMigration,
       }),
     },
   })

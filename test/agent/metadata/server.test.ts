@@ -9,6 +9,7 @@ import { createDocumentFiles } from '../../../agent/metadata/document-files.ts'
 import { createMetadataServer } from '../../../agent/metadata/server.ts'
 import { systemClock } from '../../../lib/clock.ts'
 import { type Logger, silentLogger } from '../../../lib/log.ts'
+import { systemRandom } from '../../../lib/random.ts'
 
 let directory: string
 let server: Server | undefined
@@ -34,7 +35,10 @@ function publish(address: string, metaData: string, motto = 'none'): void {
 
 async function start(options: { limits?: AskerLimits; log?: Logger } = {}): Promise<void> {
   const documents = createDocumentFiles(directory)
-  const made = createMetadataServer({ documents, clock: systemClock, log: silentLogger, ...options })
+  const made = createMetadataServer({
+    ...{ documents, clock: systemClock, random: systemRandom, log: silentLogger },
+    ...options,
+  })
   server = made
   await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve))
   port = (made.address() as AddressInfo).port
@@ -72,7 +76,8 @@ describe('createMetadataServer', () => {
     await start()
     publish('127.0.0.5', 'five')
     expect(await get('/user-data')).toMatch(/^HTTP\/1\.1 200 .*content-length: 0\r\n/s)
-    expect(await get('/latest/meta-data')).toMatch(/^HTTP\/1\.1 404 /)
+    expect(await get('/latest/meta-data')).toMatch(/^HTTP\/1\.1 401 /)
+    expect(await get('/latest/nothing')).toMatch(/^HTTP\/1\.1 404 /)
   })
 
   it('asks a guest whose document is not there yet to come again, and then has it', async () => {

@@ -76,7 +76,7 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
   const publish = (one: Network, text: string) =>
     metadata.publish(one.uid, labPort(one, 21).ipv4Address, {
       instanceUid: labPort(one, 21).instanceUid,
-      gce: {},
+      ...{ gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' as const },
       nocloud: { 'meta-data': text, 'user-data': '', 'vendor-data': '', 'network-config': '' },
     })
   const status = async () => {

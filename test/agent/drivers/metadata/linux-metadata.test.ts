@@ -14,7 +14,7 @@ const networkUid = '0192a5b0-0000-7000-8000-4f2a90c1d3e5'
 const documents = `/state/metadata/${networkUid}`
 const document = {
   instanceUid: 'a',
-  gce: {},
+  ...{ gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' as const },
   nocloud: { 'meta-data': 'm', 'user-data': '', 'vendor-data': '', 'network-config': '' },
 }
 // The model answers in the next turn of the loop: nothing is worth waiting for.

@@ -1,0 +1,48 @@
+import { type InstanceSpec, MetadataFlavour } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { bootImage } from './plan-instance.ts'
+
+/** What of the metadata services the image looks for. */
+export type Flavour = 'NOCLOUD' | 'GCE' | 'EC2' | 'OPENSTACK'
+
+const flavours: Readonly<Record<MetadataFlavour, Flavour>> = {
+  [MetadataFlavour.UNSPECIFIED]: 'NOCLOUD',
+  [MetadataFlavour.NOCLOUD]: 'NOCLOUD',
+  [MetadataFlavour.GCE]: 'GCE',
+  [MetadataFlavour.EC2]: 'EC2',
+  [MetadataFlavour.OPENSTACK]: 'OPENSTACK',
+}
+
+export const flavourOf = (spec: InstanceSpec): Flavour =>
+  flavours[bootImage(spec)?.metadataFlavour ?? MetadataFlavour.NOCLOUD] ?? 'NOCLOUD'
+
+export interface SystemFacts {
+  readonly manufacturer: string
+  readonly product: string
+  readonly version: string
+  readonly serial: string
+  readonly uuid: string
+}
+
+/**
+ * What the firmware tells of the machine, by which cloud-init knows where to ask. NoCloud's serial is the address itself;
+ * Amazon's machines are known by how their UUID begins, the others by their product.
+ */
+export function systemFacts(spec: InstanceSpec, noCloudSeed: string): SystemFacts {
+  const { uid } = spec
+  const facts = { manufacturer: 'Berth', product: 'Berth Instance', version: '1', serial: uid, uuid: uid }
+  switch (flavourOf(spec)) {
+    case 'NOCLOUD':
+      return { ...facts, serial: noCloudSeed }
+    case 'GCE':
+      return {
+        ...{ ...facts, manufacturer: 'Google', product: 'Google Compute Engine' },
+        serial: `GoogleCloud-${uid.replaceAll('-', '').toUpperCase()}`,
+      }
+    case 'EC2': {
+      const uuid = `ec2${uid.slice(3)}`
+      return { ...facts, serial: uuid, uuid }
+    }
+    case 'OPENSTACK':
+      return { ...facts, manufacturer: 'OpenStack Foundation', product: 'OpenStack Nova' }
+  }
+}
