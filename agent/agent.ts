@@ -40,6 +40,8 @@ export interface AgentOptions {
   readonly random: Random
   readonly log: Logger
   readonly ownPid: number
+  /** How often networks are looked at; never where absent, as on simulated hosts. */
+  readonly repairIntervalMs?: number
 }
 
 export interface Agent {
@@ -100,15 +102,35 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     random,
     log,
   })
+  const stopRepairs = startRepairs(supervisor, options)
   return {
     session: () => session.state(),
     close: async () => {
+      stopRepairs()
       await session.close()
       await supervisor.close()
       metadata.disconnect()
       await lock.release()
     },
   }
+}
+
+function startRepairs(
+  supervisor: Supervisor,
+  { repairIntervalMs, clock, log }: Pick<AgentOptions, 'repairIntervalMs' | 'clock' | 'log'>,
+): () => void {
+  if (repairIntervalMs === undefined) return () => {}
+  let isLooking = false
+  return clock.every(repairIntervalMs, () => {
+    if (isLooking) return
+    isLooking = true
+    supervisor
+      .repairNetworks()
+      .catch((err: unknown) => log.error({ err }, "The guests' networks could not be looked at."))
+      .finally(() => {
+        isLooking = false
+      })
+  })
 }
 
 function sideOf(options: {

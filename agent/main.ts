@@ -10,6 +10,9 @@ import { createLinuxHost } from './host/linux-host.ts'
 import type { Host } from './host/ports.ts'
 import { readMachine } from './inventory/machine.ts'
 
+/** Two short programs each time, however many guests there are. */
+const repairIntervalMs = 2000
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } })
   const settings = readConfigFile(AgentSettings, values.config ?? '/etc/berth/agent.yaml')
@@ -29,6 +32,7 @@ async function main(): Promise<void> {
     random: systemRandom,
     log,
     ownPid: process.pid,
+    repairIntervalMs,
   })
   log.info({ scheduler: settings.scheduler.address }, 'The agent is ready.')
   const stop = () => {

@@ -79,6 +79,24 @@ export class InstanceActor {
     })
   }
 
+  /** While nothing else is done to a guest that runs; otherwise not at all. What fails is tried with the next look. */
+  async repair(work: () => Promise<void>): Promise<void> {
+    if (this.#running || this.#isClosed || this.#record.phase !== InstancePhase.RUNNING) return
+    const { log } = this.#options.ports
+    this.#running = work()
+      .catch((err: unknown) => log.error({ err, instanceUid: this.#record.uid }, 'A repair failed.'))
+      .finally(() => {
+        this.#running = undefined
+        if (this.#nextAction() !== 'rest') this.wake()
+      })
+    await this.#running
+  }
+
+  /** For people, with the state that it has. */
+  note(message: string): Promise<void> {
+    return this.#change({ message })
+  }
+
   /** A guest that runs is watched; one that has ended is tidied up after. */
   async watchGuest(): Promise<void> {
     const guest = await findGuest(this.#options.ports, this.#record)

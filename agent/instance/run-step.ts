@@ -9,6 +9,7 @@ import { renderGceTree } from '../plan/gce-tree.ts'
 import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
+import { portPlanOf } from './port-plans.ts'
 import type { InstancePorts } from './ports.ts'
 import { startGuest } from './start-guest.ts'
 import { ownerOf, type StepContext } from './step-context.ts'
@@ -50,16 +51,7 @@ export async function runStep(
       await publishMetadata(ports, spec, step)
       return undefined
     case 'connect-port':
-      await ports.network.ensurePort({
-        instanceUid: spec.uid,
-        tap: step.tap,
-        macAddress: step.macAddress,
-        ipv4Address: step.ipv4Address,
-        ipv6Address: step.ipv6Address,
-        hostname: spec.hostname,
-        network: step.network,
-        ownerUid: ownerOf(context.record()).uid,
-      })
+      await ports.network.ensurePort(portPlanOf(context.record(), step))
       return undefined
     case 'start-guest':
       return startGuest(context)

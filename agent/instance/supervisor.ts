@@ -9,6 +9,7 @@ import { DiskRemoval } from '../volume/disk-removal.ts'
 import { InstanceActor } from './actor.ts'
 import { adopt } from './adopt.ts'
 import { isHeld } from './held.ts'
+import { repairNetworks } from './network-repair.ts'
 import type { InstancePorts } from './ports.ts'
 import { type EnsureCommand, recordForCommand } from './record.ts'
 import { SerialRecorder } from './serial-recorder.ts'
@@ -128,6 +129,11 @@ export class Supervisor implements InstancesSide {
       return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
     }
     return this.#serial.read(actor, range)
+  }
+
+  /** Of guests that run: what somebody else has broken. */
+  repairNetworks(): Promise<void> {
+    return repairNetworks(this.#ports, [...this.#actors.values()])
   }
 
   /** Guests go on. */

@@ -16,6 +16,8 @@ import type { PortPlan } from './port.ts'
 /** One dnsmasq for each network, in its namespace, no child of the agent. Calls for one network don't overlap. */
 export interface Dhcp {
   ensureServer(network: Network): Promise<void>
+  /** Cheap: a process of its pid file lives. */
+  isAlive(networkUid: string): Promise<boolean>
   ensureHost(port: PortPlan): Promise<void>
   removeHost(networkUid: string, tap: string): Promise<void>
   removeServer(networkUid: string): Promise<void>
@@ -79,6 +81,11 @@ export function createDhcp(options: {
       await files.makeDirectory(paths.dnsHosts, openDirectory)
       await files.writeAtomic(paths.config, config, openFile)
       await start(network.uid, paths)
+    },
+
+    isAlive: async (networkUid) => {
+      const written = await readText(pathsOf(networkUid).pidFile)
+      return written !== undefined && (await processes.identify(Number(written))) !== undefined
     },
 
     ensureHost: async (port) => {

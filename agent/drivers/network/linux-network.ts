@@ -12,11 +12,12 @@ import type { AgentDirectories } from '../../plan/paths.ts'
 import { ensureBridge } from './bridge.ts'
 import { createDhcp } from './dhcp.ts'
 import { createNetworkFirewall } from './firewall.ts'
-import { removeLink } from './links.ts'
+import { changeLinks, readLinks, removeLink } from './links.ts'
 import { ensureNamespace, removeNamespace } from './namespace.ts'
-import type { NetworkDriver } from './port.ts'
+import type { NetworkDriver, NetworkTrouble, PortPlan } from './port.ts'
 import { ensureServicePort, removeServicePort } from './service-port.ts'
 import { ensureTap, removeTap } from './tap.ts'
+import { findPortTrouble, hasNetworkLinks, readKernelNetwork } from './troubles.ts'
 
 export interface LinuxNetworkOptions {
   readonly exec: Exec
@@ -49,8 +50,28 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     await dhcp.ensureServer(network)
   }
 
+  const findTroubles = async (ports: readonly PortPlan[]): Promise<readonly NetworkTrouble[]> => {
+    const kernel = await readKernelNetwork(exec)
+    const troubles: NetworkTrouble[] = ports.flatMap((port) => findPortTrouble(kernel, port) ?? [])
+    for (const trouble of troubles) {
+      if (trouble.kind !== 'filter-gone') continue
+      await changeLinks(
+        () => exec.run('ip', ['link', 'set', 'dev', trouble.tap, 'down']),
+        // It may have gone since, with its guest.
+        async () => !(await readLinks(exec)).has(trouble.tap),
+      )
+    }
+    const networkUids = new Set(ports.map(({ network }) => network.uid))
+    for (const networkUid of networkUids) {
+      if (hasNetworkLinks(kernel, networkUid) && (await dhcp.isAlive(networkUid))) continue
+      troubles.push({ kind: 'network-broken', networkUid })
+    }
+    return troubles
+  }
+
   return {
     namespaceOf: namespaceName,
+    findTroubles,
 
     ensureNetwork: (network) => turns.shared(network.uid, () => buildNetwork(network)),
 

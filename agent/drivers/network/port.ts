@@ -15,6 +15,15 @@ export interface PortPlan {
   readonly ownerUid: number
 }
 
+/** Something that is not as it was left, for somebody else has touched it. */
+export type NetworkTrouble =
+  /** The guest's NIC leads nowhere, and only a new start of the guest opens another. */
+  | { readonly kind: 'tap-gone'; readonly tap: string }
+  | { readonly kind: 'filter-gone'; readonly tap: string }
+  | { readonly kind: 'port-down'; readonly tap: string }
+  /** Bridge, service port, or DHCP and DNS. */
+  | { readonly kind: 'network-broken'; readonly networkUid: string }
+
 /**
  * Connects guests to networks. Declarative: every `ensure` may be repeated and leaves the same host; every `remove`
  * accepts what is already gone. Fails closed: a tap joins its bridge and goes up only after its filter is loaded.
@@ -27,6 +36,8 @@ export interface NetworkDriver {
   /** Tap, anti-spoofing filter, bridge membership, DHCP lease. The network is there already. */
   ensurePort(port: PortPlan): Promise<void>
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>
+  /** Looks, and changes nothing, except that a port whose filter is gone goes down at once. */
+  findTroubles(ports: readonly PortPlan[]): Promise<readonly NetworkTrouble[]>
   /** Takes the network off this host; the caller knows that no guest of it is left here. */
   removeNetwork(networkUid: string): Promise<void>
   /** The namespace that holds the network's services on this host. */

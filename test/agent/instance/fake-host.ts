@@ -171,6 +171,7 @@ export class FakeHost {
           require(this.networks.has(network.uid), `port ${tap} without its network`)
           this.taps.set(tap, network.uid)
         }),
+      findTroubles: async () => [],
       removePort: ({ tap }) => call(() => void this.taps.delete(tap)),
       removeNetwork: (uid) =>
         call(() => {

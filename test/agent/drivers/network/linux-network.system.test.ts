@@ -245,6 +245,40 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     expect(received.filter((hex) => hex.includes(frame?.marker ?? ''))).toEqual([])
   })
 
+  it('sees what somebody has broken, and takes a port without a filter down', async () => {
+    const ports = [labPort(network, 11), labPort(network, 12), labPort(network, 13)] as const
+    const [first, second, third] = ports
+    await driver.ensureNetwork(network)
+    for (const port of ports) await driver.ensurePort(port)
+    expect(await driver.findTroubles(ports)).toEqual([])
+
+    program('nft', ['delete', 'table', 'netdev', filterTableName(first.tap)])
+    program('ip', ['link', 'set', 'dev', second.tap, 'nomaster'])
+    program('ip', ['link', 'delete', 'dev', third.tap])
+    expect(await driver.findTroubles(ports)).toEqual([
+      { kind: 'filter-gone', tap: first.tap },
+      { kind: 'port-down', tap: second.tap },
+      { kind: 'tap-gone', tap: third.tap },
+    ])
+    const [tap] = JSON.parse(program('ip', ['-j', 'link', 'show', 'dev', first.tap])) as [{ flags: string[] }]
+    expect(tap.flags).not.toContain('UP')
+    for (const port of ports) await driver.ensurePort(port)
+    expect(await driver.findTroubles(ports)).toEqual([])
+
+    process.kill(Number(readServers(folder)[0]), 'SIGKILL')
+    const broken = [{ kind: 'network-broken', networkUid: network.uid }]
+    await expect.poll(() => driver.findTroubles(ports)).toEqual(broken)
+    await driver.ensureNetwork(network)
+    program('ip', ['link', 'delete', 'dev', bridgeName(network.uid)])
+    expect((await driver.findTroubles(ports)).map(({ kind }) => kind)).toEqual([
+      ...['port-down', 'port-down', 'port-down', 'network-broken'],
+    ])
+    await driver.ensureNetwork(network)
+    for (const port of ports) await driver.ensurePort(port)
+    expect(await driver.findTroubles(ports)).toEqual([])
+    await driver.removePort(portKey(third))
+  })
+
   it('starts DHCP again where it has died, and only then', async () => {
     await driver.ensureNetwork(network)
     const [first] = readServers(folder)

@@ -1,0 +1,63 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { Exec } from '../../host/ports.ts'
+import { bridgeName, filterTableName, servicePortName } from '../../plan/names.ts'
+import { type Link, readLinks } from './links.ts'
+import type { NetworkTrouble, PortPlan } from './port.ts'
+
+/** What the kernel has, read at once for all ports of the host. */
+export interface KernelNetwork {
+  readonly links: ReadonlyMap<string, Link>
+  /** Names of netdev tables that drop what they do not let through. */
+  readonly filters: ReadonlySet<string>
+}
+
+const chainsSchema = Type.Object({
+  nftables: Type.Array(
+    Type.Object({
+      chain: Type.Optional(
+        Type.Object({
+          table: Type.String(),
+          hook: Type.Optional(Type.String()),
+          policy: Type.Optional(Type.String()),
+        }),
+      ),
+    }),
+  ),
+})
+
+/** Two programs, however many guests there are. */
+export async function readKernelNetwork(exec: Exec): Promise<KernelNetwork> {
+  const [links, { stdout }] = await Promise.all([
+    readLinks(exec),
+    exec.run('nft', ['-j', 'list', 'chains', 'netdev']),
+  ])
+  return { links, filters: parseFilters(JSON.parse(stdout)) }
+}
+
+export function parseFilters(listing: unknown): ReadonlySet<string> {
+  const { nftables } = Value.Parse(chainsSchema, listing)
+  return new Set(
+    nftables.flatMap(({ chain }) =>
+      chain?.hook === 'ingress' && chain.policy === 'drop' ? [chain.table] : [],
+    ),
+  )
+}
+
+/** What is not as `ensurePort` left it. */
+export function findPortTrouble(
+  { links, filters }: KernelNetwork,
+  port: PortPlan,
+): NetworkTrouble | undefined {
+  const link = links.get(port.tap)
+  if (link === undefined) return { kind: 'tap-gone', tap: port.tap }
+  if (!filters.has(filterTableName(port.tap))) return { kind: 'filter-gone', tap: port.tap }
+  const isIn = link.bridge === bridgeName(port.network.uid) && link.isUp
+  return isIn ? undefined : { kind: 'port-down', tap: port.tap }
+}
+
+/** The links that a network has besides its ports. */
+export function hasNetworkLinks({ links }: KernelNetwork, networkUid: string): boolean {
+  const [bridge, service] = [bridgeName(networkUid), servicePortName(networkUid)]
+  return links.get(bridge)?.isUp === true && links.get(service)?.bridge === bridge
+}

@@ -1,0 +1,51 @@
+import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceActor } from './actor.ts'
+import { portPlansOf } from './port-plans.ts'
+import type { InstancePorts } from './ports.ts'
+
+/**
+ * Puts right what somebody has done to the networks of guests that run: a flushed filter, a port that is down, a dead
+ * dnsmasq, a deleted bridge. Nothing is done to an instance while something else is under way there.
+ */
+export async function repairNetworks(ports: InstancePorts, actors: readonly InstanceActor[]): Promise<void> {
+  const { network, networkUse, log } = ports
+  const running = actors.filter(({ record }) => record.phase === InstancePhase.RUNNING)
+  const plans = running.flatMap((actor) => portPlansOf(actor.record).map((plan) => ({ actor, plan })))
+  if (plans.length === 0) return
+  const troubles = await network.findTroubles(plans.map(({ plan }) => plan))
+  // What a port is joined to comes before the port.
+  const inOrder = troubles.toSorted(
+    (a, b) => Number(b.kind === 'network-broken') - Number(a.kind === 'network-broken'),
+  )
+  for (const trouble of inOrder) {
+    const found = plans.find(({ plan }) =>
+      trouble.kind === 'network-broken' ? plan.network.uid === trouble.networkUid : plan.tap === trouble.tap,
+    )
+    if (found === undefined) continue
+    const { actor, plan } = found
+    await actor.repair(async () => {
+      switch (trouble.kind) {
+        case 'network-broken':
+          log.error({ networkUid: plan.network.uid }, "A network's services are broken; they are made again.")
+          return networkUse.join(plan.network, plan.instanceUid)
+        case 'filter-gone':
+        case 'port-down':
+          log.error(
+            { instanceUid: plan.instanceUid, trouble },
+            "A guest's port is not as it was; it is made again.",
+          )
+          return network.ensurePort(plan)
+        case 'tap-gone':
+          return tellOfDeadNic(actor, plan)
+      }
+    })
+  }
+}
+
+async function tellOfDeadNic(
+  actor: InstanceActor,
+  { nic, tap }: { nic: string; tap: string },
+): Promise<void> {
+  const message = `${nic} is cut off: somebody on the host deleted its tap ${tap}. Stop and start the instance.`
+  if (actor.record.message !== message) await actor.note(message)
+}
