@@ -46,7 +46,8 @@ export function renderIpv6Rules({ macAddress, ipv6Address }: Ipv6Identity): read
     'icmpv6 type { echo-request, echo-reply } accept',
     // A later piece of an echo shows no type; no piece of anything else of ICMPv6 comes this far.
     'frag nexthdr 58 frag frag-off != 0 accept',
-    'meta l4proto ipv6-icmp drop',
+    // By its number: not every host has /etc/protocols.
+    'meta l4proto 58 drop',
     'udp sport 547 drop',
     'accept',
   ]

@@ -31,8 +31,9 @@ describeNeeding(labNeeds, 'a lab host that reboots', () => {
     for (const close of closers.toReversed()) await close()
   })
 
+  /** Nothing, as long as the host is not connected. */
   const readSerial = async (id: string) =>
-    (await region.call<{ contents: string }>('GET', `${instancePath(id)}/serialPort`)).body.contents
+    (await region.call<{ contents?: string }>('GET', `${instancePath(id)}/serialPort`)).body.contents ?? ''
   const untilReady = (id: string) =>
     waitUntil(`${id} has booted`, async () => (await readSerial(id)).includes(smallGuestReady), 120_000)
 
