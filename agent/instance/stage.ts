@@ -20,7 +20,10 @@ export interface StageContext {
   allocateUid(): number
 }
 
-/** Brings the guest up step by step, or undoes everything and says why. An aborted run leaves its steps for who aborted. */
+/**
+ * Brings the guest up step by step, or undoes everything and says why. An aborted run leaves its steps for who aborted.
+ * @throws after a reboot of the host: what was done stays for the next try
+ */
 export async function stage(context: StageContext): Promise<void> {
   const { ports, signal } = context
   const { spec, generation, appliedGeneration } = context.record()
@@ -59,6 +62,8 @@ export async function stage(context: StageContext): Promise<void> {
     })
   } catch (thrown) {
     if (signal.aborted) return
+    // Nobody has asked for this start, and nobody waits to ask again: it is tried until it works, or is stopped.
+    if (context.record().reason === 'HOST_REBOOTED') throw thrown
     const isResumable = context.record().memoryFile === MemoryFile.SAVED
     const advice = isResumable ? keptMemory : appliedGeneration > 0 ? keptDisks : undefined
     const failure = failureOf(thrown, doing, advice)

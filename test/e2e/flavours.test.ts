@@ -21,8 +21,8 @@ const flavours = [
   { flavour: 'OPENSTACK', source: 'DataSourceOpenStack', user: 'admin' },
   { flavour: 'GCE', source: 'DataSourceGCE', user: 'debian' },
 ] as const
-/** Each boot takes most of a minute on an emulated processor: one of them with every run. */
-const booted = process.env['BERTH_FULL'] === '1' ? flavours : flavours.slice(0, 1)
+/** Each boot takes most of a minute on an emulated processor: one of them with every run, all of them in `npm run test:lab`. */
+const booted = process.env['BERTH_LAB'] === 'full' ? flavours : flavours.slice(0, 1)
 
 describeNeeding(needs, 'a guest of another flavour', () => {
   let region: Region

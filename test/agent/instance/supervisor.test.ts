@@ -260,6 +260,18 @@ describe('a fresh agent', () => {
     await untilPhase(supervisor, RUNNING)
     await takeDown(supervisor)
   })
+
+  it.each([1, 2, 3, 5, 8])(
+    'tries that again where its call %i fails: nobody has asked, nobody waits',
+    async (call) => {
+      await (await bringUp()).close()
+      host.reboot()
+      const { supervisor } = await startAgent({ call, when: 'before', how: 'fail' })
+      await until(() => host.guestPids().length === 1, 'the guest runs')
+      await untilPhase(supervisor, RUNNING)
+      await takeDown(supervisor)
+    },
+  )
 })
 
 const up = async (supervisor: Supervisor) => {
