@@ -45,6 +45,8 @@ export interface LabHost {
 }
 
 const bootLimitMs = 180_000
+/** What ssh ends with where the program was ended by a signal, or the connection was. */
+const lostCode = 255
 
 export async function bootHost(options: HostOptions): Promise<LabHost> {
   const image = await ensureHostImage(options.say)
@@ -115,7 +117,14 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
     exec: async (command, { mayFail = false, input = '', timeoutMs } = {}) => {
       const ran = await ssh(['root@127.0.0.1', '--', command], input, timeoutMs)
       if (ran.code === 0 || mayFail) return ran
-      throw new Error(`On ${options.name}, "${command}" ended with ${ran.code}: ${ran.stderr.slice(-2000)}`)
+      const said = ran.stderr.slice(-2000)
+      if (ran.code !== lostCode)
+        throw new Error(`On ${options.name}, "${command}" ended with ${ran.code}: ${said}`)
+      const kernel = await ssh(['root@127.0.0.1', 'dmesg | tail -n 20; free -m'], '', 10_000)
+      const state = ended()
+        ? 'the machine has ended'
+        : `its kernel says:\n${kernel.stdout || readFileSync(paths.log, 'utf8').slice(-2000)}`
+      throw new Error(`On ${options.name}, "${command}" was killed or cut off: ${said}; ${state}`)
     },
     forward: async (port) => {
       await ssh(['-O', 'forward', '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, 'root@127.0.0.1'])
