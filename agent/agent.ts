@@ -63,7 +63,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   })
   for (const { code, message } of facts.warnings) log.warn({ code }, message)
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
-  const network = createLinuxNetworkDriver({ ...host, directories, log })
+  const network = createLinuxNetworkDriver({ ...host, directories, log, uplinks: settings.uplinks })
   const journal = createJournal({ files: host.files, directories })
   const firewalls = new Firewalls({ journal, clock, log })
   const ports: InstancePorts = {

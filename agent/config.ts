@@ -28,6 +28,20 @@ export const AgentSettings = Type.Object(
       { state: path, run: path },
       { ...closed, default: { state: '/var/lib/berth', run: '/run/berth' } },
     ),
+    /**
+     * Interfaces that carry networks with a VLAN to other hosts; bonds are the operator's. A physical network is named
+     * alike on all hosts that it joins.
+     */
+    uplinks: Type.Array(
+      Type.Object(
+        {
+          interface: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$' }),
+          physicalNetwork: Type.Intersect([resourceId], { default: 'default' }),
+        },
+        closed,
+      ),
+      { default: [] },
+    ),
     /** auto: KVM where it really works. */
     accelerator: Type.Enum(['auto', 'kvm', 'tcg'], { default: 'auto' }),
     qemuProgram: Type.String({ default: 'qemu-system-x86_64' }),
@@ -40,3 +54,12 @@ export const AgentSettings = Type.Object(
 )
 
 export type AgentSettings = Static<typeof AgentSettings>
+
+/** What the file says that can not work: a sentence each. */
+export function findSettingProblems({ uplinks }: AgentSettings): readonly string[] {
+  return (['interface', 'physicalNetwork'] as const).flatMap((field) => {
+    const values = uplinks.map((uplink) => uplink[field])
+    const repeated = new Set(values.filter((value, index) => values.indexOf(value) !== index))
+    return [...repeated].map((value) => `uplinks name ${field} ${value} twice: join interfaces by a bond.`)
+  })
+}

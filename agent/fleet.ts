@@ -49,6 +49,7 @@ async function main(): Promise<void> {
           logLevel: settings.logLevel,
           scheduler: settings.scheduler,
           directories: { state: '/state', run: '/run/berth' },
+          uplinks: [],
           accelerator: 'kvm',
           qemuProgram: 'qemu-system-x86_64',
         },

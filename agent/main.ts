@@ -1,11 +1,11 @@
 // The agent of a host: node agent/main.ts --config FILE
 import { parseArgs } from 'node:util'
 import { systemClock } from '../lib/clock.ts'
-import { readConfigFile, readSecretFile } from '../lib/config.ts'
+import { ConfigError, readConfigFile, readSecretFile } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
 import { startAgent } from './agent.ts'
-import { AgentSettings } from './config.ts'
+import { AgentSettings, findSettingProblems } from './config.ts'
 import { createLinuxHost } from './host/linux-host.ts'
 import type { Host } from './host/ports.ts'
 import { readMachine } from './inventory/machine.ts'
@@ -16,6 +16,8 @@ const repairIntervalMs = 2000
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } })
   const settings = readConfigFile(AgentSettings, values.config ?? '/etc/berth/agent.yaml')
+  const problems = findSettingProblems(settings)
+  if (problems.length > 0) throw new ConfigError(problems.join('; '))
   const log = createLogger({ level: settings.logLevel, fields: { hostId: settings.hostId } })
   const host = createLinuxHost({ clock: systemClock })
   await openTunDevice(host, log)

@@ -6,7 +6,7 @@ import { ConfigError, readConfigFile } from '../lib/config.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
-import { metadataFlavours } from './model/catalogue.ts'
+import { defaultPhysicalNetwork, metadataFlavours } from './model/catalogue.ts'
 import { ingressPolicies } from './model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
@@ -83,6 +83,8 @@ const network = Type.Object(
       closed,
     ),
     vlan: Type.Integer({ minimum: 0, maximum: 4094, default: 0 }),
+    /** Whose uplinks carry the VLAN, as agents name it. */
+    physicalNetwork: Type.Optional(resourceId),
     mtu: Type.Integer({ minimum: 1280, maximum: 9216, default: 1500 }),
     defaultIngress: Type.Optional(Type.Enum([...ingressPolicies])),
   },
@@ -195,8 +197,8 @@ export function readSettings(file: string): Settings {
 }
 
 /** What the file says that can not work: a sentence each. */
-export function findSettingProblems({ auth, agents, vlanPool }: Settings): readonly string[] {
-  const problems: string[] = []
+export function findSettingProblems({ auth, agents, vlanPool, projects }: Settings): readonly string[] {
+  const problems: string[] = [...findSharedVlans(projects)]
   if (vlanPool !== undefined && vlanPool.first > vlanPool.last) {
     problems.push(`vlanPool goes from ${vlanPool.first} to ${vlanPool.last}: write the lower one first.`)
   }
@@ -211,6 +213,23 @@ export function findSettingProblems({ auth, agents, vlanPool }: Settings): reado
   }
   if (agents.tls === undefined && !isLoopback(agents.host)) {
     problems.push(`agents.host ${agents.host} is not a loopback address: give agents.tls, or use 127.0.0.1.`)
+  }
+  return problems
+}
+
+/** Two networks on one VLAN would be one network. */
+function findSharedVlans(projects: Settings['projects']): readonly string[] {
+  const holders = new Map<string, string>()
+  const problems: string[] = []
+  for (const project of projects) {
+    for (const { id, vlan, physicalNetwork = defaultPhysicalNetwork } of project.networks) {
+      if (vlan === 0) continue
+      const name = `${id} of ${project.id}`
+      const holder = holders.get(`${vlan} ${physicalNetwork}`)
+      if (holder !== undefined)
+        problems.push(`Networks ${holder} and ${name} both have VLAN ${vlan}: give one another.`)
+      holders.set(`${vlan} ${physicalNetwork}`, name)
+    }
   }
   return problems
 }

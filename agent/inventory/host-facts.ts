@@ -9,6 +9,7 @@ import { readFeatures } from './features.ts'
 import type { Machine } from './machine.ts'
 import { planMemoryShare } from './memory.ts'
 import { readPciDevices } from './pci-devices.ts'
+import { readUplinks, type UplinkSettings } from './uplinks.ts'
 import { readVirtualization } from './virtualization.ts'
 import { planWarnings } from './warnings.ts'
 
@@ -17,6 +18,7 @@ export interface InventorySettings {
   readonly qemuProgram: string
   /** Its file system is the disk pool. Must exist. */
   readonly stateDirectory: string
+  readonly uplinks?: readonly UplinkSettings[]
   /** The host's own share; each has a default that grows with the machine. */
   readonly reservedCpus?: number
   readonly reservedMemoryMib?: number
@@ -31,12 +33,13 @@ export async function readHostFacts(options: {
   settings: InventorySettings
 }): Promise<HostFacts> {
   const { exec, files, sysfs, settings } = options
-  const [machine, pool, devices, decided, features] = await Promise.all([
+  const [machine, pool, devices, decided, features, found] = await Promise.all([
     options.machine(),
     readDiskPool({ files, settings }),
     readPciDevices(sysfs),
     readVirtualization({ exec, sysfs, settings }),
     readFeatures({ exec, sysfs }),
+    readUplinks(sysfs, settings.uplinks ?? []),
   ])
   const usesKvm = decided.virtualization.accelerator === Accelerator.KVM
   const bridgeFilters = await sysfs.read('proc/sys/net/bridge/bridge-nf-call-iptables')
@@ -49,11 +52,13 @@ export async function readHostFacts(options: {
     allocatableDiskGb: pool.allocatableGb,
     virtualization: decided.virtualization,
     devices,
+    uplinks: features.includes('vlan') ? [...found.uplinks] : [],
     features: [...(usesKvm ? ['kvm'] : []), ...features],
     warnings: planWarnings({
       ...decided,
       features,
       deviceCount: devices.length,
+      missingUplinks: found.missing,
       bridgeCallsIptables: bridgeFilters === '1',
     }),
   })

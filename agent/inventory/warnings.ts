@@ -13,6 +13,7 @@ export interface WarningFacts {
   readonly evidence: KvmEvidence
   readonly features: readonly HostFeature[]
   readonly deviceCount: number
+  readonly missingUplinks: readonly string[]
   readonly bridgeCallsIptables: boolean
 }
 
@@ -42,9 +43,14 @@ export function planWarnings(facts: WarningFacts): HostWarning[] {
       'The host has devices for guests but no IOMMU: none can be passed through. Turn it on in the firmware and boot with intel_iommu=on or amd_iommu=on.',
     ],
     [
-      !features.includes('vlan-filtering'),
-      'NO_VLAN_FILTERING',
-      "The kernel's bridge filters no VLANs: networks of this host stay on this host. Boot a kernel with BRIDGE_VLAN_FILTERING.",
+      !features.includes('vlan'),
+      'NO_VLANS',
+      'The kernel has no VLANs: networks of this host stay on this host. Load 8021q, or boot a kernel with VLAN_8021Q.',
+    ],
+    [
+      facts.missingUplinks.length > 0,
+      'UPLINK_MISSING',
+      `The settings name uplinks that the host does not have: ${facts.missingUplinks.join(', ')}. Networks that need them go to other hosts; set the interface up or name another, then restart the agent.`,
     ],
     [
       facts.bridgeCallsIptables,

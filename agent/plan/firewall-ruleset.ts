@@ -4,7 +4,7 @@ import {
   FirewallProtocol,
   type FirewallRule,
 } from '../../proto/gen/berth/agent/v1/network_pb.ts'
-import { bridgeName, firewallTableName, servicePortName } from './names.ts'
+import { bridgeName, firewallTableName, servicePortName, uplinkPortName } from './names.ts'
 
 /**
  * What members of a network receive on this host, for `nft -f -`. Stateful: answers to what a member sent pass. The
@@ -27,6 +27,8 @@ export function renderFirewall(networkUid: string, firewall: Firewall, zone: num
     `    meta ibrname "${bridge}" goto members`,
     '  }',
     '  chain members {',
+    // What leaves this host is for the host to judge where the member is; here it begins a connection.
+    `    oifname "${uplinkPortName(networkUid)}" accept`,
     `    iifname "${service}" accept`,
     `    oifname "${service}" accept`,
     '    ether type arp accept',

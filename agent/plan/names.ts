@@ -8,12 +8,14 @@ function tail(uid: string, length: number): string {
 /** bt + 10 hex + n + index: 14 characters up to NIC 9. */
 export const tapName = (instanceUid: string, nicIndex: number) => `bt${tail(instanceUid, 10)}n${nicIndex}`
 export const bridgeName = (networkUid: string) => `bb${tail(networkUid, 10)}`
+/** The VLAN of a network on the host's uplink. */
+export const uplinkPortName = (networkUid: string) => `bv${tail(networkUid, 10)}`
 /** The service veth: the bridge's end and, in the namespace, the services' end. */
 export const servicePortName = (networkUid: string) => `bs${tail(networkUid, 10)}`
 export const serviceInterfaceName = 'svc0'
 export const namespaceName = (networkUid: string) => `berth-${tail(networkUid, 10)}`
-/** The netdev table that holds a tap's filter. */
-export const filterTableName = (tap: string) => `berth-${tap}`
+/** The netdev table that holds the filter of a tap, or of an uplink's port. */
+export const filterTableName = (port: string) => `berth-${port}`
 /** The table of family bridge that holds what members of a network may receive. */
 export const firewallTableName = (networkUid: string) => `berth-fw-${tail(networkUid, 10)}`
 export const guestUnitName = (instanceUid: string) => `berth-vm@${instanceUid}.service`

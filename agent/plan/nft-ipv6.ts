@@ -7,7 +7,7 @@ export interface Ipv6Identity {
 }
 
 /** Headers behind which others hide: hop-by-hop, routing, destination options, mobility, HIP, Shim6. */
-const hidingHeaders = '0, 43, 60, 135, 139, 140'
+export const hidingHeaders = '0, 43, 60, 135, 139, 140'
 
 /**
  * The rules of a tap's filter for IPv6; the packet has come from the port's own MAC. Like those for IPv4 they know
@@ -68,7 +68,8 @@ function checkedIpv6(text: string): string {
   return ipaddr.IPv6.parse(text).toString()
 }
 
-const toHex = (address: string) =>
+/** As a number, for bytes that nft knows no name of. */
+export const toHex = (address: string) =>
   `0x${ipaddr.IPv6.parse(address)
     .toByteArray()
     .map((byte) => byte.toString(16).padStart(2, '0'))

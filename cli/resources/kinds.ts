@@ -240,6 +240,13 @@ export const kinds: readonly Kind[] = [
         description,
         { flag: '--mtu <bytes>', description: '1500 where absent', key: 'mtu', as: 'integer' },
         { flag: '--vlan <n>', description: 'a certain one: for operators', key: 'vlan', as: 'integer' },
+        {
+          ...{
+            flag: '--physical-network <name>',
+            description: 'what carries it between hosts: for operators',
+          },
+          key: 'physicalNetwork',
+        },
         ingress,
       ],
       update: [description, ingress],

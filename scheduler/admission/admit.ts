@@ -5,9 +5,10 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
+import { defaultPhysicalNetwork } from '../model/catalogue.ts'
 import { statefulFilter } from '../model/firewall.ts'
 import type { InstanceDetails } from '../model/instance.ts'
-import type { Demand } from '../model/placement.ts'
+import type { Demand, Uplink } from '../model/placement.ts'
 import type { StoredReservation } from '../model/resource.ts'
 import { diskWarnings, type ResolvedDisk, resolveDisks } from './disks.ts'
 import { type GpuDemand, resolveGpus } from './gpus.ts'
@@ -115,6 +116,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       ...(nics.some(({ network }) => network.defaultIngress === 'DENY')
         ? { features: [statefulFilter] }
         : {}),
+      ...uplinkDemand(nics),
     },
     addresses: nics.map(claimAddress),
     uses: [
@@ -125,6 +127,19 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
     ],
     ...(reservation === undefined ? {} : { reservation }),
   }
+}
+
+/** One for each physical network, with the largest MTU that is needed there. */
+function uplinkDemand(nics: readonly ResolvedNic[]): { uplinks?: readonly Uplink[] } {
+  const mtus = new Map<string, number>()
+  for (const { network } of nics) {
+    if (network.vlan === 0) continue
+    const { physicalNetwork = defaultPhysicalNetwork, mtu } = network
+    mtus.set(physicalNetwork, Math.max(mtu, mtus.get(physicalNetwork) ?? 0))
+  }
+  return mtus.size === 0
+    ? {}
+    : { uplinks: [...mtus].map(([physicalNetwork, mtu]) => ({ physicalNetwork, mtu })) }
 }
 
 function renderDetails(

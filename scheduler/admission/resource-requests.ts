@@ -23,6 +23,12 @@ export const CreateNetwork = Type.Object(
     vlan: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 4094, description: 'A certain one: for operators.' }),
     ),
+    physicalNetwork: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 63, pattern: resourceIdPattern },
+        description: 'What carries it between hosts: for operators. `default` where absent.',
+      }),
+    ),
     defaultIngress: Type.Optional(Type.Enum([...ingressPolicies], { description: ingressWords })),
   },
   { ...closed, title: 'CreateNetwork' },

@@ -9,7 +9,7 @@ import {
   InstanceSpecSchema,
   MetadataFlavour,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { CatalogueImage } from '../model/catalogue.ts'
+import { type CatalogueImage, defaultPhysicalNetwork } from '../model/catalogue.ts'
 import type { DiskRecord } from '../model/disk.ts'
 import type { InstanceDetails, InstanceDisk } from '../model/instance.ts'
 import { ipv6Of } from '../model/ipv6.ts'
@@ -123,6 +123,7 @@ function renderNic({ details, network, subnet }: ResolvedNic, domain: string) {
       serviceIpv4: service,
       serviceMac,
       mtu: network.mtu,
+      ...(network.vlan === 0 ? {} : { physicalNetwork: network.physicalNetwork ?? defaultPhysicalNetwork }),
       domain,
     },
   }

@@ -14,7 +14,7 @@ import type {
   ProjectInstanceType,
   Zone,
 } from '../model/catalogue.ts'
-import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
+import { defaultPhysicalNetwork, deprecationStates, metadataFlavours } from '../model/catalogue.ts'
 import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
@@ -90,7 +90,8 @@ export const NetworkResource = Type.Object(
   {
     ...named,
     ...kept,
-    vlan: Type.Optional(Type.Integer()),
+    vlan: Type.Optional(Type.Integer({ description: 'Absent where the network is local to each host.' })),
+    physicalNetwork: Type.Optional(Type.String({ description: 'What carries the VLAN between hosts.' })),
     mtu: Type.Integer(),
     subnets: Type.Array(Type.String()),
     defaultIngress: Type.Enum([...ingressPolicies], {
@@ -229,13 +230,13 @@ export function catalogueRenderers(region: string) {
     }),
     network: (
       project: string,
-      { id, description, vlan, mtu, subnet, defaultIngress, meta }: CatalogueNetwork,
+      { id, description, vlan, physicalNetwork, mtu, subnet, defaultIngress, meta }: CatalogueNetwork,
     ): Static<typeof NetworkResource> => ({
       selfLink: paths.network(project, id),
       id,
       ...optional('description', description),
       ...renderMeta(meta),
-      ...optional('vlan', vlan === 0 ? undefined : vlan),
+      ...(vlan === 0 ? {} : { vlan, physicalNetwork: physicalNetwork ?? defaultPhysicalNetwork }),
       mtu,
       subnets: subnet === undefined ? [] : [paths.subnet(project, subnet.id)],
       defaultIngress: defaultIngress ?? 'ALLOW',

@@ -38,6 +38,15 @@ const HostResource = Type.Object(
       }),
     ),
     features: Type.Array(Type.String(), { description: 'What it can do, as its agent says.' }),
+    uplinks: Type.Array(
+      Type.Object({
+        interface: Type.String(),
+        physicalNetwork: Type.String(),
+        mtu: Type.Integer(),
+        members: Type.Array(Type.String(), { description: 'Of a bond.' }),
+      }),
+      { description: 'Where networks with a VLAN leave it.' },
+    ),
     virtualization: Type.Object({
       accelerator: Type.String(),
       reason: Type.String(),
@@ -127,6 +136,9 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
     diskGb: host.diskGb,
     devices: [...host.devices],
     features: [...facts.features],
+    uplinks: facts.uplinks.map(({ physicalNetwork, mtu, members, ...uplink }) => ({
+      ...{ interface: uplink.interface, physicalNetwork, mtu, members: [...members] },
+    })),
     virtualization: {
       accelerator:
         acceleratorNames.get(facts.virtualization?.accelerator ?? Accelerator.UNSPECIFIED) ?? 'unknown',

@@ -28,6 +28,11 @@ export const PlanResource = Type.Object(
       features: Type.Optional(
         Type.Array(Type.String(), { description: 'What the host must be able to do.' }),
       ),
+      uplinks: Type.Optional(
+        Type.Array(Type.Object({ physicalNetwork: Type.String(), mtu: Type.Integer() }), {
+          description: 'What its networks leave the host by.',
+        }),
+      ),
     }),
     hostsConsidered: Type.Integer(),
     rules: Type.Array(
@@ -110,9 +115,10 @@ function renderPlan(
 }
 
 /** On which host a disk is, is nobody's business. */
-const renderDemand = ({ volumes: _, features, ...demand }: InstancePlan['demand']) => ({
+const renderDemand = ({ volumes: _, features, uplinks, ...demand }: InstancePlan['demand']) => ({
   ...demand,
   ...(features === undefined ? {} : { features: [...features] }),
+  ...(uplinks === undefined ? {} : { uplinks: [...uplinks] }),
   gpus: [...demand.gpus],
 })
 

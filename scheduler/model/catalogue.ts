@@ -90,6 +90,9 @@ export interface Project {
   readonly meta: ResourceMeta
 }
 
+/** Of networks and of hosts' uplinks that name none. */
+export const defaultPhysicalNetwork = 'default'
+
 export interface CatalogueNetwork {
   readonly id: string
   readonly description?: string
@@ -97,6 +100,8 @@ export interface CatalogueNetwork {
   readonly subnet?: CatalogueSubnet
   /** 0: local to each host. */
   readonly vlan: number
+  /** What carries the VLAN between hosts; `defaultPhysicalNetwork` where absent. */
+  readonly physicalNetwork?: string
   readonly mtu: number
   /** ALLOW where absent. */
   readonly defaultIngress?: IngressPolicy

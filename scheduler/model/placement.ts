@@ -1,6 +1,12 @@
 // The words between admission, placement and the store: what is asked, what there is, what was decided and why.
 import type { HostId, PciAddress, SlotUid, ZoneId } from '../../proto/ids.ts'
 
+/** Joins hosts by a physical network; as a need, with an MTU of at least this. */
+export interface Uplink {
+  readonly physicalNetwork: string
+  readonly mtu: number
+}
+
 /** What an instance takes from its host. */
 export interface Demand {
   readonly zone: ZoneId
@@ -11,6 +17,8 @@ export interface Demand {
   readonly architecture: string
   /** What the host must be able to do, as agents name it; nothing special where absent. */
   readonly features?: readonly string[]
+  /** What its networks with a VLAN leave the host by; none where absent. */
+  readonly uplinks?: readonly Uplink[]
   /** Room for its memory on the host's disk, while it is or may be there. */
   readonly suspendedGb?: number
   /** The place of a reservation that holds CPU, memory, disk and devices for it: it takes none of its own. */
@@ -49,6 +57,7 @@ export interface HostSnapshot {
   readonly architecture: string
   /** What it can do, as its agent says. */
   readonly features?: readonly string[]
+  readonly uplinks?: readonly Uplink[]
   /** Capacity in vCPUs has the zone's overcommit in it. */
   readonly vcpus: Counter
   readonly memoryMib: Counter
@@ -62,6 +71,7 @@ export const placementRules = [
   'host-ready',
   'architecture',
   'features',
+  'uplink',
   'vcpus',
   'memory',
   'disk',

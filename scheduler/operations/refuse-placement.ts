@@ -39,6 +39,7 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   'host-ready': { field: 'type', lack: 'not ready to take instances' },
   architecture: { field: 'disks', lack: "another architecture than the image's" },
   features: { field: 'nics', lack: 'no stateful filter, which a network that denies ingress needs' },
+  uplink: { field: 'nics', lack: "no uplink that carries the networks' VLANs with their MTU" },
   vcpus: { field: 'type', lack: 'too few vCPUs' },
   memory: { field: 'type', lack: 'too little memory' },
   disk: { field: 'disks', lack: 'too little disk space' },

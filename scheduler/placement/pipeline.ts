@@ -8,6 +8,7 @@ import { gpuCount } from './rules/gpu-count.ts'
 import { gpuModel } from './rules/gpu-model.ts'
 import { hostReady } from './rules/host-ready.ts'
 import { memory } from './rules/memory.ts'
+import { uplink } from './rules/uplink.ts'
 import { vcpus } from './rules/vcpus.ts'
 import { zone } from './rules/zone.ts'
 
@@ -17,6 +18,7 @@ const rules: readonly Rule[] = [
   diskHost,
   architecture,
   features,
+  uplink,
   gpuModel,
   hostReady,
   vcpus,

@@ -12,6 +12,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'host-ready': 'not ready',
   architecture: 'other architecture',
   features: 'without what the networks need',
+  uplink: 'without an uplink that the networks need',
   vcpus: 'too few vCPUs free',
   memory: 'too little memory free',
   disk: 'too little disk free',

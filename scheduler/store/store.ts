@@ -27,7 +27,7 @@ import type { DiskRecord } from '../model/disk.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
-import type { Demand, HostSnapshot, HostState, PlacementExplanation } from '../model/placement.ts'
+import type { Demand, HostSnapshot, HostState, PlacementExplanation, Uplink } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
 import type { ResourceStore } from './resource-store.ts'
 
@@ -140,6 +140,7 @@ export interface RegisterHost {
   /** HostFacts, binary: kept for operators, never read by placement. */
   readonly facts: Uint8Array
   readonly features?: readonly string[]
+  readonly uplinks?: readonly Uplink[]
   readonly architecture: string
   readonly vcpus: number
   readonly memoryMib: number

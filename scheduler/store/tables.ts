@@ -45,6 +45,8 @@ export interface HostRow {
   facts: Uint8Array
   /** JSON: a list of names. */
   features: string
+  /** JSON: a list of physical networks and MTUs. */
+  uplinks: string
   vcpus_reported: number
   memory_mib_reported: number
   disk_gb_reported: number

@@ -50,6 +50,7 @@ function registrationOf(
     agentVersion: hello.agentVersion,
     facts: toBinary(HostFactsSchema, facts),
     features: facts.features,
+    uplinks: facts.uplinks.map(({ physicalNetwork, mtu }) => ({ physicalNetwork, mtu })),
     architecture: facts.architecture,
     vcpus: Math.floor(facts.allocatableVcpus * zone.cpuOvercommit),
     memoryMib: facts.allocatableMemoryMib,

@@ -42,6 +42,7 @@ describe('settings', () => {
       'issuer: me\n  audience: berth\n',
       /no address to ask/,
     ],
+    ['000000000001\n', '000000000001\n        vlan: 123\n', /network-g7h8i9 of .* both have VLAN 123/],
     ['region: us-texas-1', 'region: us-texas-1\nvlanPool: { first: 9, last: 8 }', /the lower one first/],
     [/ {2}token: .*\n/, '', /either token or tokenFile/],
     [/agents:\n {2}host: 127.0.0.1/, 'agents:\n  host: 0.0.0.0', /not a loopback address/],

@@ -138,6 +138,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
           hostId: 'sim-1',
           zone,
           logLevel: 'error',
+          uplinks: [],
           accelerator: 'kvm',
           qemuProgram: 'qemu-system-x86_64',
         },

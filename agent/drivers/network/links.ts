@@ -11,6 +11,9 @@ export interface Link {
   readonly bridge: string | undefined
   readonly isIsolated: boolean
   readonly kind: string | undefined
+  /** Of a VLAN: what it is on, and its number. */
+  readonly lower: string | undefined
+  readonly vlanId: number | undefined
   /** A number, or the name of a user that the host knows; undefined where anybody privileged may open it. */
   readonly tapOwner: number | string | undefined
 }
@@ -22,11 +25,15 @@ const linkSchema = Type.Array(
     flags: Type.Array(Type.String()),
     address: Type.Optional(Type.String()),
     master: Type.Optional(Type.String()),
+    link: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     linkinfo: Type.Optional(
       Type.Object({
         info_kind: Type.Optional(Type.String()),
         info_data: Type.Optional(
-          Type.Object({ user: Type.Optional(Type.Union([Type.Number(), Type.String()])) }),
+          Type.Object({
+            user: Type.Optional(Type.Union([Type.Number(), Type.String()])),
+            id: Type.Optional(Type.Unknown()),
+          }),
         ),
         info_slave_data: Type.Optional(Type.Object({ isolated: Type.Optional(Type.Boolean()) })),
       }),
@@ -49,9 +56,15 @@ export function parseLinks(shown: unknown): Link[] {
     bridge: link.master,
     isIsolated: link.linkinfo?.info_slave_data?.isolated ?? false,
     kind: link.linkinfo?.info_kind,
+    lower: link.link ?? undefined,
+    vlanId: vlanIdOf(link.linkinfo),
     tapOwner: link.linkinfo?.info_data?.user,
   }))
 }
+
+/** Other kinds of link have something else under this name. */
+const vlanIdOf = (info?: { info_kind?: string; info_data?: { id?: unknown } }) =>
+  info?.info_kind === 'vlan' ? Number(info.info_data?.id) : undefined
 
 const addressSchema = Type.Array(
   Type.Object({

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec } from '../../host/ports.ts'
-import { bridgeName, filterTableName, servicePortName } from '../../plan/names.ts'
+import { bridgeName, filterTableName, servicePortName, uplinkPortName } from '../../plan/names.ts'
 import { type Link, readLinks } from './links.ts'
 import type { NetworkTrouble, PortPlan } from './port.ts'
 
@@ -57,7 +58,12 @@ export function findPortTrouble(
 }
 
 /** The links that a network has besides its ports. */
-export function hasNetworkLinks({ links }: KernelNetwork, networkUid: string): boolean {
-  const [bridge, service] = [bridgeName(networkUid), servicePortName(networkUid)]
-  return links.get(bridge)?.isUp === true && links.get(service)?.bridge === bridge
+export function hasNetworkLinks({ links, filters }: KernelNetwork, { uid, vlan }: Network): boolean {
+  const [bridge, service, uplink] = [bridgeName(uid), servicePortName(uid), uplinkPortName(uid)]
+  const isJoined = (port: string) => {
+    const link = links.get(port)
+    return link?.bridge === bridge && link.isUp && link.isIsolated
+  }
+  if (links.get(bridge)?.isUp !== true || !isJoined(service)) return false
+  return vlan === 0 || (isJoined(uplink) && filters.has(filterTableName(uplink)))
 }

@@ -1129,6 +1129,8 @@ export interface components {
             readonly mtu?: number;
             /** @description A certain one: for operators. */
             readonly vlan?: number;
+            /** @description What carries it between hosts: for operators. `default` where absent. */
+            readonly physicalNetwork?: string;
             /**
              * @description DENY: members receive only what a firewall rule allows, and answers. ALLOW where absent.
              * @enum {unknown}
@@ -1329,6 +1331,14 @@ export interface components {
             }[];
             /** @description What it can do, as its agent says. */
             readonly features: readonly string[];
+            /** @description Where networks with a VLAN leave it. */
+            readonly uplinks: readonly {
+                readonly interface: string;
+                readonly physicalNetwork: string;
+                readonly mtu: number;
+                /** @description Of a bond. */
+                readonly members: readonly string[];
+            }[];
             readonly virtualization: {
                 readonly accelerator: string;
                 readonly reason: string;
@@ -1481,12 +1491,17 @@ export interface components {
                 }[];
                 /** @description What the host must be able to do. */
                 readonly features?: readonly string[];
+                /** @description What its networks leave the host by. */
+                readonly uplinks?: readonly {
+                    readonly physicalNetwork: string;
+                    readonly mtu: number;
+                }[];
             };
             readonly hostsConsidered: number;
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -1507,7 +1522,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];
@@ -1601,7 +1616,10 @@ export interface components {
             readonly createdAt: string;
             /** Format: date-time */
             readonly updatedAt: string;
+            /** @description Absent where the network is local to each host. */
             readonly vlan?: number;
+            /** @description What carries the VLAN between hosts. */
+            readonly physicalNetwork?: string;
             readonly mtu: number;
             readonly subnets: readonly string[];
             /**

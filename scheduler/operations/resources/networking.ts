@@ -34,9 +34,10 @@ export function planNetwork(
 ): Planned {
   const project = findProject(id, ports)
   if (project === undefined) return refuse('PROJECT_NOT_FOUND', { id })
-  if (body.vlan !== undefined && !mayChooseVlan) {
-    const message = 'Only an operator chooses a VLAN; leave vlan out, and one is given.'
-    return refuse('INVALID_VALUE', { message }, 'vlan')
+  for (const field of ['vlan', 'physicalNetwork'] as const) {
+    if (body[field] === undefined || mayChooseVlan) continue
+    const message = `Only an operator chooses how a network leaves its hosts; leave ${field} out, and it is chosen.`
+    return refuse('INVALID_VALUE', { message }, field)
   }
   return done([networkOf({ ...body, project, isIn: project.meta.uid }, ports)])
 }
@@ -55,6 +56,7 @@ function networkOf(
     body: {
       ...{ ...describe(body), mtu: body.mtu ?? defaultMtu, vlan: 0 },
       ...(body.defaultIngress === undefined ? {} : { defaultIngress: body.defaultIngress }),
+      ...(body.physicalNetwork === undefined ? {} : { physicalNetwork: body.physicalNetwork }),
     },
     taking: {
       kind: 'vlan',

@@ -11,6 +11,7 @@ import { disksMigration } from './0009-disks.ts'
 import { reservationsMigration } from './0010-reservations.ts'
 import { firewallsMigration } from './0012-firewalls.ts'
 import { flavoursMigration } from './0013-flavours.ts'
+import { uplinksMigration } from './0014-uplinks.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -30,6 +31,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0010-reservations': reservationsMigration,
         '0012-firewalls': firewallsMigration,
         '0013-flavours': flavoursMigration,
+        '0014-uplinks': uplinksMigration,
       }),
     },
   })

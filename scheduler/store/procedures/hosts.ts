@@ -22,6 +22,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     epoch,
     facts: input.facts,
     features: JSON.stringify(input.features ?? []),
+    uplinks: JSON.stringify(input.uplinks ?? []),
     // What is claimed stays within capacity even on a host that has shrunk.
     vcpus_reported: input.vcpus,
     memory_mib_reported: input.memoryMib,

@@ -4,7 +4,7 @@ import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/
 import { hostId, instanceUid, operationId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
-import type { Demand, HostDevice, HostState, PlacementExplanation } from '../../model/placement.ts'
+import type { Demand, HostDevice, HostState, PlacementExplanation, Uplink } from '../../model/placement.ts'
 import type { StoredHost } from '../store.ts'
 import type { HostRow, InstanceRow, Tables } from '../tables.ts'
 
@@ -59,6 +59,7 @@ export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]):
     epoch: row.epoch,
     facts: row.facts,
     features: JSON.parse(row.features) as string[],
+    uplinks: JSON.parse(row.uplinks) as Uplink[],
     vcpus: { capacity: row.vcpus_capacity, used: row.vcpus_used },
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },

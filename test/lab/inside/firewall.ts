@@ -20,7 +20,7 @@ const folder = '/run/berth-firewall'
 mkdirSync(folder, { mode: 0o711, recursive: true })
 const { exec, ...host } = createLinuxHost({ clock: systemClock })
 const driver = createLinuxNetworkDriver({
-  ...{ ...host, exec, log: silentLogger },
+  ...{ ...host, exec, log: silentLogger, uplinks: [] },
   directories: { state: `${folder}/state`, run: `${folder}/run` },
 })
 const [network, twin] = [labNetwork(1), labNetwork(2)]

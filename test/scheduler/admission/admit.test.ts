@@ -85,6 +85,14 @@ describe('admitInstance', () => {
     expect(problems({ type: 'g1-small' })).toEqual([['type', 'REFERENCE_AMBIGUOUS']])
   })
 
+  it('asks for an uplink with the largest MTU of its networks with a VLAN', () => {
+    const nics = [{ network: 'network-g7h8i9' }, { network: 'default' }]
+    const { demand, spec } = admitted({ type: exampleType, nics })
+    expect(demand.uplinks).toEqual([{ physicalNetwork: 'default', mtu: 9000 }])
+    expect(spec.nics.map(({ network }) => network?.physicalNetwork)).toEqual(['default', ''])
+    expect(admitted({ type: exampleType }).demand).not.toHaveProperty('uplinks')
+  })
+
   it('takes custom types', () => {
     const type = '/v1/regions/us-texas-1/zones/us1-a/instance-types/custom-6-1280'
     const { demand } = admitted({ type, disks: [{ source: exampleImage }] })

@@ -213,6 +213,7 @@ function exampleHost(index: number) {
     bootId: `boot-${index}`,
     agentVersion: '0.1.0',
     facts: toBinary(HostFactsSchema, facts),
+    uplinks: [{ physicalNetwork: 'default', mtu: 9000 }],
     architecture: 'x86_64',
     vcpus: 64,
     memoryMib: 131_072,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
+import type { Demand, HostSnapshot, Uplink } from '../../../scheduler/model/placement.ts'
 import { place } from '../../../scheduler/placement/index.ts'
 import { devicesOf, exampleDemand, exampleHost } from './fleets.ts'
 
@@ -86,6 +86,20 @@ describe('the sentence of a refusal', () => {
       'gpu-model',
       'zone',
     ])
+  })
+
+  it('says which uplink is missing, or too narrow', () => {
+    const demand = { ...exampleDemand, uplinks: [{ physicalNetwork: 'blue', mtu: 9000 }] }
+    const on = (...uplinks: readonly Uplink[]) => place(demand, [exampleHost('a', { uplinks })], 'seed')
+    expect(on({ physicalNetwork: 'blue', mtu: 9000 }).kind).toBe('placed')
+    expect(on({ physicalNetwork: 'red', mtu: 9000 })).toMatchObject({
+      kind: 'never-fits',
+      message: expect.stringContaining('it has no uplink of physical network blue'),
+    })
+    expect(on({ physicalNetwork: 'blue', mtu: 1500 })).toMatchObject({
+      kind: 'never-fits',
+      message: expect.stringContaining('has an MTU of 1500, and 9000 is needed'),
+    })
   })
 
   it('says that it will never fit, and what to do', () => {

@@ -34,7 +34,14 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
     // The worker and dnsmasq read below it without privileges.
     chmodSync(folder, 0o711)
     directories = { state: join(folder, 'state'), run: join(folder, 'run') }
-    network = createLinuxNetworkDriver({ exec, files, processes, directories, log: silentLogger })
+    network = createLinuxNetworkDriver({
+      uplinks: [],
+      exec,
+      files,
+      processes,
+      directories,
+      log: silentLogger,
+    })
     metadata = newDriver()
     // The same guest, address and all, on both networks.
     for (const one of networks) {

@@ -50,6 +50,7 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
       files,
       processes,
       directories: { state: join(folder, 'state'), run: join(folder, 'run') },
+      uplinks: [{ interface: 'lo', physicalNetwork: 'default' }],
       log: silentLogger,
     })
 

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/host.proto.
  */
 export const file_berth_agent_v1_host: GenFile = /*@__PURE__*/
-  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSLzAgoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nImgKDlZpcnR1YWxpemF0aW9uEjAKC2FjY2VsZXJhdG9yGAEgASgOMhsuYmVydGguYWdlbnQudjEuQWNjZWxlcmF0b3ISDgoGcmVhc29uGAIgASgJEhQKDHFlbXVfdmVyc2lvbhgDIAEoCSKJAQoJUGNpRGV2aWNlEg8KB2FkZHJlc3MYASABKAkSEQoJdmVuZG9yX2lkGAIgASgJEhEKCWRldmljZV9pZBgDIAEoCRINCgVjbGFzcxgEIAEoCRIRCgludW1hX25vZGUYBSABKAUSEwoLaW9tbXVfZ3JvdXAYBiABKAkSDgoGZHJpdmVyGAcgASgJIiwKC0hvc3RXYXJuaW5nEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSpUCgtBY2NlbGVyYXRvchIbChdBQ0NFTEVSQVRPUl9VTlNQRUNJRklFRBAAEhMKD0FDQ0VMRVJBVE9SX0tWTRABEhMKD0FDQ0VMRVJBVE9SX1RDRxACYgZwcm90bzM");
+  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSKcAwoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nEicKB3VwbGlua3MYDiADKAsyFi5iZXJ0aC5hZ2VudC52MS5VcGxpbmsiUwoGVXBsaW5rEhEKCWludGVyZmFjZRgBIAEoCRIYChBwaHlzaWNhbF9uZXR3b3JrGAIgASgJEgsKA210dRgDIAEoDRIPCgdtZW1iZXJzGAQgAygJImgKDlZpcnR1YWxpemF0aW9uEjAKC2FjY2VsZXJhdG9yGAEgASgOMhsuYmVydGguYWdlbnQudjEuQWNjZWxlcmF0b3ISDgoGcmVhc29uGAIgASgJEhQKDHFlbXVfdmVyc2lvbhgDIAEoCSKJAQoJUGNpRGV2aWNlEg8KB2FkZHJlc3MYASABKAkSEQoJdmVuZG9yX2lkGAIgASgJEhEKCWRldmljZV9pZBgDIAEoCRINCgVjbGFzcxgEIAEoCRIRCgludW1hX25vZGUYBSABKAUSEwoLaW9tbXVfZ3JvdXAYBiABKAkSDgoGZHJpdmVyGAcgASgJIiwKC0hvc3RXYXJuaW5nEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSpUCgtBY2NlbGVyYXRvchIbChdBQ0NFTEVSQVRPUl9VTlNQRUNJRklFRBAAEhMKD0FDQ0VMRVJBVE9SX0tWTRABEhMKD0FDQ0VMRVJBVE9SX1RDRxACYgZwcm90bzM");
 
 /**
  * @generated from message berth.agent.v1.HostFacts
@@ -87,6 +87,13 @@ export type HostFacts = Message<"berth.agent.v1.HostFacts"> & {
    * @generated from field: repeated berth.agent.v1.HostWarning warnings = 13;
    */
   warnings: HostWarning[];
+
+  /**
+   * Where networks with a VLAN leave the host. Empty on a kernel without VLANs.
+   *
+   * @generated from field: repeated berth.agent.v1.Uplink uplinks = 14;
+   */
+  uplinks: Uplink[];
 };
 
 /**
@@ -95,6 +102,46 @@ export type HostFacts = Message<"berth.agent.v1.HostFacts"> & {
  */
 export const HostFactsSchema: GenMessage<HostFacts> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_host, 0);
+
+/**
+ * @generated from message berth.agent.v1.Uplink
+ */
+export type Uplink = Message<"berth.agent.v1.Uplink"> & {
+  /**
+   * Of the host, such as eth1 or bond0.
+   *
+   * @generated from field: string interface = 1;
+   */
+  interface: string;
+
+  /**
+   * How operators call what it is plugged into; the same on all hosts that it joins.
+   *
+   * @generated from field: string physical_network = 2;
+   */
+  physicalNetwork: string;
+
+  /**
+   * Frames of a network with a larger MTU don't pass.
+   *
+   * @generated from field: uint32 mtu = 3;
+   */
+  mtu: number;
+
+  /**
+   * Of a bond.
+   *
+   * @generated from field: repeated string members = 4;
+   */
+  members: string[];
+};
+
+/**
+ * Describes the message berth.agent.v1.Uplink.
+ * Use `create(UplinkSchema)` to create a new message.
+ */
+export const UplinkSchema: GenMessage<Uplink> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 1);
 
 /**
  * @generated from message berth.agent.v1.Virtualization
@@ -123,7 +170,7 @@ export type Virtualization = Message<"berth.agent.v1.Virtualization"> & {
  * Use `create(VirtualizationSchema)` to create a new message.
  */
 export const VirtualizationSchema: GenMessage<Virtualization> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 1);
+  messageDesc(file_berth_agent_v1_host, 2);
 
 /**
  * @generated from message berth.agent.v1.PciDevice
@@ -180,7 +227,7 @@ export type PciDevice = Message<"berth.agent.v1.PciDevice"> & {
  * Use `create(PciDeviceSchema)` to create a new message.
  */
 export const PciDeviceSchema: GenMessage<PciDevice> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 2);
+  messageDesc(file_berth_agent_v1_host, 3);
 
 /**
  * A named trouble of the host that an operator can end.
@@ -204,7 +251,7 @@ export type HostWarning = Message<"berth.agent.v1.HostWarning"> & {
  * Use `create(HostWarningSchema)` to create a new message.
  */
 export const HostWarningSchema: GenMessage<HostWarning> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 3);
+  messageDesc(file_berth_agent_v1_host, 4);
 
 /**
  * @generated from enum berth.agent.v1.Accelerator
