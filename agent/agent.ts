@@ -17,6 +17,7 @@ import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
 import type { Host } from './host/ports.ts'
 import { Firewalls } from './instance/firewalls.ts'
+import { Members } from './instance/members.ts'
 import { NetworkUse } from './instance/network-use.ts'
 import type { GuestMachine, InstancePorts } from './instance/ports.ts'
 import { Supervisor } from './instance/supervisor.ts'
@@ -66,11 +67,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const network = createLinuxNetworkDriver({ ...host, directories, log, uplinks: settings.uplinks })
   const journal = createJournal({ files: host.files, directories })
   const firewalls = new Firewalls({ journal, clock, log })
+  const members = new Members({ journal, log })
   const ports: InstancePorts = {
     network,
     metadata,
-    networkUse: new NetworkUse({ network, metadata, firewalls }),
+    networkUse: new NetworkUse({ network, metadata, firewalls, members }),
     firewalls,
+    members,
     disk: createDiskDriver({ ...host, directories, log }),
     hypervisor: createQemuDriver({
       supervision: (await hasSystemd(host))
@@ -151,6 +154,7 @@ function sideOf(options: {
     position: () => supervisor.position(),
     welcomed: (epoch) => supervisor.welcomed(epoch),
     accept: (command) => supervisor.accept(command),
+    takeMembers: (told) => supervisor.takeMembers(told),
     observations: () => supervisor.observations(),
     onObservation: (listener) => supervisor.onObservation(listener),
     reported: (observation) => supervisor.reported(observation),

@@ -3,6 +3,7 @@ import type { Firewall } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { MetadataDriver } from '../drivers/metadata/port.ts'
 import type { NetworkDriver } from '../drivers/network/port.ts'
 import type { Firewalls } from './firewalls.ts'
+import type { Members } from './members.ts'
 
 /**
  * Which instances of this host use which network: the first brings the network here, the last takes it away. Joins and
@@ -14,10 +15,17 @@ export class NetworkUse {
   readonly #network: NetworkDriver
   readonly #metadata: MetadataDriver
   readonly #firewalls: Firewalls
+  readonly #members: Members
 
-  constructor(options: { network: NetworkDriver; metadata: MetadataDriver; firewalls: Firewalls }) {
+  constructor(options: {
+    network: NetworkDriver
+    metadata: MetadataDriver
+    firewalls: Firewalls
+    members: Members
+  }) {
     this.#network = options.network
     this.#firewalls = options.firewalls
+    this.#members = options.members
     this.#metadata = options.metadata
   }
 
@@ -30,6 +38,7 @@ export class NetworkUse {
     return this.#inTurn(network.uid, async () => {
       this.#usersOf(network.uid).add(instanceUid)
       await this.#network.ensureNetwork(this.#firewalls.newest(network))
+      await this.#network.ensureMembers(network.uid, this.#members.of(network.uid))
       await this.#metadata.ensureListening(network.uid, this.#network.namespaceOf(network.uid))
     })
   }
@@ -43,6 +52,15 @@ export class NetworkUse {
       await this.#metadata.stopListening(networkUid)
       await this.#network.removeNetwork(networkUid)
       await this.#firewalls.forget(networkUid)
+      await this.#members.forget(networkUid)
+    })
+  }
+
+  /** Of a network that nobody has joined yet, whoever joins first brings them. */
+  changeMembers(networkUid: string): Promise<void> {
+    return this.#inTurn(networkUid, async () => {
+      if (!this.#users.has(networkUid)) return
+      await this.#network.ensureMembers(networkUid, this.#members.of(networkUid))
     })
   }
 

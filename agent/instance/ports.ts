@@ -9,6 +9,7 @@ import type { Files, Processes, Sysfs } from '../host/ports.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { AgentDirectories } from '../plan/paths.ts'
 import type { Firewalls } from './firewalls.ts'
+import type { Members } from './members.ts'
 import type { NetworkUse } from './network-use.ts'
 
 /** What this host starts guests with. */
@@ -27,6 +28,7 @@ export interface InstancePorts {
   readonly network: NetworkDriver
   readonly networkUse: NetworkUse
   readonly firewalls: Firewalls
+  readonly members: Members
   readonly metadata: MetadataDriver
   readonly disk: DiskDriver
   readonly hypervisor: HypervisorDriver

@@ -2,6 +2,7 @@
 // observations. It adopts what an earlier agent left, and never touches a guest that its journal doesn't know.
 import { create } from '@bufbuild/protobuf'
 import { type InstanceObservation, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import { type Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostRecord, HostRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { AgentSide, Observation, SerialOutcome, SerialRange } from '../stream/ports.ts'
@@ -24,7 +25,14 @@ export interface SupervisorOptions {
 /** The instances' half of an AgentSide. */
 export type InstancesSide = Pick<
   AgentSide,
-  'position' | 'welcomed' | 'accept' | 'observations' | 'onObservation' | 'reported' | 'readSerial'
+  | 'position'
+  | 'welcomed'
+  | 'accept'
+  | 'takeMembers'
+  | 'observations'
+  | 'onObservation'
+  | 'reported'
+  | 'readSerial'
 >
 
 export class Supervisor implements InstancesSide {
@@ -62,7 +70,9 @@ export class Supervisor implements InstancesSide {
       log.error({ instanceUid: entry.uid, why }, 'An instance is left alone.')
     }
     const networks = [...this.#actors.values()].flatMap(({ record }) => record.spec?.nics ?? [])
-    await this.#ports.firewalls.recover(new Set(networks.map(({ network }) => network?.uid ?? '')))
+    const used = new Set(networks.map(({ network }) => network?.uid ?? ''))
+    await this.#ports.firewalls.recover(used)
+    await this.#ports.members.recover(used)
     await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
     await this.#removedDisks.recover()
   }
@@ -89,6 +99,10 @@ export class Supervisor implements InstancesSide {
       await this.#writeHost({ lastCommandSequence: command.sequence })
     }
     return outcome
+  }
+
+  takeMembers(told: NetworkMembers): Promise<void> {
+    return this.#ports.members.take(told, this.#ports.networkUse)
   }
 
   observations(): readonly Observation[] {

@@ -1,5 +1,5 @@
-// Owns what this host must remember: its own record, one for each instance, one for each disk that is to go and one for each
-// network whose rules have changed. In and out: journal messages, each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
+// Owns what this host must remember: its own record, one for each instance, one for each disk that is to go, and of networks the
+// rules that have changed and the members elsewhere. In and out: journal messages, each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   type DiskRecord,
@@ -8,11 +8,19 @@ import {
   HostRecordSchema,
   type InstanceRecord,
   InstanceRecordSchema,
+  type NetworkMembersRecord,
+  NetworkMembersRecordSchema,
   type NetworkRecord,
   NetworkRecordSchema,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { Files } from '../host/ports.ts'
-import { type AgentDirectories, instancePaths, networkRecordDirectory, volumePaths } from '../plan/paths.ts'
+import {
+  type AgentDirectories,
+  instancePaths,
+  membersRecordDirectory,
+  networkRecordDirectory,
+  volumePaths,
+} from '../plan/paths.ts'
 
 /** Of what this agent writes. A record with a higher one has fields that matter and that it doesn't know. */
 export const recordVersion = 1
@@ -42,12 +50,17 @@ export interface Journal {
   listNetworks(): Promise<readonly NetworkRecord[]>
   writeNetwork(record: NetworkRecord): Promise<void>
   removeNetwork(uid: string): Promise<void>
+  /** @throws if one is of a newer version. */
+  listMembers(): Promise<readonly NetworkMembersRecord[]>
+  writeMembers(record: NetworkMembersRecord): Promise<void>
+  removeMembers(networkUid: string): Promise<void>
 }
 
 export function createJournal(options: { files: Files; directories: AgentDirectories }): Journal {
   const { files, directories } = options
   const instancesDirectory = `${directories.state}/instances`
   const networksDirectory = networkRecordDirectory(directories)
+  const membersDirectory = membersRecordDirectory(directories)
   const hostPath = `${directories.state}/host.pb`
 
   const readEntry = async (uid: string): Promise<JournalEntry | undefined> => {
@@ -147,5 +160,13 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
       await files.writeAtomic(`${networksDirectory}/${record.uid}.pb`, toBinary(NetworkRecordSchema, record))
     },
     removeNetwork: (uid) => files.remove(`${networksDirectory}/${uid}.pb`),
+    listMembers: () =>
+      readRecords(membersDirectory, (content) => fromBinary(NetworkMembersRecordSchema, content)),
+    writeMembers: async (record) => {
+      await files.makeDirectory(membersDirectory)
+      const path = `${membersDirectory}/${record.uid}.pb`
+      await files.writeAtomic(path, toBinary(NetworkMembersRecordSchema, record))
+    },
+    removeMembers: (networkUid) => files.remove(`${membersDirectory}/${networkUid}.pb`),
   }
 }

@@ -13,7 +13,7 @@ export interface DnsmasqPaths {
   readonly pidFile: string
   /** One file for each port: MAC and address. */
   readonly dhcpHosts: string
-  /** One file for each port: address and name. */
+  /** One file for each port, and one for members elsewhere: addresses and names. */
   readonly dnsHosts: string
 }
 
@@ -97,16 +97,17 @@ export function renderDhcpHost(host: DnsmasqHost): string {
   return `${mac},${checkedIpv4(host.ipv4Address)}${ipv6}\n`
 }
 
+export const renderDnsHost = ({ hostname, ipv4Address, ipv6Address }: DnsmasqHost): string =>
+  renderDnsNames(hostname, ipv6Address === '' ? [ipv4Address] : [ipv4Address, ipv6Address])
+
 /** The short name first: with the network's domain it is what DHCP tells the guest about itself. */
-export function renderDnsHost(host: DnsmasqHost): string {
-  const hostname = checked('host name', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i, host.hostname)
+export function renderDnsNames(name: string, addresses: readonly string[]): string {
+  const hostname = checked('host name', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i, name)
   const label = hostname.split('.')[0] ?? hostname
   const names = label === hostname ? label : `${label} ${hostname}`
-  const addresses = [
-    checkedIpv4(host.ipv4Address),
-    ...(host.ipv6Address === '' ? [] : [checkedIpv6(host.ipv6Address)]),
-  ]
-  return lines(addresses.map((address) => `${address} ${names}`))
+  const checkedAddress = (address: string) =>
+    address.includes(':') ? checkedIpv6(address) : checkedIpv4(address)
+  return lines(addresses.map((address) => `${checkedAddress(address)} ${names}`))
 }
 
 export function prefixLength(ipv4Cidr: string): number {

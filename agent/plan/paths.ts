@@ -50,6 +50,9 @@ export function volumePaths(directories: AgentDirectories, volumeUid: string) {
 
 /** Of a network whose rules have changed. */
 export const networkRecordDirectory = (directories: AgentDirectories) => `${directories.state}/networks`
+/** Of a network whose members on other hosts are known. */
+export const membersRecordDirectory = (directories: AgentDirectories) =>
+  `${directories.state}/network-members`
 export const imageCacheDirectory = (directories: AgentDirectories) => `${directories.state}/images`
 export const networkDirectory = (directories: AgentDirectories, networkUid: string) =>
   `${directories.run}/networks/${networkUid}`

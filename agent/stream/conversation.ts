@@ -85,6 +85,9 @@ export class Conversation {
       case 'reportAck':
         this.#reports.acknowledge(body.value.sequence)
         return
+      case 'networkMembers':
+        this.#enqueue(() => this.#options.side.takeMembers(body.value))
+        return
       case 'query':
         void this.#answer(body.value)
         return

@@ -1,6 +1,7 @@
 import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 
 export interface SerialRange {
@@ -32,6 +33,8 @@ export interface AgentSide {
   welcomed(epoch: number): Promise<void>
   /** Durable in the journal when it resolves: only then is the command acknowledged. */
   accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
+  /** Who is in a network on other hosts. @throws where it could not be taken: it is told again in the next session */
+  takeMembers(told: NetworkMembers): Promise<void>
   /** Every instance that this host knows, and tombstones of what was removed. */
   observations(): readonly Observation[]
   /** Each new observation, from then on; the result ends it. */

@@ -118,6 +118,8 @@ export interface Store extends ResourceStore {
   applyObservation(input: ApplyObservation): Promise<ApplyObservationOutcome>
   /** Instances placed on this host that still hold something there. */
   listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
+  /** Instances of this network that hold something, and on which host. */
+  listNetworkMembers(network: NetworkUid): Promise<readonly NetworkMembership[]>
 
   /** The proof that a disk is gone removes it; what a host says of another is dropped. */
   applyDiskObservation(input: ApplyDiskObservation): Promise<ApplyDiskObservationOutcome>
@@ -458,6 +460,8 @@ export type InstanceChange =
       readonly uid: InstanceUid
       readonly project: ProjectId
       readonly id: string
+      /** That it was in. */
+      readonly networks: readonly NetworkUid[]
     }
 
 export type ReadChangesOutcome =
@@ -465,6 +469,8 @@ export type ReadChangesOutcome =
   | { readonly kind: 'changes'; readonly changes: readonly InstanceChange[]; readonly through: number }
   /** That long ago, or in no history of this store: whoever asks has to read everything anew. */
   | { readonly kind: 'forgotten'; readonly last: number }
+
+export type NetworkMembership = Pick<InstanceRecord, 'uid' | 'hostId' | 'spec'>
 
 export interface ApplyObservation {
   readonly hostId: HostId

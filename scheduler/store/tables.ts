@@ -21,7 +21,15 @@ export interface Tables {
   disks: DiskRow
   quotas: { project: string; metric: string; used: number; maximum: number | null }
   attributes: { instance_uid: string; name: string; value: string }
-  deletions: { change: number; instance_uid: string; project: string; id: string; at_ms: number }
+  deletions: {
+    change: number
+    instance_uid: string
+    project: string
+    id: string
+    at_ms: number
+    /** JSON: uids of the networks that it was in. */
+    networks: string
+  }
   idempotency_keys: {
     project: string
     principal: string

@@ -13,6 +13,7 @@ import type { Catalogue } from '../model/catalogue.ts'
 import type { CommandDispatch, Fleet, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
 import { createFleet } from './fleet.ts'
+import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
 import { type BytesCall, receiveBytes } from './receive-bytes.ts'
 import { createSerialQueries } from './serial-queries.ts'
@@ -104,6 +105,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     },
   })
   const port = await listen(server, options)
+  const memberNames = startMemberNames({ store, sessions, clock, log })
   const stopNoting = clock.every(heartbeatIntervalMs, () => sessions.noteSilence())
   const address = `${bracketed(options.host)}:${port}`
   log.info({ address, tls: options.tls !== undefined }, 'Agents can connect.')
@@ -119,6 +121,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     close: async () => {
       isClosing = true
       stopNoting()
+      await memberNames.close()
       const ending = Array.from(open, (session) => {
         session.end('The scheduler is closing.')
         return session.settled

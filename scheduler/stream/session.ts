@@ -112,6 +112,8 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       lastHeard: () => lastHeard,
       nudge: live.nudge,
       ask: (value) => sendBody({ case: 'query', value }),
+      tellMembers: (value) => void sendBody({ case: 'networkMembers', value }),
+      isBehind: outgoing.isBehind,
       end,
     }
     state = { kind: 'live', live, handle }

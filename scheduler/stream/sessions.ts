@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Query } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 
@@ -11,6 +12,9 @@ export interface LiveHandle {
   lastHeard(): { readonly unixMs: number; readonly monotonicMs: number }
   nudge(): void
   ask(query: Query): Promise<void>
+  tellMembers(members: NetworkMembers): void
+  /** The host reads slower than it is told. */
+  isBehind(): boolean
   end(reason: string): void
 }
 

@@ -1,9 +1,11 @@
+import { create } from '@bufbuild/protobuf'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { networkUid, type ResourceUid, resourceUid } from '../../proto/ids.ts'
 import type { CreateResource, DeclaredResource } from '../../scheduler/store/resource-store.ts'
 import type { Store } from '../../scheduler/store/store.ts'
 import type { OpenStore } from './store-opening.ts'
-import { hostOf, placementOf } from './store-values.ts'
+import { absent, deleteOf, hostOf, observationOf, placementOf } from './store-values.ts'
 
 const uid = (number: number): ResourceUid =>
   resourceUid(`0192f0c1-3333-7000-8000-${number.toString(16).padStart(12, '0')}`)
@@ -37,14 +39,14 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       await store.createResources([project])
     })
     afterEach(() => store.close())
-    const create = async (input: CreateResource) => (await store.createResources([input])).kind
+    const made = async (input: CreateResource) => (await store.createResources([input])).kind
     const remove = (number: number) => store.deleteResources([{ uid: uid(number), nowMs: 2 }])
 
     it('are all made or none', async () => {
       const outcome = await store.createResources([networkOf(2), networkOf(3, { id: 'net-2' })])
       expect(outcome).toEqual({ kind: 'name-taken', id: 'net-2' })
       expect((await store.readResourcesAfter(0)).resources.map(({ id }) => id)).toEqual(['shop'])
-      expect(await create(networkOf(4, { parentUid: uid(99) }))).toBe('parent-gone')
+      expect(await made(networkOf(4, { parentUid: uid(99) }))).toBe('parent-gone')
     })
 
     it('tell who keeps a copy what came, changed and went', async () => {
@@ -72,15 +74,34 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       expect(await store.deleteResources([{ uid: uid(1), nowMs: 2 }])).toMatchObject({ kind: 'in-use' })
     })
 
+    it('know their members, and those that are gone know where they were', async () => {
+      await store.createResources([networkOf(2)])
+      const network = networkUid(uid(2))
+      const placement = placementOf(1, { uses: [uid(2)] })
+      const spec = create(InstanceSpecSchema, { nics: [{ network: { uid: network } }] })
+      await store.commitPlacement({ ...placement, spec: { ...placement.spec, nics: spec.nics } })
+      await store.commitPlacement(placementOf(2))
+      const members = await store.listNetworkMembers(network)
+      expect(members).toMatchObject([{ uid: placement.uid, hostId: placement.hostId }])
+      expect(members[0]?.spec.nics[0]?.network?.uid).toBe(network)
+      const after = await store.readChangePosition()
+      await store.changeInstance(deleteOf(placement.uid))
+      await store.applyObservation(observationOf(placement.uid, absent))
+      expect(await store.listNetworkMembers(network)).toEqual([])
+      expect(await store.readChangesAfter({ after, limit: 10 })).toMatchObject({
+        changes: [{ kind: 'deleted', uid: placement.uid, networks: [network] }],
+      })
+    })
+
     it('take VLANs of a pool, each one once', async () => {
       const taking = { kind: 'vlan', pool: { first: 10, last: 11 } } as const
       const outcome = await store.createResources([networkOf(2, { taking }), networkOf(3, { taking })])
       expect(outcome).toMatchObject({ resources: [{ body: { vlan: 10 } }, { body: { vlan: 11 } }] })
-      expect(await create(networkOf(4, { taking }))).toBe('vlans-exhausted')
-      expect(await create(networkOf(4, { taking: { kind: 'vlan', asked: 11 } }))).toBe('vlan-taken')
+      expect(await made(networkOf(4, { taking }))).toBe('vlans-exhausted')
+      expect(await made(networkOf(4, { taking: { kind: 'vlan', asked: 11 } }))).toBe('vlan-taken')
       await remove(2)
-      expect(await create(networkOf(4, { taking }))).toBe('created')
-      expect(await create(networkOf(5, { taking: { kind: 'vlan' } }))).toBe('created')
+      expect(await made(networkOf(4, { taking }))).toBe('created')
+      expect(await made(networkOf(5, { taking: { kind: 'vlan' } }))).toBe('created')
     })
 
     it('take ranges that no other of the project overlaps', async () => {
@@ -88,10 +109,10 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       expect(await store.createResources([subnetOf(12, uid(2))])).toMatchObject({
         ...{ kind: 'created', resources: [{ body: { ipv4Cidr: '10.0.0.0/30' } }] },
       })
-      expect(await create(subnetOf(13, uid(3), '10.0.0.4/30'))).toBe('created')
-      expect(await create(subnetOf(14, uid(4)))).toBe('cidrs-exhausted')
-      expect(await create(subnetOf(14, uid(4), '10.0.0.0/8'))).toBe('cidr-overlaps')
-      expect(await create(subnetOf(14, uid(3), '10.1.0.0/30'))).toBe('has-subnet')
+      expect(await made(subnetOf(13, uid(3), '10.0.0.4/30'))).toBe('created')
+      expect(await made(subnetOf(14, uid(4)))).toBe('cidrs-exhausted')
+      expect(await made(subnetOf(14, uid(4), '10.0.0.0/8'))).toBe('cidr-overlaps')
+      expect(await made(subnetOf(14, uid(3), '10.1.0.0/30'))).toBe('has-subnet')
     })
 
     it('reserve addresses that only a NIC which asks for them gets', async () => {
@@ -153,9 +174,9 @@ export function describeResourceContract(name: string, open: OpenStore): void {
         ...{ kind: 'replay', resource: { uid: uid(2) } },
       })
       const other = { ...idempotency, requestHash: 'x' }
-      expect(await create({ ...input, idempotency: other })).toBe('other-request')
+      expect(await made({ ...input, idempotency: other })).toBe('other-request')
       await remove(2)
-      expect(await create(input)).toBe('gone')
+      expect(await made(input)).toBe('gone')
     })
   })
 }

@@ -1,5 +1,6 @@
 import type { Logger } from '../../../lib/log.ts'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { NetworkMember } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Exec, Files, Processes, ProcessIdentity } from '../../host/ports.ts'
 import {
   type DnsmasqPaths,
@@ -7,6 +8,7 @@ import {
   renderDhcpHost,
   renderDnsHost,
   renderDnsmasqConfig,
+  renderDnsNames,
 } from '../../plan/dnsmasq-config.ts'
 import { namespaceName } from '../../plan/names.ts'
 import { type AgentDirectories, networkDirectory } from '../../plan/paths.ts'
@@ -20,6 +22,8 @@ export interface Dhcp {
   isAlive(networkUid: string): Promise<boolean>
   ensureHost(port: PortPlan): Promise<void>
   removeHost(networkUid: string, tap: string): Promise<void>
+  /** Names of guests on other hosts. */
+  ensureMembers(networkUid: string, members: readonly NetworkMember[]): Promise<void>
   removeServer(networkUid: string): Promise<void>
 }
 
@@ -113,6 +117,16 @@ export function createDhcp(options: {
       if (!server) return
       await stop(server)
       await start(networkUid, paths)
+    },
+
+    ensureMembers: async (networkUid, members) => {
+      // No tap has that name.
+      const path = `${pathsOf(networkUid).dnsHosts}/members`
+      const names = members.map(({ hostname, addresses }) => renderDnsNames(hostname, addresses)).join('')
+      if (((await readText(path)) ?? '') === names) return
+      await files.writeAtomic(path, names, openFile)
+      const server = await readServer(networkUid)
+      if (server) await processes.signal(server, 'SIGHUP')
     },
 
     removeServer: async (networkUid) => {

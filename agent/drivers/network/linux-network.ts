@@ -84,6 +84,9 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
 
     ensureFirewall: (networkUid, rules) => turns.alone(networkUid, () => firewall.ensure(networkUid, rules)),
 
+    ensureMembers: (networkUid, members) =>
+      turns.alone(networkUid, () => dhcp.ensureMembers(networkUid, members)),
+
     ensurePort: async (port) => {
       await ensureTap(exec, port)
       await turns.alone(port.network.uid, async () => {

@@ -1,5 +1,5 @@
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { Firewall } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
+import type { Firewall, NetworkMember } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 
 /** One NIC of one guest on this host. Names come from plan/names.ts. */
 export interface PortPlan {
@@ -33,6 +33,8 @@ export interface NetworkDriver {
   ensureNetwork(network: Network): Promise<void>
   /** Other rules for a network that is here. @throws where the kernel can't filter: what was there stays */
   ensureFirewall(networkUid: string, firewall: Firewall): Promise<void>
+  /** Those on other hosts: their names are answered here from now on, and no others. */
+  ensureMembers(networkUid: string, members: readonly NetworkMember[]): Promise<void>
   /** Tap, anti-spoofing filter, bridge membership, DHCP lease. The network is there already. */
   ensurePort(port: PortPlan): Promise<void>
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>

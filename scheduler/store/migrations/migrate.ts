@@ -12,6 +12,7 @@ import { reservationsMigration } from './0010-reservations.ts'
 import { firewallsMigration } from './0012-firewalls.ts'
 import { flavoursMigration } from './0013-flavours.ts'
 import { uplinksMigration } from './0014-uplinks.ts'
+import { membersMigration } from './0018-members.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -32,6 +33,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0012-firewalls': firewallsMigration,
         '0013-flavours': flavoursMigration,
         '0014-uplinks': uplinksMigration,
+        '0018-members': membersMigration,
       }),
     },
   })

@@ -19,6 +19,7 @@ import {
   listInStatusSince,
   listInstances,
   listInstancesOnHost,
+  listNetworkMembers,
   setStatusMessage,
 } from './read-instances.ts'
 import { listReservations } from './reservations.ts'
@@ -57,6 +58,7 @@ export const procedures: Procedures = {
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,
+  listNetworkMembers,
   declareResources,
   readResourcesAfter,
   createResources,

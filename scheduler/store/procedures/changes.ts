@@ -1,4 +1,5 @@
-import { instanceUid, projectId } from '../../../proto/ids.ts'
+import { instanceUid, type NetworkUid, projectId } from '../../../proto/ids.ts'
+import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceChange, ReadChangesOutcome } from '../store.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 import { nextValue } from './sequences.ts'
@@ -13,7 +14,7 @@ export const nextChange = (tx: Tx): Promise<number> => nextValue(tx, sequence)
 /** An instance that is gone is remembered for a day, for those who were not watching. */
 export async function rememberDeletion(
   tx: Tx,
-  gone: { uid: string; project: string; id: string },
+  gone: Pick<InstanceRecord, 'uid' | 'project' | 'id' | 'spec'>,
   nowMs: number,
 ): Promise<void> {
   const old = await tx
@@ -32,7 +33,10 @@ export async function rememberDeletion(
   const change = await nextChange(tx)
   await tx
     .insertInto('deletions')
-    .values({ change, instance_uid: gone.uid, project: gone.project, id: gone.id, at_ms: nowMs })
+    .values({
+      ...{ change, instance_uid: gone.uid, project: gone.project, id: gone.id, at_ms: nowMs },
+      networks: JSON.stringify(gone.spec.nics.flatMap(({ network }) => network?.uid ?? [])),
+    })
     .execute()
 }
 
@@ -76,6 +80,7 @@ export async function readChangesAfter(
       uid: instanceUid(row.instance_uid),
       project: projectId(row.project),
       id: row.id,
+      networks: JSON.parse(row.networks) as NetworkUid[],
     })),
   ]
   const inOrder = changes.toSorted((a, b) => a.change - b.change).slice(0, limit)

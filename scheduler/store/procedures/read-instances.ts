@@ -1,7 +1,16 @@
+import { fromBinary } from '@bufbuild/protobuf'
 import { sql } from 'kysely'
-import type { HostId, InstanceUid, ProjectId } from '../../../proto/ids.ts'
+import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type HostId,
+  hostId,
+  type InstanceUid,
+  instanceUid,
+  type NetworkUid,
+  type ProjectId,
+} from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
-import type { ListInstances } from '../store.ts'
+import type { ListInstances, NetworkMembership } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
 import { nextChange } from './changes.ts'
 import { whereFilter } from './filter.ts'
@@ -55,15 +64,31 @@ export async function listInstances(tx: Tx, input: ListInstances): Promise<reado
   return rows.map(instanceFromRow)
 }
 
-export async function listInstancesOnHost(tx: Tx, hostId: HostId): Promise<readonly InstanceRecord[]> {
+export async function listInstancesOnHost(tx: Tx, host: HostId): Promise<readonly InstanceRecord[]> {
   const rows = await tx
     .selectFrom('instances')
     .selectAll()
-    .where('host_id', '=', hostId)
+    .where('host_id', '=', host)
     .where('holds', '!=', 'nothing')
     .orderBy('uid')
     .execute()
   return rows.map(instanceFromRow)
+}
+
+export async function listNetworkMembers(tx: Tx, network: NetworkUid): Promise<readonly NetworkMembership[]> {
+  const rows = await tx
+    .selectFrom('resource_uses')
+    .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
+    .select(['instances.uid', 'instances.host_id', 'instances.spec'])
+    .where('resource_uses.resource_uid', '=', network)
+    .where('instances.holds', '!=', 'nothing')
+    .orderBy('instances.uid')
+    .execute()
+  return rows.map((row) => ({
+    uid: instanceUid(row.uid),
+    hostId: hostId(row.host_id),
+    spec: fromBinary(InstanceSpecSchema, row.spec),
+  }))
 }
 
 export async function listInStatusSince(

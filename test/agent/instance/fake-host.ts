@@ -15,6 +15,7 @@ import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
 import type { Sysfs } from '../../../agent/host/ports.ts'
 import { Firewalls } from '../../../agent/instance/firewalls.ts'
+import { Members } from '../../../agent/instance/members.ts'
 import { NetworkUse } from '../../../agent/instance/network-use.ts'
 import type { InstancePorts } from '../../../agent/instance/ports.ts'
 import { createJournal, type Journal } from '../../../agent/journal/journal.ts'
@@ -135,11 +136,13 @@ export class FakeHost {
       clock: this.clock,
       log: silentLogger,
     })
+    const members = new Members({ journal: this.#journal(call, fault), log: silentLogger })
     const ports: InstancePorts = {
       network,
       metadata,
-      networkUse: new NetworkUse({ network, metadata, firewalls }),
+      networkUse: new NetworkUse({ network, metadata, firewalls, members }),
       firewalls,
+      members,
       disk: this.#disk(call),
       hypervisor: this.#hypervisor(call),
       passthrough: this.#passthrough(call),
@@ -166,6 +169,8 @@ export class FakeHost {
       ensureNetwork: ({ uid }) => call(() => void this.networks.add(uid)),
       ensureFirewall: (uid) =>
         call(() => require(this.networks.has(uid), `firewall of ${uid} without its network`)),
+      ensureMembers: (uid) =>
+        call(() => require(this.networks.has(uid), `members of ${uid} without their network`)),
       ensurePort: ({ tap, network }) =>
         call(() => {
           require(this.networks.has(network.uid), `port ${tap} without its network`)

@@ -9,6 +9,7 @@ import {
   InstanceObservationSchema,
   InstancePhase,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { NetworkMembers } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 import { type Command, CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 
 export type FakeSide = ReturnType<typeof createFakeSide>
@@ -23,6 +24,7 @@ export function createFakeSide(
   const durable: InstanceObservation[] = []
   const welcomes: number[] = []
   const asked: SerialRange[] = []
+  const told: NetworkMembers[] = []
   let epoch = 0
   let lastCommandSequence = 0n
 
@@ -80,6 +82,7 @@ export function createFakeSide(
       if (carriesOut) observe(observationOf(command))
       return { outcome, message: '' }
     },
+    takeMembers: async (list: NetworkMembers) => void told.push(list),
     observations: () => [...known.values()],
     onObservation: (listener: (observation: InstanceObservation) => void) => {
       listeners.add(listener)
@@ -95,7 +98,7 @@ export function createFakeSide(
       return answers.serial
     },
   }
-  return { side, answers, accepted, durable, welcomes, asked, known, observe, listeners }
+  return { side, answers, accepted, durable, welcomes, asked, told, known, observe, listeners }
 }
 
 function observationOf({ uid, generation, epoch, body, requestId }: Command): InstanceObservation {

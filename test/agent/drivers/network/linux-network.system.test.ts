@@ -8,6 +8,7 @@ import type { NetworkDriver, PortPlan } from '../../../../agent/drivers/network/
 import { bridgeName, filterTableName, servicePortName } from '../../../../agent/plan/names.ts'
 import { silentLogger } from '../../../../lib/log.ts'
 import { NetworkSchema } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { NetworkMemberSchema } from '../../../../proto/gen/berth/agent/v1/network_pb.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes } from '../../../support/this-host.ts'
 import { forgedFrames, honestFrames, type NamedFrame, type Station } from './frames.ts'
@@ -112,6 +113,25 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     expect(guest.run('busybox', ['nslookup', 'guest-11.lab.internal', '10.77.0.2'])).toContain('10.77.0.11')
     // What a guest calls itself is nobody's name.
     expect(() => guest.run('busybox', ['nslookup', 'impostor.lab.internal', '10.77.0.2'])).toThrow('')
+  })
+
+  it('knows the names of members on other hosts, until they are gone', async () => {
+    const port = labPort(network, 11)
+    const guest = plug(port)
+    await driver.ensureNetwork(network)
+    await driver.ensurePort(port)
+    guest.run('ip', ['address', 'add', '10.77.0.11/24', 'dev', 'eth0'])
+    const far = { hostname: 'far.lab.internal', addresses: ['10.77.0.99', 'fd5b:1::63'] }
+    const member = create(NetworkMemberSchema, { instanceUid: 'far', ...far })
+    const ask = (name: string) => guest.run('busybox', ['nslookup', name, '10.77.0.2'])
+    await driver.ensureMembers(network.uid, [member])
+    await expect.poll(() => ask('far.lab.internal')).toContain('10.77.0.99')
+    expect(ask('far.lab.internal')).toContain('fd5b:1::63')
+    expect(ask('guest-11.lab.internal')).toContain('10.77.0.11')
+    await driver.ensureMembers(network.uid, [])
+    await expect.poll(() => nslookupFails(() => ask('far.lab.internal'))).toBe(true)
+    const wrong = create(NetworkMemberSchema, { ...far, hostname: 'a b' })
+    await expect(driver.ensureMembers(network.uid, [wrong])).rejects.toThrow('host name')
   })
 
   it('advertises the IPv6 range without a default route, and knows names in both families', async () => {
@@ -296,6 +316,15 @@ const portKey = (port: PortPlan) => ({
   macAddress: port.macAddress,
   networkUid: port.network.uid,
 })
+
+function nslookupFails(ask: () => string): boolean {
+  try {
+    ask()
+    return false
+  } catch {
+    return true
+  }
+}
 
 const whatOf = (frames: readonly NamedFrame[]) => frames.map((frame) => frame.what)
 

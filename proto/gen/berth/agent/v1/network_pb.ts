@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/network.proto.
  */
 export const file_berth_agent_v1_network: GenFile = /*@__PURE__*/
-  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9uZXR3b3JrLnByb3RvEg5iZXJ0aC5hZ2VudC52MSJjCghGaXJld2FsbBISCgpnZW5lcmF0aW9uGAEgASgNEhYKDmRlbmllc19pbmdyZXNzGAIgASgIEisKBXJ1bGVzGAMgAygLMhwuYmVydGguYWdlbnQudjEuRmlyZXdhbGxSdWxlIp8BCgxGaXJld2FsbFJ1bGUSCgoCaWQYASABKAkSMgoIcHJvdG9jb2wYAiABKA4yIC5iZXJ0aC5hZ2VudC52MS5GaXJld2FsbFByb3RvY29sEigKBXBvcnRzGAMgAygLMhkuYmVydGguYWdlbnQudjEuUG9ydFJhbmdlEg8KB3NvdXJjZXMYBCADKAkSFAoMZGVzdGluYXRpb25zGAUgAygJIigKCVBvcnRSYW5nZRINCgVmaXJzdBgBIAEoDRIMCgRsYXN0GAIgASgNIjsKDUVuc3VyZU5ldHdvcmsSKgoIZmlyZXdhbGwYASABKAsyGC5iZXJ0aC5hZ2VudC52MS5GaXJld2FsbCqiAQoQRmlyZXdhbGxQcm90b2NvbBIhCh1GSVJFV0FMTF9QUk9UT0NPTF9VTlNQRUNJRklFRBAAEhkKFUZJUkVXQUxMX1BST1RPQ09MX0FMTBABEhkKFUZJUkVXQUxMX1BST1RPQ09MX1RDUBACEhkKFUZJUkVXQUxMX1BST1RPQ09MX1VEUBADEhoKFkZJUkVXQUxMX1BST1RPQ09MX0lDTVAQBGIGcHJvdG8z");
+  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9uZXR3b3JrLnByb3RvEg5iZXJ0aC5hZ2VudC52MSJjCghGaXJld2FsbBISCgpnZW5lcmF0aW9uGAEgASgNEhYKDmRlbmllc19pbmdyZXNzGAIgASgIEisKBXJ1bGVzGAMgAygLMhwuYmVydGguYWdlbnQudjEuRmlyZXdhbGxSdWxlIp8BCgxGaXJld2FsbFJ1bGUSCgoCaWQYASABKAkSMgoIcHJvdG9jb2wYAiABKA4yIC5iZXJ0aC5hZ2VudC52MS5GaXJld2FsbFByb3RvY29sEigKBXBvcnRzGAMgAygLMhkuYmVydGguYWdlbnQudjEuUG9ydFJhbmdlEg8KB3NvdXJjZXMYBCADKAkSFAoMZGVzdGluYXRpb25zGAUgAygJIigKCVBvcnRSYW5nZRINCgVmaXJzdBgBIAEoDRIMCgRsYXN0GAIgASgNIoYBCg5OZXR3b3JrTWVtYmVycxITCgtuZXR3b3JrX3VpZBgBIAEoCRITCgtpc19jb21wbGV0ZRgCIAEoCBIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlchIaChJnb25lX2luc3RhbmNlX3VpZHMYBCADKAkiSgoNTmV0d29ya01lbWJlchIUCgxpbnN0YW5jZV91aWQYASABKAkSEAoIaG9zdG5hbWUYAiABKAkSEQoJYWRkcmVzc2VzGAMgAygJIjsKDUVuc3VyZU5ldHdvcmsSKgoIZmlyZXdhbGwYASABKAsyGC5iZXJ0aC5hZ2VudC52MS5GaXJld2FsbCqiAQoQRmlyZXdhbGxQcm90b2NvbBIhCh1GSVJFV0FMTF9QUk9UT0NPTF9VTlNQRUNJRklFRBAAEhkKFUZJUkVXQUxMX1BST1RPQ09MX0FMTBABEhkKFUZJUkVXQUxMX1BST1RPQ09MX1RDUBACEhkKFUZJUkVXQUxMX1BST1RPQ09MX1VEUBADEhoKFkZJUkVXQUxMX1BST1RPQ09MX0lDTVAQBGIGcHJvdG8z");
 
 /**
  * @generated from message berth.agent.v1.Firewall
@@ -114,6 +114,73 @@ export const PortRangeSchema: GenMessage<PortRange> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_network, 2);
 
 /**
+ * Who else is in a network that a host has members of, for its names. Told in a
+ * session and in no command: all of them first, then what changes. Those on the
+ * host itself are not among them.
+ *
+ * @generated from message berth.agent.v1.NetworkMembers
+ */
+export type NetworkMembers = Message<"berth.agent.v1.NetworkMembers"> & {
+  /**
+   * @generated from field: string network_uid = 1;
+   */
+  networkUid: string;
+
+  /**
+   * These are all; whoever was told of before is gone.
+   *
+   * @generated from field: bool is_complete = 2;
+   */
+  isComplete: boolean;
+
+  /**
+   * @generated from field: repeated berth.agent.v1.NetworkMember members = 3;
+   */
+  members: NetworkMember[];
+
+  /**
+   * @generated from field: repeated string gone_instance_uids = 4;
+   */
+  goneInstanceUids: string[];
+};
+
+/**
+ * Describes the message berth.agent.v1.NetworkMembers.
+ * Use `create(NetworkMembersSchema)` to create a new message.
+ */
+export const NetworkMembersSchema: GenMessage<NetworkMembers> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_network, 3);
+
+/**
+ * @generated from message berth.agent.v1.NetworkMember
+ */
+export type NetworkMember = Message<"berth.agent.v1.NetworkMember"> & {
+  /**
+   * @generated from field: string instance_uid = 1;
+   */
+  instanceUid: string;
+
+  /**
+   * @generated from field: string hostname = 2;
+   */
+  hostname: string;
+
+  /**
+   * IPv4 and IPv6, in this network.
+   *
+   * @generated from field: repeated string addresses = 3;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message berth.agent.v1.NetworkMember.
+ * Use `create(NetworkMemberSchema)` to create a new message.
+ */
+export const NetworkMemberSchema: GenMessage<NetworkMember> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_network, 4);
+
+/**
  * To hosts that have members of the network, or are about to.
  *
  * @generated from message berth.agent.v1.EnsureNetwork
@@ -130,7 +197,7 @@ export type EnsureNetwork = Message<"berth.agent.v1.EnsureNetwork"> & {
  * Use `create(EnsureNetworkSchema)` to create a new message.
  */
 export const EnsureNetworkSchema: GenMessage<EnsureNetwork> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_network, 3);
+  messageDesc(file_berth_agent_v1_network, 5);
 
 /**
  * @generated from enum berth.agent.v1.FirewallProtocol

@@ -12,7 +12,7 @@ import type { DiskPhase } from "../../agent/v1/disk_pb.ts";
 import { file_berth_agent_v1_disk } from "../../agent/v1/disk_pb.ts";
 import type { DesiredState, Disk, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
 import { file_berth_agent_v1_instance } from "../../agent/v1/instance_pb.ts";
-import type { Firewall } from "../../agent/v1/network_pb.ts";
+import type { Firewall, NetworkMember } from "../../agent/v1/network_pb.ts";
 import { file_berth_agent_v1_network } from "../../agent/v1/network_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -20,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIrcFCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsIocBCgZQaW5uZWQSFAoMbWFjaGluZV90eXBlGAEgASgJEhEKCWNwdV9tb2RlbBgCIAEoCRIrCgVzbG90cxgDIAMoCzIcLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkU2xvdBISCgpydW5fYXNfdWlkGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0iVAoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIrcFCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciKHAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNIlQKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkqVgoKTWVtb3J5RmlsZRIbChdNRU1PUllfRklMRV9VTlNQRUNJRklFRBAAEhUKEU1FTU9SWV9GSUxFX1NBVkVEEAESFAoQTUVNT1JZX0ZJTEVfVVNFRBACYgZwcm90bzM", [file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -260,6 +260,36 @@ export const NetworkRecordSchema: GenMessage<NetworkRecord> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 3);
 
 /**
+ * Who else is in a network, as the scheduler said last, until no member of it
+ * is left here.
+ *
+ * @generated from message berth.journal.v1.NetworkMembersRecord
+ */
+export type NetworkMembersRecord = Message<"berth.journal.v1.NetworkMembersRecord"> & {
+  /**
+   * @generated from field: uint32 record_version = 1;
+   */
+  recordVersion: number;
+
+  /**
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * @generated from field: repeated berth.agent.v1.NetworkMember members = 3;
+   */
+  members: NetworkMember[];
+};
+
+/**
+ * Describes the message berth.journal.v1.NetworkMembersRecord.
+ * Use `create(NetworkMembersRecordSchema)` to create a new message.
+ */
+export const NetworkMembersRecordSchema: GenMessage<NetworkMembersRecord> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 4);
+
+/**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
  * guest sees the same machine again.
  *
@@ -299,7 +329,7 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 4);
+  messageDesc(file_berth_journal_v1_journal, 5);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -323,7 +353,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 5);
+  messageDesc(file_berth_journal_v1_journal, 6);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -361,7 +391,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 7);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -385,7 +415,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 7);
+  messageDesc(file_berth_journal_v1_journal, 8);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -407,7 +437,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 8);
+  messageDesc(file_berth_journal_v1_journal, 9);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they

@@ -1,0 +1,168 @@
+// Tells each connected host who else is in the networks that it has members of, so that their names resolve there. In:
+// what the store says has changed, looked at once for all hosts. Out: the whole list to a session that has none yet,
+// after that what changes. It holds nothing that the store doesn't have.
+import { create } from '@bufbuild/protobuf'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type NetworkMember,
+  NetworkMemberSchema,
+  NetworkMembersSchema,
+} from '../../proto/gen/berth/agent/v1/network_pb.ts'
+import type { HostId, InstanceUid, NetworkUid } from '../../proto/ids.ts'
+import type { InstanceChange, NetworkMembership, Store } from '../store/store.ts'
+import type { LiveHandle, Sessions } from './sessions.ts'
+
+export interface MemberNames {
+  close(): Promise<void>
+}
+
+/** Changes of that long are told together. */
+const gatherMs = 1000
+const readLimit = 500
+/** Of a list: what a session takes as one message is limited. */
+const membersInMessage = 5000
+
+/** Of one network, by instance: what it is now, or that it is gone. */
+type Changes = Map<InstanceUid, NetworkMembership | 'gone'>
+
+export function startMemberNames(options: {
+  store: Pick<Store, 'readChangesAfter' | 'readChangePosition' | 'listInstancesOnHost' | 'listNetworkMembers'>
+  sessions: Pick<Sessions, 'find' | 'list'>
+  clock: Clock
+  log: Logger
+}): MemberNames {
+  const { store, sessions, clock, log } = options
+  /** Networks whose whole list a session has. */
+  let told = new WeakMap<LiveHandle, Set<string>>()
+  let position: number | undefined
+  let looking: Promise<void> | undefined
+
+  async function look(): Promise<void> {
+    const changes = await readChanges()
+    for (const { hostId } of sessions.list()) {
+      const session = sessions.find(hostId)
+      if (session !== undefined && !told.has(session) && !session.isBehind()) await tellAll(session)
+    }
+    for (const [network, changed] of changes) await tellChanges(network, changed)
+  }
+
+  async function readChanges(): Promise<Map<NetworkUid, Changes>> {
+    const changes = new Map<NetworkUid, Changes>()
+    // Every session that is connected now begins with whole lists.
+    position ??= await store.readChangePosition()
+    for (let isMore = true; isMore; ) {
+      const outcome = await store.readChangesAfter({ after: position, limit: readLimit })
+      if (outcome.kind === 'forgotten') {
+        told = new WeakMap()
+        position = outcome.last
+        return new Map()
+      }
+      for (const change of outcome.changes) note(changes, change)
+      isMore = outcome.changes.length === readLimit
+      position = outcome.through
+    }
+    return changes
+  }
+
+  async function tellAll(session: LiveHandle): Promise<void> {
+    told.set(session, new Set())
+    const instances = await store.listInstancesOnHost(session.hostId)
+    for (const network of new Set(instances.flatMap(({ spec }) => networksOf(spec)))) {
+      tellComplete(session, network, await store.listNetworkMembers(network))
+    }
+  }
+
+  function tellComplete(
+    session: LiveHandle,
+    network: NetworkUid,
+    members: readonly NetworkMembership[],
+  ): void {
+    told.get(session)?.add(network)
+    const all = elsewhere(members, session.hostId, network)
+    tell(session, network, { isComplete: true, members: all.slice(0, membersInMessage) })
+    for (let at = membersInMessage; at < all.length; at += membersInMessage) {
+      tell(session, network, { isComplete: false, members: all.slice(at, at + membersInMessage) })
+    }
+  }
+
+  async function tellChanges(network: NetworkUid, changed: Changes): Promise<void> {
+    const members = await store.listNetworkMembers(network)
+    for (const hostId of new Set(members.map((member) => member.hostId))) {
+      const session = sessions.find(hostId)
+      const known = session && told.get(session)
+      if (session === undefined || known === undefined) continue
+      if (session.isBehind()) {
+        // It holds nobody else up, and is told all of it once it has caught up.
+        told.delete(session)
+        continue
+      }
+      if (!known.has(network)) {
+        tellComplete(session, network, members)
+        continue
+      }
+      const present = [...changed.values()].filter((member) => member !== 'gone')
+      const gone = [...changed].flatMap(([uid, member]) => (member === 'gone' ? uid : []))
+      const news = elsewhere(present, hostId, network)
+      if (news.length + gone.length === 0) continue
+      tell(session, network, { isComplete: false, members: news, goneInstanceUids: gone })
+    }
+  }
+
+  const tell = (
+    session: LiveHandle,
+    networkUid: NetworkUid,
+    list: { isComplete: boolean; members: NetworkMember[]; goneInstanceUids?: string[] },
+  ) => session.tellMembers(create(NetworkMembersSchema, { networkUid, ...list }))
+
+  const stop = clock.every(gatherMs, () => {
+    looking ??= look()
+      .catch((err: unknown) => {
+        // Nobody knows what was told of it: all of it anew.
+        told = new WeakMap()
+        log.error({ err }, 'Hosts could not be told who is in their networks; they are told again.')
+      })
+      .finally(() => {
+        looking = undefined
+      })
+  })
+  return {
+    close: async () => {
+      stop()
+      await looking
+    },
+  }
+}
+
+function note(changes: Map<NetworkUid, Changes>, change: InstanceChange): void {
+  const networks = change.kind === 'deleted' ? change.networks : networksOf(change.instance.spec)
+  const uid = change.kind === 'deleted' ? change.uid : change.instance.uid
+  const isGone = change.kind === 'deleted' || change.instance.holds === 'nothing'
+  for (const network of networks) {
+    const ofNetwork = changes.get(network) ?? new Map<InstanceUid, NetworkMembership | 'gone'>()
+    changes.set(network, ofNetwork.set(uid, isGone ? 'gone' : change.instance))
+  }
+}
+
+const networksOf = ({ nics }: InstanceSpec): readonly NetworkUid[] =>
+  nics.flatMap(({ network }) => (network === undefined ? [] : (network.uid as NetworkUid)))
+
+function elsewhere(
+  members: readonly NetworkMembership[],
+  hostId: HostId,
+  network: NetworkUid,
+): NetworkMember[] {
+  return members
+    .filter((member) => member.hostId !== hostId)
+    .map(({ uid, spec }) =>
+      create(NetworkMemberSchema, {
+        instanceUid: uid,
+        hostname: spec.hostname,
+        addresses: spec.nics
+          .filter((nic) => nic.network?.uid === network)
+          .flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address, ipv6Address])
+          .filter((address) => address !== ''),
+      }),
+    )
+}
