@@ -100,7 +100,16 @@ const catalogue = {
   RESOURCE_IN_USE: entry<{ noun: string; id: string; by: readonly { noun: string; id: string }[] }>(
     409,
     ({ noun, id, by }) =>
-      `The ${noun} ${id} is in use by ${by.map((user) => `${user.noun} ${user.id}`).join(', ')}; delete that first.`,
+      `The ${noun} ${id} is in use by ${by.map((user) => `${user.noun} ${user.id}`).join(', ')}; ${
+        by.some((user) => user.noun === 'host')
+          ? "first start the hosts' agents in another zone, or fence hosts that are gone, and delete the rest."
+          : 'delete that first.'
+      }`,
+  ),
+  PCI_ID_IN_USE: entry<{ pciId: string; type: string }>(
+    409,
+    ({ pciId, type }) =>
+      `The accelerator type ${type} of this zone has the PCI id ${pciId}; leave it out, or take it from that type first.`,
   ),
   IMAGE_NOT_READY: entry<{ image: string }>(
     409,

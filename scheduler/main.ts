@@ -67,7 +67,6 @@ async function startScheduler(settings: Settings, log: Logger) {
     token: readAgentToken(settings.agents),
     ...readTls(settings.agents),
     store,
-    catalogue,
     clock,
     random,
     log,

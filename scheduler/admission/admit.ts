@@ -124,6 +124,9 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       ...nics.flatMap(({ network, subnet }) => [network.meta.uid, subnet.meta.uid]),
       ...disks.flatMap(({ image }) => image?.meta.uid ?? []),
       ...(reservation === undefined ? [] : [reservation.uid]),
+      ...zone.acceleratorTypes
+        .filter(({ id }) => gpus.some((gpu) => gpu.type === id))
+        .map(({ meta }) => meta.uid),
     ],
     ...(reservation === undefined ? {} : { reservation }),
   }

@@ -101,9 +101,46 @@ export const CreateReservation = Type.Object(
   },
   { ...closed, title: 'CreateReservation' },
 )
+const requiredId = Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern })
+const cpuOvercommit = {
+  ...{ minimum: 1, maximum: 64 },
+  description:
+    'Virtual CPUs for each CPU of a host. Lowered, hosts keep what is handed out until it is given back.',
+}
+const pciIds = {
+  ...{ minItems: 1, maxItems: 64, uniqueItems: true },
+  description:
+    'vendor:device, as hosts report them: 10de:2330. No other type of the zone has one of them. Devices of hosts that are there already get the type at once.',
+}
+const pciId = Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' })
+const gpuMemoryGb = { minimum: 1, maximum: 65_536, description: 'Of each.' }
+const maximumPerInstance = { minimum: 1, maximum: 64 }
+
+export const CreateZone = Type.Object(
+  {
+    id: requiredId,
+    description,
+    cpuOvercommit: Type.Optional(
+      Type.Number({ ...cpuOvercommit, description: `${cpuOvercommit.description} 1 where absent.` }),
+    ),
+  },
+  { ...closed, title: 'CreateZone' },
+)
+export const CreateAcceleratorType = Type.Object(
+  {
+    id: requiredId,
+    description,
+    pciIds: Type.Array(pciId, pciIds),
+    memoryGb: Type.Optional(Type.Integer(gpuMemoryGb)),
+    maximumPerInstance: Type.Optional(
+      Type.Integer({ ...maximumPerInstance, description: '8 where absent.' }),
+    ),
+  },
+  { ...closed, title: 'CreateAcceleratorType' },
+)
 export const CreateInstanceType = Type.Object(
   {
-    id: Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern }),
+    id: requiredId,
     description,
     vcpus: Type.Integer({ minimum: 1, maximum: 512 }),
     memoryMib: Type.Integer({ minimum: 128, maximum: 16_777_216 }),
@@ -164,6 +201,16 @@ const patch = (title: string, properties: Readonly<Record<string, object>>) =>
   })
 
 export const UpdateDescribed = patch('ResourcePatch', describable)
+export const UpdateZone = patch('ZonePatch', {
+  ...describable,
+  cpuOvercommit: { type: 'number', ...cpuOvercommit },
+})
+export const UpdateAcceleratorType = patch('AcceleratorTypePatch', {
+  ...describable,
+  pciIds: { type: 'array', items: pciId, ...pciIds },
+  memoryGb: nullable('integer', gpuMemoryGb),
+  maximumPerInstance: { type: 'integer', ...maximumPerInstance },
+})
 export const UpdateNetwork = patch('NetworkPatch', {
   ...describable,
   defaultIngress: { type: 'string', enum: [...ingressPolicies], description: ingressWords },
@@ -199,6 +246,8 @@ export type CreateSubnet = Static<typeof CreateSubnet>
 export type CreateAddress = Static<typeof CreateAddress>
 export type CreateFirewallRule = Static<typeof CreateFirewallRule>
 export type CreateReservation = Static<typeof CreateReservation>
+export type CreateZone = Static<typeof CreateZone>
+export type CreateAcceleratorType = Static<typeof CreateAcceleratorType>
 export type CreateInstanceType = Static<typeof CreateInstanceType>
 export type CreateProjectInstanceType = Static<typeof CreateProjectInstanceType>
 export type CreateImage = Static<typeof CreateImage>

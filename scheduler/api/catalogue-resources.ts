@@ -36,7 +36,15 @@ export const RegionResource = Type.Object(
   { title: 'Region' },
 )
 export const ZoneResource = Type.Object(
-  { ...named, status: Type.String(), region: Type.String() },
+  {
+    ...named,
+    status: Type.String(),
+    region: Type.String(),
+    cpuOvercommit: Type.Optional(
+      Type.Number({ description: 'Virtual CPUs for each CPU of a host; told to operators.' }),
+    ),
+    ...kept,
+  },
   { title: 'Zone' },
 )
 export const InstanceTypeResource = Type.Object(
@@ -57,8 +65,10 @@ export const ProjectInstanceTypeResource = Type.Object(
 export const AcceleratorTypeResource = Type.Object(
   {
     ...named,
+    pciIds: Type.Array(Type.String({ description: 'vendor:device' })),
     memoryGb: Type.Optional(Type.Integer()),
     maximumPerInstance: Type.Integer(),
+    ...kept,
   },
   { title: 'AcceleratorType' },
 )
@@ -181,12 +191,17 @@ export function catalogueRenderers(region: string) {
       status: 'UP',
       zones: zones.map((zone) => paths.zone(zone.id)),
     }),
-    zone: ({ id, description }: Zone): Static<typeof ZoneResource> => ({
+    zone: (
+      { id, description, cpuOvercommit, meta }: Zone,
+      { isOperator }: { isOperator: boolean },
+    ): Static<typeof ZoneResource> => ({
       selfLink: paths.zone(id),
       id,
       ...optional('description', description),
       status: 'UP',
       region: paths.region,
+      ...optional('cpuOvercommit', isOperator ? cpuOvercommit : undefined),
+      ...renderMeta(meta),
     }),
     instanceType: (zone: string, type: InstanceType): Static<typeof InstanceTypeResource> => ({
       selfLink: paths.instanceType(zone, type.id),
@@ -204,8 +219,10 @@ export function catalogueRenderers(region: string) {
       selfLink: paths.acceleratorType(zone.id, type.id),
       id: type.id,
       ...optional('description', type.description),
+      pciIds: [...type.pciIds],
       ...optional('memoryGb', type.memoryGb),
       maximumPerInstance: type.maximumPerInstance,
+      ...renderMeta(type.meta),
     }),
     image: (image: CatalogueImage): Static<typeof ImageResource> => ({
       selfLink: paths.image(image.id),

@@ -1,17 +1,23 @@
-// What instances are made of. Zones and accelerator types are the settings file's and only read here; images, instance types,
-// projects and their networks can be made, changed and deleted too, unless the file declares them.
+// What instances are made of: zones, types, images and projects. They can be made, changed and deleted, unless the settings
+// file declares them.
 import type { FastifyRequest } from 'fastify'
 import { newestOfFamily, resolveImage } from '../admission/image.ts'
 import {
+  type CreateAcceleratorType,
+  CreateAcceleratorType as CreateAcceleratorTypeBody,
   type CreateImage,
   CreateImage as CreateImageBody,
   type CreateInstanceType,
   CreateInstanceType as CreateInstanceTypeBody,
   type CreateProject,
   CreateProject as CreateProjectBody,
+  type CreateZone,
+  CreateZone as CreateZoneBody,
+  UpdateAcceleratorType,
   UpdateDescribed,
   UpdateImage,
   UpdateProject,
+  UpdateZone,
 } from '../admission/resource-requests.ts'
 import { roleIn } from '../auth/roles.ts'
 import { refuse, refuseAll } from '../errors.ts'
@@ -20,6 +26,7 @@ import { done, type Outcome } from '../operations/outcome.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { forgetBytes, planImage, typesThatBoot } from '../operations/resources/images.ts'
 import { planZoneType } from '../operations/resources/instance-types.ts'
+import { planAcceleratorType, planZone } from '../operations/resources/places.ts'
 import { madeWith, planProject } from '../operations/resources/projects.ts'
 import { about } from './about.ts'
 import { operatorOnly, principalOf, signedIn } from './access.ts'
@@ -47,7 +54,8 @@ export function addCatalogueRoutes(server: Server, ports: OperationPorts): void 
   addProjects(server, ports)
 }
 
-function addPlaces(server: Server, { catalogue }: OperationPorts): void {
+function addPlaces(server: Server, ports: OperationPorts): void {
+  const { catalogue } = ports
   const render = catalogueRenderers(catalogue.region)
   addCollection(server, {
     path: '/v1/regions',
@@ -58,15 +66,26 @@ function addPlaces(server: Server, { catalogue }: OperationPorts): void {
     list: () => [{ id: catalogue.region }],
     render: () => render.region(catalogue.zones),
   })
-  addCollection(server, {
-    path: `${region}/zones`,
-    plural: 'zones',
-    noun: 'Zone',
-    access: signedIn,
-    schema: ZoneResource,
-    list: () => catalogue.zones,
-    render: render.zone,
-  })
+  addChangeable(
+    server,
+    {
+      path: `${region}/zones`,
+      plural: 'zones',
+      noun: 'Zone',
+      collection: 'zones',
+      access: signedIn,
+      write: operatorOnly,
+      schema: ZoneResource,
+      list: () => catalogue.zones,
+      render: (zone, request) => render.zone(zone, { isOperator: principalOf(request).operator }),
+      create: {
+        body: CreateZoneBody,
+        plan: (request) => planZone(request.body as CreateZone, ports),
+      },
+      update: { body: UpdateZone },
+    },
+    ports,
+  )
 }
 
 function zoneOf(request: FastifyRequest, { catalogue }: OperationPorts): Zone {
@@ -101,15 +120,29 @@ function addTypes(server: Server, ports: OperationPorts): void {
     },
     ports,
   )
-  addCollection(server, {
-    path: `${region}/zones/:zone/accelerator-types`,
-    plural: 'acceleratorTypes',
-    noun: 'Accelerator type',
-    access: signedIn,
-    schema: AcceleratorTypeResource,
-    list: (request) => zoneOf(request, ports).acceleratorTypes,
-    render: (type, request) => render.acceleratorType(zoneOf(request, ports), type),
-  })
+  addChangeable(
+    server,
+    {
+      path: `${region}/zones/:zone/accelerator-types`,
+      plural: 'acceleratorTypes',
+      noun: 'Accelerator type',
+      collection: 'accelerator-types',
+      access: signedIn,
+      write: operatorOnly,
+      schema: AcceleratorTypeResource,
+      list: (request) => zoneOf(request, ports).acceleratorTypes,
+      render: (type, request) => render.acceleratorType(zoneOf(request, ports), type),
+      create: {
+        body: CreateAcceleratorTypeBody,
+        plan: (request) => {
+          const body = request.body as CreateAcceleratorType
+          return planAcceleratorType({ body, zone: zoneOf(request, ports) }, ports)
+        },
+      },
+      update: { body: UpdateAcceleratorType },
+    },
+    ports,
+  )
 }
 
 function addImages(server: Server, ports: OperationPorts): void {

@@ -1,4 +1,5 @@
 import type {
+  AcceleratorType,
   Catalogue,
   CatalogueFirewallRule,
   CatalogueImage,
@@ -12,9 +13,7 @@ import type {
 import { type Collection, type StoredResource, scopeOf } from '../model/resource.ts'
 
 /** What the settings file alone says. */
-export interface CatalogueBase extends Pick<Catalogue, 'region' | 'hostnameTemplate' | 'vlanPool'> {
-  readonly zones: readonly Omit<Zone, 'instanceTypes'>[]
-}
+export type CatalogueBase = Pick<Catalogue, 'region' | 'hostnameTemplate' | 'vlanPool'>
 
 /** Rows as the catalogue that requests are held against, each list by id. */
 export function assembleCatalogue(base: CatalogueBase, resources: Iterable<StoredResource>): Catalogue {
@@ -25,9 +24,10 @@ export function assembleCatalogue(base: CatalogueBase, resources: Iterable<Store
       .map((resource) => entryOf<Entry>(resource))
   return {
     ...base,
-    zones: base.zones.map((zone) => ({
+    zones: listOf<Zone>('zones', scopeOf.region).map((zone) => ({
       ...zone,
       instanceTypes: listOf<InstanceType>('instance-types', scopeOf.zone(zone.id)),
+      acceleratorTypes: listOf<AcceleratorType>('accelerator-types', scopeOf.zone(zone.id)),
     })),
     images: listOf<CatalogueImage>('images', scopeOf.region),
     projects: listOf<Project>('projects', scopeOf.region).map((project) => {

@@ -9,11 +9,22 @@ import { assembleCatalogue, type CatalogueBase } from './assemble.ts'
 /** What the settings file says, as rows: what others belong to comes first. */
 export function declaredResources({ zones, images, projects }: Settings): readonly DeclaredResource[] {
   return [
-    ...zones.flatMap(({ id: zone, instanceTypes }) =>
-      instanceTypes.map((type) => entry('instance-types', scopeOf.zone(zone), type)),
-    ),
+    ...zones.flatMap(declareZone),
     ...images.map((image) => entry('images', scopeOf.region, image)),
     ...projects.flatMap(declareProject),
+  ]
+}
+
+function declareZone({
+  instanceTypes,
+  acceleratorTypes,
+  ...zone
+}: Settings['zones'][number]): readonly DeclaredResource[] {
+  const scope = scopeOf.zone(zone.id)
+  return [
+    entry('zones', scopeOf.region, zone),
+    ...acceleratorTypes.map((type) => entry('accelerator-types', scope, type)),
+    ...instanceTypes.map((type) => entry('instance-types', scope, type)),
   ]
 }
 
@@ -43,8 +54,8 @@ const declaredUid = (collection: Collection, scope: string, id: string) =>
   resourceUid(v5(`${collection}/${scope}/${id}`, namespace))
 
 /** What never comes from the store. */
-export const baseOf = ({ region, zones, hostnameTemplate, vlanPool }: Settings): CatalogueBase => ({
-  ...{ region, zones, hostnameTemplate },
+export const baseOf = ({ region, hostnameTemplate, vlanPool }: Settings): CatalogueBase => ({
+  ...{ region, hostnameTemplate },
   ...(vlanPool === undefined ? {} : { vlanPool }),
 })
 

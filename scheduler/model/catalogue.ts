@@ -1,6 +1,5 @@
-// What a request can name: zones and accelerator types as the operator declares them in the settings file, and images,
-// instance types and projects with their networks, declared or made by request. Plain values; ids are unique within their
-// list.
+// What a request can name: zones with their accelerator types and instance types, images, and projects with their networks,
+// declared in the settings file or made by request. Plain values; ids are unique within their list.
 import type { FirewallRule, IngressPolicy } from './firewall.ts'
 import type { ResourceMeta } from './resource.ts'
 
@@ -22,6 +21,7 @@ export interface Zone {
   readonly cpuOvercommit: number
   readonly instanceTypes: readonly InstanceType[]
   readonly acceleratorTypes: readonly AcceleratorType[]
+  readonly meta: ResourceMeta
 }
 
 export interface InstanceType {
@@ -49,6 +49,7 @@ export interface AcceleratorType {
   readonly pciIds: readonly string[]
   readonly memoryGb?: number
   readonly maximumPerInstance: number
+  readonly meta: ResourceMeta
 }
 
 export const deprecationStates = ['ACTIVE', 'DEPRECATED', 'OBSOLETE'] as const

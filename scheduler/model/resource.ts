@@ -5,6 +5,8 @@ import type { Demand } from './placement.ts'
 
 /** With their noun, as sentences have it. */
 export const collections = {
+  zones: 'zone',
+  'accelerator-types': 'accelerator type',
   projects: 'project',
   networks: 'network',
   subnets: 'subnet',
@@ -24,6 +26,11 @@ export const scopeOf = {
   project: (project: string) => `projects/${project}`,
   network: (project: string, network: string) => `projects/${project}/networks/${network}`,
 } as const
+
+const zones = scopeOf.zone('')
+
+/** Of the scope of what is in a zone; '' of another. */
+export const zoneOf = (scope: string): string => (scope.startsWith(zones) ? scope.slice(zones.length) : '')
 
 /** What every stored resource has beside its body. */
 export interface ResourceMeta {

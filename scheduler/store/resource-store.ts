@@ -72,6 +72,19 @@ export interface HostsCannotFilter {
   readonly hosts: number
 }
 
+/** An accelerator type of the zone has it already. */
+export interface PciIdTaken {
+  readonly kind: 'pci-id-taken'
+  readonly pciId: string
+  readonly type: string
+}
+
+export interface InUse {
+  readonly kind: 'in-use'
+  /** The first few of those that use it. */
+  readonly by: readonly { readonly noun: string; readonly id: string }[]
+}
+
 export interface CreateResource {
   readonly idempotency?: IdempotencyKey
   /** For what hosts are told because of it. */
@@ -105,6 +118,7 @@ export type CreateResourcesOutcome =
   | { readonly kind: 'has-subnet'; readonly subnet: string }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  | PciIdTaken
   | HostsCannotFilter
   | ClaimLost
   | QuotaExceeded
@@ -123,6 +137,9 @@ export type UpdateResourceOutcome =
   | Exclude<ResourceKeyOutcome, { kind: 'unused' }>
   | { readonly kind: 'not-found' }
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
+  | PciIdTaken
+  /** Of what the patch would take away. */
+  | InUse
   | HostsCannotFilter
 
 export interface DeleteResource {
@@ -138,8 +155,7 @@ export type DeleteResourcesOutcome =
   | Exclude<ResourceKeyOutcome, { kind: 'unused' | 'replay' }>
   | { readonly kind: 'not-found' }
   | { readonly kind: 'revision-mismatch'; readonly revision: number }
-  /** The first few of those that use it. */
-  | { readonly kind: 'in-use'; readonly by: readonly { readonly noun: string; readonly id: string }[] }
+  | InUse
 
 export type ResourceKeyOutcome =
   | { readonly kind: 'unused' }

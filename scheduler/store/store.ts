@@ -133,6 +133,7 @@ export interface Store extends ResourceStore {
 
 export interface RegisterHost {
   readonly hostId: HostId
+  /** One that is there. */
   readonly zone: ZoneId
   readonly journalUuid: string
   /** What the host has in its journal already: a store that is new to it goes on from there. */
@@ -144,12 +145,14 @@ export interface RegisterHost {
   readonly features?: readonly string[]
   readonly uplinks?: readonly Uplink[]
   readonly architecture: string
+  /** Before its zone's overcommit. */
   readonly vcpus: number
   readonly memoryMib: number
   readonly diskGb: number
   readonly devices: readonly {
     readonly address: PciAddress
-    readonly acceleratorType?: string
+    /** `vendor:device`: what the zone's types make of it. */
+    readonly pciId: string
     readonly numaNode: number
   }[]
   readonly nowMs: number
@@ -164,7 +167,7 @@ export type RegisterHostOutcome =
     }
   | {
       readonly kind: 'refused'
-      readonly reason: 'JOURNAL_CHANGED' | 'ZONE_CHANGED' | 'HOST_FENCED'
+      readonly reason: 'UNKNOWN_ZONE' | 'JOURNAL_CHANGED' | 'ZONE_CHANGED' | 'HOST_FENCED'
       readonly message: string
     }
 

@@ -55,6 +55,8 @@ export interface HostRow {
   features: string
   /** JSON: a list of physical networks and MTUs. */
   uplinks: string
+  /** Before its zone's overcommit; null of one that was not heard since this is kept. */
+  vcpus_allocatable: number | null
   vcpus_reported: number
   memory_mib_reported: number
   disk_gb_reported: number
@@ -74,6 +76,8 @@ export interface HostRow {
 export interface DeviceRow {
   host_id: string
   address: string
+  /** As types name it: vendor:device. Null of one that was not reported since this is kept. */
+  pci_id: string | null
   accelerator_type: string | null
   numa_node: number
   present: number

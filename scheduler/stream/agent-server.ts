@@ -9,7 +9,6 @@ import { isLoopback } from '../../lib/loopback.ts'
 import type { Random } from '../../lib/random.ts'
 import { AgentService, type SendBytesResponse } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { Catalogue } from '../model/catalogue.ts'
 import type { CommandDispatch, Fleet, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
 import { createFleet } from './fleet.ts'
@@ -29,7 +28,6 @@ export interface AgentServerOptions {
   /** PEM. Without it the listener stays on loopback. */
   readonly tls?: { readonly certificate: string; readonly key: string }
   readonly store: Store
-  readonly catalogue: Catalogue
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

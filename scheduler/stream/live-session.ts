@@ -18,7 +18,6 @@ import {
   SessionResponseSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { Catalogue } from '../model/catalogue.ts'
 import type { Store } from '../store/store.ts'
 import { observationOfRefusal } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
@@ -44,7 +43,6 @@ export interface LiveSessionOptions {
   readonly nextCommandSequence: number
   readonly windowSize: number
   readonly store: Store
-  readonly catalogue: Catalogue
   readonly queries: SerialQueries
   readonly clock: Clock
   readonly random: Random

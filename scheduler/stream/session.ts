@@ -15,7 +15,6 @@ import {
   WelcomeSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { Catalogue } from '../model/catalogue.ts'
 import type { Store } from '../store/store.ts'
 import { type LiveSession, ProtocolError, startLiveSession } from './live-session.ts'
 import { createOutgoing } from './outgoing.ts'
@@ -27,7 +26,6 @@ export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse>
 
 export interface SessionPorts {
   readonly store: Store
-  readonly catalogue: Catalogue
   readonly sessions: Sessions
   readonly queries: SerialQueries
   readonly clock: Clock

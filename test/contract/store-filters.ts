@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Comparison, Filter } from '../../scheduler/model/filter.ts'
 import { matchesFilter } from '../../scheduler/operations/match-filter.ts'
 import type { OpenStore } from './store-opening.ts'
-import { hostOf, placementOf, project } from './store-values.ts'
+import { hostOf, makeZones, placementOf, project } from './store-values.ts'
 
 const words = fc.constantFrom('a', 'ab', 'b', 'ml', 'a*', '*', 'RUNNING', 'PROVISIONING', 'web-1', 'web-*')
 const leaf: fc.Arbitrary<Filter> = fc.oneof(
@@ -49,6 +49,7 @@ export function describeFilterContract(name: string, open: OpenStore): void {
   describe(`${name}: filters`, () => {
     it('find in the store what they match in memory', async () => {
       const store = await open()
+      await makeZones(store)
       await store.registerHost(hostOf())
       for (const [index, some] of labels.entries()) {
         const placement = placementOf(index + 1, { nowMs: 2000 + index })

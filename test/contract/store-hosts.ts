@@ -147,10 +147,14 @@ export function describeHostContract(name: string, open: OpenStore): void {
     })
 
     it('adds new devices, and hands out none that has vanished', async () => {
-      const devices = [gpu(1), gpu(9)].map((address) => ({ address, numaNode: 1 }))
+      const devices = [gpu(1), gpu(9)].map((address) => ({ address, pciId: '10de:2330', numaNode: 1 }))
       await store().registerHost(hostOf({ devices }))
       const present = (await readHost(store())).devices.filter((device) => device.present)
-      expect(present).toEqual([gpu(1), gpu(9)].map((address) => ({ address, numaNode: 1, present: true })))
+      expect(present).toEqual(
+        [gpu(1), gpu(9)].map((address) => ({
+          ...{ address, numaNode: 1, present: true, acceleratorType: 'gpu-80gb' },
+        })),
+      )
       const lost = await store().commitPlacement(placementOf(1, { devices: [gpu(2)] }))
       expect(lost).toMatchObject({ kind: 'claim-lost', what: 'device' })
       await commit(store(), placementOf(2, { devices: [gpu(9)] }))

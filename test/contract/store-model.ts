@@ -161,7 +161,7 @@ async function carryOut(run: Run, step: Action): Promise<void> {
       return
     }
     case 'register': {
-      const devices = step.slots.map((slot) => ({ address: gpu(slot), numaNode: 0 }))
+      const devices = step.slots.map((slot) => ({ address: gpu(slot), pciId: '10de:2330', numaNode: 0 }))
       await store.registerHost(hostOf({ hostId, vcpus: step.vcpus, devices }))
     }
   }

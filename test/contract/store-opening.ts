@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from 'vitest'
 import type { RegisterHost, Store } from '../../scheduler/store/store.ts'
-import { hostOf } from './store-values.ts'
+import { hostOf, makeZones } from './store-values.ts'
 
 export type OpenStore = () => Promise<Store>
 
@@ -9,6 +9,7 @@ export function storeWithHost(open: OpenStore, changes: Partial<RegisterHost> = 
   let store: Store | undefined
   beforeEach(async () => {
     store = await open()
+    await makeZones(store)
     await store.registerHost(hostOf(changes))
   })
   afterEach(async () => {

@@ -5,7 +5,7 @@ import { networkUid, type ResourceUid, resourceUid } from '../../proto/ids.ts'
 import type { CreateResource, DeclaredResource } from '../../scheduler/store/resource-store.ts'
 import type { Store } from '../../scheduler/store/store.ts'
 import type { OpenStore } from './store-opening.ts'
-import { absent, deleteOf, hostOf, observationOf, placementOf } from './store-values.ts'
+import { absent, deleteOf, hostOf, makeZones, observationOf, placementOf } from './store-values.ts'
 
 const uid = (number: number): ResourceUid =>
   resourceUid(`0192f0c1-3333-7000-8000-${number.toString(16).padStart(12, '0')}`)
@@ -35,6 +35,7 @@ export function describeResourceContract(name: string, open: OpenStore): void {
     let store: Store
     beforeEach(async () => {
       store = await open()
+      await makeZones(store)
       await store.registerHost(hostOf())
       await store.createResources([project])
     })
@@ -45,7 +46,8 @@ export function describeResourceContract(name: string, open: OpenStore): void {
     it('are all made or none', async () => {
       const outcome = await store.createResources([networkOf(2), networkOf(3, { id: 'net-2' })])
       expect(outcome).toEqual({ kind: 'name-taken', id: 'net-2' })
-      expect((await store.readResourcesAfter(0)).resources.map(({ id }) => id)).toEqual(['shop'])
+      const { resources } = await store.readResourcesAfter(0)
+      expect(resources.flatMap(({ scope: own, id }) => (own === scope ? id : []))).toEqual([])
       expect(await made(networkOf(4, { parentUid: uid(99) }))).toBe('parent-gone')
     })
 

@@ -13,9 +13,12 @@ import {
   operationId,
   pciAddress,
   projectId,
+  resourceUid,
   zoneId,
 } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
+import { scopeOf } from '../../scheduler/model/resource.ts'
+import type { DeclaredResource } from '../../scheduler/store/resource-store.ts'
 import type {
   AddressClaim,
   ApplyObservation,
@@ -52,10 +55,25 @@ export function hostOf(changes: Partial<RegisterHost> = {}): RegisterHost {
     vcpus: 64,
     memoryMib: 65_536,
     diskGb: 1000,
-    devices: gpus(8).map((address) => ({ address, acceleratorType: 'gpu-80gb', numaNode: 0 })),
+    devices: gpus(8).map((address) => ({ address, pciId: '10de:2330', numaNode: 0 })),
     nowMs: 1000,
     ...changes,
   }
+}
+
+/** The zones that hosts of the contract can be in; a GPU of theirs has a type in each. */
+export async function makeZones(store: Store): Promise<void> {
+  const resources = ['us1-a', 'us1-b'].flatMap((id): readonly DeclaredResource[] => [
+    {
+      ...{ uid: resourceUid(`uid-of-${id}`), collection: 'zones', scope: scopeOf.region, id },
+      body: { cpuOvercommit: 1 },
+    },
+    {
+      ...{ uid: resourceUid(`uid-of-gpu-in-${id}`), collection: 'accelerator-types', id: 'gpu-80gb' },
+      ...{ scope: scopeOf.zone(id), body: { pciIds: ['10de:2330'] } },
+    },
+  ])
+  await store.declareResources({ resources, nowMs: 1 })
 }
 
 export function placementOf(number: number, changes: Partial<CommitPlacement> = {}): CommitPlacement {

@@ -6,6 +6,7 @@ import { describeHostContract } from './store-hosts.ts'
 import { describeInstanceContract } from './store-instances.ts'
 import { describeModelContract } from './store-model.ts'
 import type { OpenStore } from './store-opening.ts'
+import { describePlaceContract } from './store-places.ts'
 import { describeResourceContract } from './store-resources.ts'
 
 export function describeStoreContract(name: string, open: OpenStore): void {
@@ -16,4 +17,5 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeModelContract(name, open)
   describeFilterContract(name, open)
   describeResourceContract(name, open)
+  describePlaceContract(name, open)
 }

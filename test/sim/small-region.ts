@@ -110,7 +110,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   const [project] = catalogue.projects
   if (project === undefined) throw new Error('The small region has no project.')
   const server = await startAgentServer({
-    ...{ host: '127.0.0.1', port: 0, token, store, catalogue },
+    ...{ host: '127.0.0.1', port: 0, token, store },
     ...{ clock: systemClock, random: systemRandom, log },
   })
   const host = createFakeHost({

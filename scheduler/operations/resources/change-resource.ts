@@ -179,6 +179,8 @@ function refuseCreate(
       return refuse('NETWORK_HAS_SUBNET', outcome, 'network')
     case 'hosts-cannot-filter':
       return refuse('FIREWALL_UNSUPPORTED', outcome)
+    case 'pci-id-taken':
+      return refuse('PCI_ID_IN_USE', outcome, 'pciIds')
     case 'address-taken':
       return refuse('ADDRESS_IN_USE', { address: outcome.address }, 'address')
     case 'addresses-exhausted':
@@ -204,6 +206,12 @@ function answerUpdate(
       return refuse('REVISION_MISMATCH', { revision: outcome.revision })
     case 'hosts-cannot-filter':
       return refuse('FIREWALL_UNSUPPORTED', outcome, 'defaultIngress')
+    case 'pci-id-taken':
+      return refuse('PCI_ID_IN_USE', outcome, 'pciIds')
+    case 'in-use': {
+      const { collection, id } = subject
+      return refuse('RESOURCE_IN_USE', { noun: collections[collection], id, by: outcome.by }, 'pciIds')
+    }
     default:
       return answerRepeat(outcome, idempotencyKey) ?? refuseMissing(subject)
   }

@@ -12,6 +12,7 @@ import { reservationsMigration } from './0010-reservations.ts'
 import { firewallsMigration } from './0012-firewalls.ts'
 import { flavoursMigration } from './0013-flavours.ts'
 import { uplinksMigration } from './0014-uplinks.ts'
+import { placesMigration } from './0015-places.ts'
 import { membersMigration } from './0018-members.ts'
 import type { ColumnTypes } from './column-types.ts'
 
@@ -33,6 +34,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0012-firewalls': firewallsMigration,
         '0013-flavours': flavoursMigration,
         '0014-uplinks': uplinksMigration,
+        '0015-places': placesMigration,
         '0018-members': membersMigration,
       }),
     },

@@ -65,11 +65,13 @@ async function claimDevice(
 ): Promise<ClaimLost | undefined> {
   const device = await tx
     .selectFrom('devices')
-    .select('present')
+    .select(['present', 'accelerator_type'])
     .where('host_id', '=', claim.hostId)
     .where('address', '=', claim.address)
     .executeTakeFirst()
   if (device?.present !== 1) return lost('device', `device ${claim.address} is not there`)
+  // Its type may have gone since it was chosen.
+  if (device.accelerator_type === null) return lost('device', `no type names device ${claim.address}`)
   const inserted = await tx
     .insertInto('device_claims')
     .values({

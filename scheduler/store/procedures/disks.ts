@@ -18,6 +18,7 @@ import { type DiskWithUser, diskFromRow, findDiskRow } from './disk-rows.ts'
 import { findKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueCommand } from './outbox.ts'
+import { zoneIsThere } from './places.ts'
 import { giveQuotaBack, takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
 import type { Tx } from './rows.ts'
@@ -44,7 +45,7 @@ export async function createDisk(tx: Tx, input: CreateDisk): Promise<CreateDiskO
   const { uid, project, id, nowMs } = input
   if (await findDiskRow(tx, project, id)) return { kind: 'name-taken' }
   const used = [input.projectUid, ...(input.imageUid === undefined ? [] : [input.imageUid])]
-  if (!(await areThere(tx, used))) return { kind: 'resource-gone' }
+  if (!(await areThere(tx, used)) || !(await zoneIsThere(tx, input.zone))) return { kind: 'resource-gone' }
   await takeQuota(tx, project, { disksGb: input.sizeGb })
   const row = await tx
     .insertInto('disks')

@@ -1,10 +1,13 @@
 import type { RegisterHost, RegisterHostOutcome, StoredHost } from '../store.ts'
 import type { HostRow } from '../tables.ts'
+import { capacityIn, type Place, readPlace } from './places.ts'
 import { type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
 import { nextValue } from './sequences.ts'
 
-/** Takes what a host says of itself. Nothing it says frees, moves or takes a claim. */
+/** Takes what a host says of itself, in the words of its zone. Nothing it says frees, moves or takes a claim. */
 export async function registerHost(tx: Tx, input: RegisterHost): Promise<RegisterHostOutcome> {
+  const place = await readPlace(tx, input.zone)
+  if (place === undefined) return refuseZone(tx, input)
   const known = await tx
     .selectFrom('hosts')
     .selectAll()
@@ -12,6 +15,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     .executeTakeFirst()
   const refusal = known && (refuseIfFenced(known, input) ?? (await refuseIfAnother(tx, known, input)))
   if (refusal) return refusal
+  const vcpus = capacityIn(place, input.vcpus)
   const epoch = known ? known.epoch + (known.journal_uuid === input.journalUuid ? 0 : 1) : 1
   const values = {
     zone: input.zone,
@@ -24,10 +28,11 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     features: JSON.stringify(input.features ?? []),
     uplinks: JSON.stringify(input.uplinks ?? []),
     // What is claimed stays within capacity even on a host that has shrunk.
-    vcpus_reported: input.vcpus,
+    vcpus_allocatable: input.vcpus,
+    vcpus_reported: vcpus,
     memory_mib_reported: input.memoryMib,
     disk_gb_reported: input.diskGb,
-    vcpus_capacity: Math.max(input.vcpus, known?.vcpus_used ?? 0),
+    vcpus_capacity: Math.max(vcpus, known?.vcpus_used ?? 0),
     memory_mib_capacity: Math.max(input.memoryMib, known?.memory_mib_used ?? 0),
     disk_gb_capacity: Math.max(input.diskGb, known?.disk_gb_used ?? 0),
     revision: await nextValue(tx, 'host-revision'),
@@ -53,8 +58,20 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     )
     .returning(['next_command_sequence', 'acknowledged_sequence'])
     .executeTakeFirstOrThrow()
-  await registerDevices(tx, input)
+  await registerDevices(tx, input, place)
   return { kind: 'registered', epoch, nextCommandSequence: row.acknowledged_sequence + 1 }
+}
+
+async function refuseZone(tx: Tx, { zone }: RegisterHost): Promise<RegisterHostOutcome> {
+  const rows = await tx
+    .selectFrom('resources')
+    .select('id')
+    .where('collection', '=', 'zones')
+    .orderBy('id')
+    .execute()
+  const known = rows.map(({ id }) => id).join(', ')
+  const message = `There is no zone ${zone}: set the agent's zone to one of ${known}, or create it.`
+  return { kind: 'refused', reason: 'UNKNOWN_ZONE', message }
 }
 
 function refuseIfFenced(known: HostRow, input: RegisterHost): RegisterHostOutcome | undefined {
@@ -95,11 +112,12 @@ async function refuseIfAnother(
   }
 }
 
-async function registerDevices(tx: Tx, input: RegisterHost): Promise<void> {
+async function registerDevices(tx: Tx, input: RegisterHost, { types }: Place): Promise<void> {
   await tx.updateTable('devices').set({ present: 0 }).where('host_id', '=', input.hostId).execute()
   for (const device of input.devices) {
     const values = {
-      accelerator_type: device.acceleratorType ?? null,
+      pci_id: device.pciId,
+      accelerator_type: types.get(device.pciId) ?? null,
       numa_node: device.numaNode,
       present: 1,
     }

@@ -1,9 +1,11 @@
 import type { ProjectId, ResourceUid } from '../../../proto/ids.ts'
 import { resourceUid } from '../../../proto/ids.ts'
+import type { Demand } from '../../model/placement.ts'
 import { type StoredAddress, scopeOf } from '../../model/resource.ts'
 import type { DeclaredResource, ResourceChanges } from '../resource-store.ts'
 import type { ResourceRow } from '../tables.ts'
 import { firewallChanged } from './firewalls.ts'
+import { settleZones } from './places.ts'
 import { Refused } from './refused.ts'
 import { nextResourceChange, resourceFromRow } from './resource-rows.ts'
 import { findUsers, removeRow } from './resources.ts'
@@ -42,9 +44,15 @@ export async function declareResources(
   for (const resource of resources) kept.add(await declareOne(tx, resource, nowMs))
   const earlier = await tx.selectFrom('resources').selectAll().where('is_declared', '=', 1).execute()
   const dropped = earlier.filter(({ uid }) => !kept.has(uid))
-  // Subnets before networks before projects: as far as nothing uses them.
-  for (const row of dropped.toReversed()) await dropOne(tx, row)
+  for (const row of dropped.toSorted((a, b) => dropRank(a) - dropRank(b))) await dropOne(tx, row)
+  await settleZones(tx)
 }
+
+/** What belongs to another goes before it, as far as nothing uses it. */
+const dropOrder: readonly string[] = [
+  ...['instance-types', 'accelerator-types', 'zones', 'images', 'subnets', 'networks', 'projects'],
+]
+const dropRank = ({ collection }: ResourceRow) => dropOrder.indexOf(collection)
 
 async function declareOne(tx: Tx, resource: DeclaredResource, nowMs: number): Promise<string> {
   const parentUid = resource.parent === undefined ? null : await findUid(tx, resource.parent)
@@ -60,6 +68,7 @@ async function declareOne(tx: Tx, resource: DeclaredResource, nowMs: number): Pr
       })
       .execute()
     if (collection === 'networks') await adoptNetwork(tx, resource.uid)
+    if (collection === 'accelerator-types') await adoptGpus(tx, resource)
   } else if (before.body !== body || before.is_declared !== 1) {
     await tx
       .updateTable('resources')
@@ -128,6 +137,22 @@ async function adoptNetwork(tx: Tx, uid: ResourceUid): Promise<void> {
     .execute()
 }
 
+/** Instances that were there before their GPUs' types were rows. */
+async function adoptGpus(tx: Tx, type: DeclaredResource): Promise<void> {
+  const rows = await tx
+    .selectFrom('instances')
+    .select(['uid', 'demand'])
+    .where('demand', 'like', `%"${type.id}"%`)
+    .execute()
+  const users = rows.filter(({ demand }) => {
+    const { zone, gpus } = JSON.parse(demand) as Demand
+    return scopeOf.zone(zone) === type.scope && gpus.some((gpu) => gpu.type === type.id)
+  })
+  for (const { uid } of users) {
+    await tx.insertInto('resource_uses').values({ resource_uid: type.uid, instance_uid: uid }).execute()
+  }
+}
+
 /** An operator may put several networks on one VLAN: the pool leaves it alone either way. */
 async function claimDeclaredVlan(tx: Tx, networkUid: string, vlan: number): Promise<void> {
   await tx
@@ -138,8 +163,9 @@ async function claimDeclaredVlan(tx: Tx, networkUid: string, vlan: number): Prom
 }
 
 async function dropOne(tx: Tx, row: ResourceRow): Promise<void> {
-  const users = await findUsers(tx, row.uid)
-  if (users.length === 0) return removeRow(tx, resourceFromRow(row))
+  const resource = resourceFromRow(row)
+  const users = await findUsers(tx, resource)
+  if (users.length === 0) return removeRow(tx, resource)
   await tx
     .updateTable('resources')
     .set({ is_declared: 0, revision: row.revision + 1, change: await nextResourceChange(tx) })

@@ -5,6 +5,7 @@ import type {
   CreateResourcesOutcome,
   DeleteResource,
   DeleteResourcesOutcome,
+  InUse,
   ResourceKeyOutcome,
   UpdateResource,
   UpdateResourceOutcome,
@@ -12,6 +13,8 @@ import type {
 import type { IdempotencyKey } from '../store.ts'
 import { firewallChanged } from './firewalls.ts'
 import { findKey, rememberKey } from './idempotency.ts'
+import { findPlaceUsers } from './place-users.ts'
+import { placeChanged } from './places.ts'
 import { Refused } from './refused.ts'
 import { findResource, nextResourceChange, resourceFromRow } from './resource-rows.ts'
 import type { Tx } from './rows.ts'
@@ -30,6 +33,7 @@ export async function createResources(
     }
     const after = await createOne(tx, input)
     await firewallChanged(tx, { after, requestId: input.requestId ?? '' })
+    await placeChanged(tx, { after })
     resources.push(after)
     if (input.idempotency) await rememberKey(tx, input.idempotency, { ...input, operationId: '' })
   }
@@ -100,6 +104,7 @@ export async function updateResource(tx: Tx, input: UpdateResource): Promise<Upd
   if (input.idempotency) await rememberKey(tx, input.idempotency, { ...input, operationId: '' })
   const after = resourceFromRow(row)
   await firewallChanged(tx, { before, after, requestId: input.requestId ?? '' })
+  await placeChanged(tx, { before, after })
   return { kind: 'updated', resource: after }
 }
 
@@ -132,10 +137,11 @@ async function deleteOne(
   if (ifRevision !== undefined && before.revision !== ifRevision) {
     return { kind: 'revision-mismatch', revision: before.revision }
   }
-  const by = await findUsers(tx, uid)
+  const by = await findUsers(tx, before)
   if (by.length > 0) return { kind: 'in-use', by }
   await removeRow(tx, before)
   await firewallChanged(tx, { before, requestId })
+  await placeChanged(tx, { before })
   return undefined
 }
 
@@ -152,10 +158,8 @@ export async function removeRow(tx: Tx, resource: StoredResource): Promise<void>
 const namedUsers = 5
 
 /** Instances and disks that use it, and resources that belong to it. */
-export async function findUsers(
-  tx: Tx,
-  uid: string,
-): Promise<readonly { readonly noun: string; readonly id: string }[]> {
+export async function findUsers(tx: Tx, resource: StoredResource): Promise<InUse['by']> {
+  const { uid } = resource
   const instances = await tx
     .selectFrom('resource_uses')
     .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
@@ -183,14 +187,17 @@ export async function findUsers(
     .orderBy('uid')
     .limit(namedUsers)
     .execute()
-  return [
+  const users = [
     ...[...instances, ...holders].map(({ id }) => ({ noun: 'instance', id })),
     ...disks.map(({ id }) => ({ noun: 'disk', id })),
     ...children.map(({ collection, id }) => ({
       noun: collections[collection as keyof typeof collections],
       id,
     })),
-  ].slice(0, namedUsers)
+    ...(await findPlaceUsers(tx, resource)),
+  ]
+  const distinct = new Map(users.map((user) => [`${user.noun} ${user.id}`, user]))
+  return [...distinct.values()].slice(0, namedUsers)
 }
 
 export async function findResourceByKey(tx: Tx, input: IdempotencyKey): Promise<ResourceKeyOutcome> {

@@ -23,6 +23,7 @@ import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
+import type { RegisterHost } from '../../../scheduler/store/store.ts'
 import { createFleet } from '../../../scheduler/stream/fleet.ts'
 import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
@@ -199,7 +200,7 @@ interface Call {
   readonly text?: string
 }
 
-function exampleHost(index: number) {
+export function exampleHost(index: number): RegisterHost {
   const facts = create(HostFactsSchema, {
     kernel: '6.1.0',
     virtualization: { reason: 'The CPU has no vmx or svm flag.', qemuVersion: '7.2.0', accelerator: 2 },
@@ -215,12 +216,12 @@ function exampleHost(index: number) {
     facts: toBinary(HostFactsSchema, facts),
     uplinks: [{ physicalNetwork: 'default', mtu: 9000 }],
     architecture: 'x86_64',
-    vcpus: 64,
+    vcpus: 16,
     memoryMib: 131_072,
     diskGb: 1000,
     devices: [0, 1].map((slot) => ({
       address: pciAddress(`0000:${index}${slot}:00.0`),
-      acceleratorType: 'nvidia-h100-80gb',
+      pciId: '10de:2330',
       numaNode: 0,
     })),
     nowMs: 1_700_000_000_000,

@@ -2,10 +2,11 @@
 import { silentLogger } from '../../../lib/log.ts'
 import { InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
-import { addressOf, hostOf, observationOf, placementOf } from '../../contract/store-values.ts'
+import { addressOf, hostOf, makeZones, observationOf, placementOf } from '../../contract/store-values.ts'
 
 const [path = '', first = '0'] = process.argv.slice(2)
 const store = await openSqliteStore({ path, log: silentLogger })
+await makeZones(store)
 await store.registerHost(hostOf({ vcpus: 1e6, memoryMib: 1e9, diskGb: 1e9 }))
 
 async function makeOne(number: number): Promise<void> {

@@ -7,7 +7,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../lib/log.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { StoreUnavailable } from '../../../scheduler/store/store.ts'
-import { commit, hostOf, placementOf, project, readHost, readOutbox } from '../../contract/store-values.ts'
+import {
+  commit,
+  hostOf,
+  makeZones,
+  placementOf,
+  project,
+  readHost,
+  readOutbox,
+} from '../../contract/store-values.ts'
 
 let folder = ''
 let path = ''
@@ -19,6 +27,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 async function openStore({ flushDelayMs = 0, vcpus = 64 } = {}) {
   const store = await openSqliteStore({ path, log: silentLogger, flushDelayMs })
+  await makeZones(store)
   await store.registerHost(hostOf({ vcpus }))
   return store
 }

@@ -9,7 +9,7 @@ import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type HostId, hostId, instanceUid, operationId, projectId, zoneId } from '../../../proto/ids.ts'
-import { declaredCatalogue } from '../../../scheduler/catalogue/declared.ts'
+import { declaredResources } from '../../../scheduler/catalogue/declared.ts'
 import { readSettings } from '../../../scheduler/config.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
@@ -26,11 +26,12 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
   const log = options.log ?? silentLogger
   const open = async (port: number) => {
     const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+    const settings = readSettings(settingsFile)
+    await store.declareResources({ resources: declaredResources(settings), nowMs: systemClock.nowMs() })
     const agents = await startAgentServer({
       host: '127.0.0.1',
       token,
       store,
-      catalogue: declaredCatalogue(readSettings(settingsFile)),
       clock: systemClock,
       random: systemRandom,
       log,
