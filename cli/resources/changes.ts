@@ -4,7 +4,8 @@ import { type Client, createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
 import { print, rowOf } from './actions.ts'
-import { type Field, type Kind, parentOf, pathIn } from './kinds.ts'
+import type { Field } from './fields.ts'
+import { type Kind, parentOf, pathIn } from './kinds.ts'
 
 type Flags = ContextFlags & { readonly output: string } & Readonly<Record<string, unknown>>
 
@@ -80,10 +81,16 @@ const attributeOf = (flag: string): string =>
 
 function parseValue(flag: string, text: string, as: Field['as']): unknown {
   if (as === 'list') return text.split(',').map((part) => part.trim())
-  return as === 'integer' ? parseInteger(flag, text) : text
+  return as === 'integer' || as === 'number' ? parseNumber(flag, text, as) : text
 }
 
-function parseInteger(flag: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw usageError(`${flag.split(' ', 1)[0] ?? ''} takes a number, not "${text}".`)
+const numbers = {
+  integer: { pattern: /^\d{1,15}$/, words: 'a whole number' },
+  number: { pattern: /^\d{1,9}(\.\d{1,6})?$/, words: 'a number such as 1.5' },
+} as const
+
+function parseNumber(flag: string, text: string, as: keyof typeof numbers): number {
+  const { pattern, words } = numbers[as]
+  if (pattern.test(text)) return Number(text)
+  throw usageError(`${flag.split(' ', 1)[0] ?? ''} takes ${words}, not "${text}".`)
 }

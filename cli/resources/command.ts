@@ -4,7 +4,8 @@ import { type Command, Option } from 'commander'
 import { addWithContext } from '../context/flags.ts'
 import { parseCount } from '../context/numbers.ts'
 import { withExamples } from '../output/examples.ts'
-import { type Field, type Kind, kinds, parentOf } from './kinds.ts'
+import type { Field } from './fields.ts'
+import { type Kind, kinds, parentOf } from './kinds.ts'
 
 /** Loaded when a command runs, so that --help is instant. */
 const actions = () => import('./actions.ts')

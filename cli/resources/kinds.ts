@@ -1,14 +1,13 @@
-/** A flag and where its value goes in a body. */
-export interface Field {
-  /** As commander has it: --mtu <bytes> */
-  readonly flag: string
-  readonly description: string
-  /** gpus.type is inside of gpus. */
-  readonly key: string
-  /** A list is written with commas. */
-  readonly as?: 'integer' | 'list'
-  readonly isRequired?: boolean
-}
+import {
+  acceleratorFields,
+  description,
+  type Field,
+  ingress,
+  pciIds,
+  ruleFields,
+  typeFields,
+  zoneFields,
+} from './fields.ts'
 
 /** A collection of the API as the command line shows it. */
 export interface Kind {
@@ -58,36 +57,6 @@ export const parentOf = ({ path }: Kind): Parent | undefined =>
 export function pathIn(kind: Kind, id: string): string {
   const parent = parentOf(kind)
   return parent === undefined ? kind.path : kind.path.replace(parent.word, encodeURIComponent(id))
-}
-
-const description: Field = {
-  ...{ flag: '--description <text>', description: 'a sentence for people', key: 'description' },
-}
-const typeFields: readonly Field[] = [
-  description,
-  { flag: '--vcpus <n>', description: 'virtual CPUs', key: 'vcpus', as: 'integer', isRequired: true },
-  { flag: '--memory-mib <n>', description: 'memory', key: 'memoryMib', as: 'integer', isRequired: true },
-  { flag: '--gpu-type <type>', description: 'accelerator type that comes with it', key: 'gpus.type' },
-  { flag: '--gpu-count <n>', description: 'how many of it', key: 'gpus.count', as: 'integer' },
-  {
-    flag: '--default-image <image>',
-    description: 'image of a boot disk that nobody asked for',
-    key: 'defaultImage',
-  },
-]
-
-const ruleFields: readonly Field[] = [
-  description,
-  { flag: '--ports <list>', description: 'such as 22,8000-8100; all where absent', key: 'ports', as: 'list' },
-  { flag: '--sources <ranges>', description: 'of who sends; all where absent', key: 'sources', as: 'list' },
-  {
-    ...{ flag: '--destinations <ranges>', description: 'of members; all where absent' },
-    ...{ key: 'destinations', as: 'list' },
-  },
-]
-const ingress: Field = {
-  ...{ flag: '--default-ingress <policy>', key: 'defaultIngress' },
-  description: 'ALLOW, or DENY: members receive only what firewall rules allow, and answers',
 }
 
 export const kinds: readonly Kind[] = [
@@ -149,8 +118,21 @@ export const kinds: readonly Kind[] = [
       ['ZONE', 'zone'],
       ['MEMORY GB', 'memoryGb'],
       ['MAXIMUM', 'maximumPerInstance'],
+      ['PCI IDS', 'pciIds'],
       ['DESCRIPTION', 'description'],
     ],
+    changes: {
+      isNameOptional: false,
+      create: [...acceleratorFields, { ...pciIds, isRequired: true }],
+      update: [...acceleratorFields, pciIds],
+      examples: {
+        create: [
+          'devices of hosts that are there already get it at once',
+          '--pci-ids 10de:2330 --memory-gb 80',
+        ],
+        update: ['another model of the same', '--pci-ids 10de:2330,10de:2331'],
+      },
+    },
   },
   {
     ...{ command: 'images', description: 'images that disks are made from', words: 'images' },
@@ -396,8 +378,18 @@ export const kinds: readonly Kind[] = [
     ...{ path: 'zones', plural: 'zones' },
     columns: [
       ['ID', 'id'],
+      ['CPU OVERCOMMIT', 'cpuOvercommit'],
       ['DESCRIPTION', 'description'],
     ],
+    changes: {
+      isNameOptional: false,
+      create: zoneFields,
+      update: zoneFields,
+      examples: {
+        create: ['where each CPU of a host is two', '--cpu-overcommit 2'],
+        update: ['its hosts keep what is handed out until it is given back', '--cpu-overcommit 1.5'],
+      },
+    },
   },
   {
     ...{ command: 'projects', description: 'projects that you have a role in', words: 'projects' },

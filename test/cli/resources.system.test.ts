@@ -23,6 +23,10 @@ beforeEach(async () => {
     [`PATCH ${project}/compute/networks/back`]: [{ status: 200, body: network }],
     [`DELETE ${project}/compute/networks/back`]: [{ status: 204 }],
     [`POST ${region}/zones/z1/instance-types`]: [{ status: 201, body: type }],
+    [`POST ${region}/zones`]: [{ status: 201, body: { id: 'z2', cpuOvercommit: 1.5 } }],
+    [`PATCH ${region}/zones/z1/accelerator-types/h100`]: [
+      { status: 200, body: { id: 'h100', pciIds: ['10de:2330', '10de:2331'], maximumPerInstance: 4 } },
+    ],
     [`GET ${project}/compute/networks?pageSize=500`]: [{ status: 200, body: { networks: [network] } }],
     [`POST ${project}/compute/networks/back/firewall`]: [{ status: 201, body: rule }],
     [`GET ${project}/compute/networks/back/firewall?pageSize=500`]: [
@@ -68,6 +72,19 @@ it('puts what belongs inside of something there, and into its zone', async () =>
   expect(server.calls.at(-1)?.body).toEqual({ limits: { vcpus: 64, instances: null } })
 })
 
+it('makes places, and says which devices are of a type', async () => {
+  const made = await run('zones', 'create', 'z2', '--cpu-overcommit', '1.5')
+  expect(made.stdout).toMatch(/z2 +1\.5/)
+  expect(server.calls.at(-1)?.body).toEqual({ id: 'z2', cpuOvercommit: 1.5 })
+  const flags = ['--pci-ids', '10de:2330,10de:2331', '--maximum-per-instance', '4', '--memory-gb', '']
+  expect((await run('gpus', 'update', 'h100', '--zone', 'z1', ...flags)).stdout).toMatch(
+    /h100 +- +- +4 +10de:2330 10de:2331/,
+  )
+  expect(server.calls.at(-1)?.body).toEqual({
+    ...{ pciIds: ['10de:2330', '10de:2331'], maximumPerInstance: 4, memoryGb: null },
+  })
+})
+
 it('finds what belongs to a network there, or in all of them', async () => {
   const flags = ['--protocol', 'TCP', '--ports', '80,443']
   expect((await run('firewall', 'create', 'web', '--network', 'back', ...flags)).exitCode).toBe(0)
@@ -78,7 +95,9 @@ it('finds what belongs to a network there, or in all of them', async () => {
 })
 
 it.each([
-  [['networks', 'create', '--mtu', 'big'], /--mtu takes a number, not "big"/],
+  [['networks', 'create', '--mtu', 'big'], /--mtu takes a whole number, not "big"/],
+  [['zones', 'create', 'z2', '--cpu-overcommit', '2,5'], /--cpu-overcommit takes a number such as 1.5/],
+  [['gpus', 'create', 'h200', '--zone', 'z1'], /--pci-ids/],
   [['networks', 'update', 'back'], /give one of --description/],
   [['quotas', 'set', 'vcpus'], /write vcpus=64/],
   [['firewall', 'create', 'web', '--protocol', 'TCP'], /--network/],
