@@ -65,6 +65,8 @@ function renderShapeProblem(finding: ShapeFinding): Problem {
       return invalid(`"${name}" must not be empty.`)
     case 'maxLength':
       return invalid(`"${name}" must have at most ${limit} characters.`)
+    case 'minItems':
+      return invalid(`"${name}" must have at least ${limit} ${limit === '1' ? 'entry' : 'entries'}.`)
     case 'maxItems':
       return invalid(`"${name}" must have at most ${limit} entries.`)
     case 'pattern':
@@ -79,10 +81,14 @@ const typeNames: Readonly<Record<string, string>> = {
   array: 'a list',
   string: 'a string',
   integer: 'an integer',
+  number: 'a number',
   boolean: 'true or false',
 }
 
 function patternSentence(path: readonly string[], name: string): string {
+  if (path[0] === 'pciIds') {
+    return `"${name}" must be vendor:device, four lower-case hexadecimal digits each, such as 10de:2330.`
+  }
   return path.at(-1) === 'id'
     ? `"${name}" must have 1 to 63 characters: a lower-case letter first, then lower-case letters, digits and hyphens, a letter or digit last.`
     : `"${name}" has characters that are not possible there.`

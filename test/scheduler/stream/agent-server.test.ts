@@ -5,7 +5,7 @@ import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
-import { hostId } from '../../../proto/ids.ts'
+import { hostId, resourceUid } from '../../../proto/ids.ts'
 import { startAgentServer } from '../../../scheduler/stream/agent-server.ts'
 import { createFakeSide, type FakeSide } from '../../agent/stream/fake-side.ts'
 import { eventually } from './eventually.ts'
@@ -86,6 +86,20 @@ describe('a host that connects', () => {
     await eventually('it waits', () => client.state().kind === 'waiting')
     expect(client.state()).toMatchObject({ why: expect.stringContaining('There is no zone mars-1') })
     expect(await region.agents.fleet.snapshot()).toEqual([])
+  })
+
+  it('is welcome as soon as somebody has made its zone', async () => {
+    const region = await startRegion()
+    const client = connectAgent(createFakeSide('host-1', { zone: 'mars-1' }), region.agents.address)
+    await eventually('it waits', () => client.state().kind === 'waiting')
+    const uid = resourceUid(systemRandom.uuid())
+    await region.store.createResources([
+      { uid, collection: 'zones', scope: '', id: 'mars-1', body: { cpuOvercommit: 2 }, nowMs: 1 },
+    ])
+    await eventually('the agent is ready', isReady(client))
+    expect(await region.agents.fleet.snapshot()).toMatchObject([
+      { hostId: 'host-1', zone: 'mars-1', vcpus: { capacity: 32 } },
+    ])
   })
 
   it('can not speak for another host', async () => {
