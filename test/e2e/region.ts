@@ -31,7 +31,7 @@ export interface Region {
   readonly directory: string
   readonly networkUid: string
   readonly url: string
-  /** Of an operator and editor. */
+  /** Of an operator who is admin of every project too. */
   readonly token: string
   call<Body>(
     method: string,
@@ -102,7 +102,7 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
   }
   writeFileSync(join(directory, 'scheduler.yaml'), stringify(schedulerSettings))
   writeFileSync(join(directory, 'agent.yaml'), stringify(agentSettings))
-  const token = await new SignJWT({ berth_roles: ['operator', `${projectId}:admin`] })
+  const token = await new SignJWT({ berth_roles: ['operator', '*:admin'] })
     .setProtectedHeader({ alg: 'EdDSA', kid: 'test' })
     .setIssuer(issuer)
     .setAudience('berth')
@@ -191,12 +191,13 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
   return region
 }
 
-export async function isAgentConnected(region: Region): Promise<boolean> {
-  const { body } = await region.call<{ hosts: { connected: boolean }[] }>(
+/** That of a certain host, or any. */
+export async function isAgentConnected(region: Region, hostId?: string): Promise<boolean> {
+  const { body } = await region.call<{ hosts: { id: string; connected: boolean }[] }>(
     'GET',
     `/v1/regions/${regionId}/hosts`,
   )
-  return body.hosts.some((host) => host.connected)
+  return body.hosts.some((host) => host.connected && (hostId === undefined || host.id === hostId))
 }
 
 function daemonOf(child: ChildProcess, onEnd: () => void): Daemon {

@@ -64,6 +64,17 @@ echo BERTH-GUEST-READY
 
 grep -q 'small-guest: poweroff' /tmp/user-data 2>/dev/null && poweroff -f
 
+# What the user data says to try, as often as it says: told once it succeeds, or that it never did.
+sed -n 's/^# small-guest: try //p' /tmp/user-data 2>/dev/null | while read -r times command; do
+  (
+    while [ "$times" -gt 0 ] && ! sh -c "$command" >/dev/null 2>&1; do
+      times=$((times - 1))
+      sleep 1
+    done
+    [ "$times" -gt 0 ] && echo "BERTH-GUEST-DONE $command" || echo "BERTH-GUEST-NOT-DONE $command"
+  ) &
+done
+
 # Disks that come and go while it runs are told, each with what its first bytes say; a blank one is marked.
 known=''
 while true; do

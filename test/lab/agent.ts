@@ -37,15 +37,22 @@ export function shareImages(host: LabHost, images: readonly TestImage[]): void {
   }
 }
 
+/** Beside those of the region. */
+export type LabAgentSettings = Readonly<Record<string, unknown>>
+
 /** Installs units and settings, starts the agent, and waits until the region has it. */
-export async function startLabAgent(host: LabHost, region: Region): Promise<void> {
+export async function startLabAgent(
+  host: LabHost,
+  region: Region,
+  more: LabAgentSettings = {},
+): Promise<void> {
   const settings = parse(readFileSync(join(region.directory, 'agent.yaml'), 'utf8')) as {
     scheduler: { address: string }
     directories?: unknown
   }
   const { directories: _here, ...agent } = settings
   await host.exec('mkdir -p /etc/berth && cat > /etc/berth/agent.yaml', {
-    input: stringify({ ...agent, hostId: host.name }),
+    input: stringify({ ...agent, ...more, hostId: host.name }),
   })
   await host.exec(
     'cp /opt/berth/systemd/berth-* /etc/systemd/system/ && systemctl daemon-reload && systemctl enable berth-agent',
@@ -53,7 +60,7 @@ export async function startLabAgent(host: LabHost, region: Region): Promise<void
   await forwardScheduler(host, settings.scheduler.address)
   await host.exec('systemctl start berth-agent')
   try {
-    await waitUntil('the agent is connected', () => isAgentConnected(region), 60_000)
+    await waitUntil('the agent is connected', () => isAgentConnected(region, host.name), 300_000)
   } catch (thrown) {
     const { stdout } = await host.exec('journalctl -u berth-agent -n 50 --no-pager', { mayFail: true })
     throw new Error(stdout, { cause: thrown })

@@ -1,34 +1,26 @@
 // A virtual hypervisor with systemd as process 1: what no container has, in one boot.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createInstance, deleteInstance, waitForStatus } from '../e2e/instances.ts'
-import { openRegion, type Region, regionId, waitUntil } from '../e2e/region.ts'
-import { smallImages } from '../e2e/small-images.ts'
+import { type Region, regionId, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
-import { imagesInLab, shareImages, startLabAgent } from './agent.ts'
-import { bootHost, type LabHost } from './host.ts'
+import { type LabFleet, openFleet, theOnly } from './fleet.ts'
+import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
 
 const instances = `/v1/regions/${regionId}/projects/project-x9y8z7/compute/instances`
 
 describeNeeding(labNeeds, 'a lab host', () => {
+  let fleet: LabFleet
   let host: LabHost
   let region: Region
-  const closers: (() => Promise<void>)[] = []
 
   beforeAll(async () => {
-    host = await bootHost({ name: 'lab-1' })
-    closers.push(() => host.close())
-    const images = await smallImages()
-    shareImages(host, images)
-    region = await openRegion(imagesInLab(images))
-    closers.push(() => region.close())
-    await region.startScheduler()
-    await startLabAgent(host, region)
+    fleet = await openFleet(['lab-1'])
+    region = fleet.region
+    host = theOnly(fleet.hosts)
   }, 600_000)
-  afterAll(async () => {
-    for (const close of closers.toReversed()) await close()
-  })
+  afterAll(() => fleet?.close())
 
   const unitOf = (uid: string) => `berth-vm@${uid}.service`
   const mainPid = async (uid: string) =>
@@ -42,7 +34,7 @@ describeNeeding(labNeeds, 'a lab host', () => {
     const { body } = await region.call<{ hosts: readonly object[] }>('GET', `/v1/regions/${regionId}/hosts`)
     expect(body.hosts).toMatchObject([
       {
-        features: ['kvm', 'iommu', 'vhost-net', 'vlan-filtering', 'stateful-filter'],
+        features: ['kvm', 'iommu', 'vhost-net', 'vlan', 'stateful-filter'],
         virtualization: { accelerator: 'kvm' },
         warnings: [],
       },

@@ -9,11 +9,12 @@ import { join } from 'node:path'
 import { repositoryRoot } from '../support/imports.ts'
 import { freePort } from '../support/ports.ts'
 import { ensureHostImage, type HostImage } from './host-image.ts'
+import type { Trunk } from './trunk.ts'
 
 export interface HostOptions {
   readonly name: string
-  /** Joins the uplinks of hosts that name the same trunk: a port of loopback. */
-  readonly trunkPort?: number
+  /** Plugs its two uplinks, eth1 and eth2, into a switch. */
+  readonly trunk?: Trunk
   readonly memoryMib?: number
   /** Displays stand in for GPUs, each behind a root port of its own. */
   readonly gpus?: number
@@ -44,7 +45,12 @@ export interface LabHost {
   close(): Promise<void>
 }
 
-const bootLimitMs = 180_000
+const bootLimitMs = 300_000
+/**
+ * An emulator that gets no CPU for a moment is no broken timer, which would be the end of the kernel; and a kernel that
+ * has ended is to end the machine.
+ */
+const emulated = 'no_timer_check panic=-1'
 /** What ssh ends with where the program was ended by a signal, or the connection was. */
 const lostCode = 255
 
@@ -58,11 +64,13 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
   const sshPort = await freePort()
   const paths = { folder, share, overlay, qmp: join(folder, 'qmp.sock'), log: join(folder, 'console.log') }
 
+  // A host on a trunk is within its namespace, with the port of its ssh too.
+  const where = options.trunk === undefined ? [] : ['ip', 'netns', 'exec', options.trunk.namespace]
+
   const start = (): ChildProcess => {
     const output = openSync(join(folder, 'qemu.log'), 'a')
-    const child = spawn('qemu-system-x86_64', qemuArgs(options, image, { ...paths, sshPort }), {
-      stdio: ['ignore', output, output],
-    })
+    const qemu = [...where, 'qemu-system-x86_64', ...qemuArgs(options, image, { ...paths, sshPort })]
+    const child = spawn(qemu[0] ?? '', qemu.slice(1), { stdio: ['ignore', output, output] })
     closeSync(output)
     return child
   }
@@ -72,6 +80,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
   const sshArgs = [
     ...['-i', image.privateKeyPath, '-p', String(sshPort), '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR'],
     ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=5'],
+    ...(where.length === 0 ? [] : ['-o', `ProxyCommand=${where.join(' ')} busybox nc %h %p`]),
     ...['-o', 'ControlMaster=auto', '-o', 'ControlPersist=yes', '-o', `ControlPath=${join(folder, 'ssh')}`],
   ]
   const ssh = (args: readonly string[], input = '', timeoutMs = 120_000) =>
@@ -129,7 +138,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
     forward: async (port) => {
       await ssh(['-O', 'forward', '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, 'root@127.0.0.1'])
     },
-    setCable: (uplink, isPlugged) => setLink(paths.qmp, `uplink${uplink}`, isPlugged),
+    setCable: (uplink, isPlugged) => setLink(paths.qmp, `nic-uplink${uplink}`, isPlugged),
     reboot: async () => {
       await ssh(['root@127.0.0.1', 'systemctl reboot'])
       await disconnect()
@@ -153,7 +162,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
 }
 
 function qemuArgs(
-  { name, trunkPort, memoryMib = 2048, gpus = 2 }: HostOptions,
+  { name, trunk, memoryMib = 2048, gpus = 2 }: HostOptions,
   image: HostImage,
   where: { share: string; overlay: string; qmp: string; log: string; sshPort: number },
 ): string[] {
@@ -164,22 +173,20 @@ function qemuArgs(
   const share = (path: string, tag: string, rest = '') => [
     ...['-virtfs', `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${rest}`],
   ]
-  const uplinks = trunkPort === undefined ? [] : [0, 1]
+  const uplinks =
+    trunk === undefined ? [] : [0, 1].map((uplink) => ({ uplink, tap: trunk.plug(name, uplink) }))
   return [
     ...['-name', `lab-${name}`, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-smp', '2', '-cpu', 'max', '-m', String(memoryMib)],
     ...['-device', 'intel-iommu,intremap=on'],
     ...['-kernel', image.kernelPath, '-initrd', image.initrdPath],
-    ...['-append', `${image.commandLine} systemd.hostname=${name}`],
+    ...['-append', `${image.commandLine} ${emulated} systemd.hostname=${name}`],
     ...['-drive', `file=${where.overlay},if=virtio,format=qcow2,cache=unsafe`],
     ...['-serial', `file:${where.log}`, '-qmp', `unix:${where.qmp},server=on,wait=off`],
     ...['-netdev', `user,id=management,hostfwd=tcp:127.0.0.1:${where.sshPort}-:22`],
     ...['-device', `virtio-net-pci,netdev=management,mac=${mac(0)}`],
-    ...uplinks.flatMap((uplink) => [
-      ...[
-        '-netdev',
-        `socket,id=uplink${uplink},mcast=230.0.77.${uplink + 1}:${trunkPort},localaddr=127.0.0.1`,
-      ],
+    ...uplinks.flatMap(({ uplink, tap }) => [
+      ...['-netdev', `tap,id=uplink${uplink},ifname=${tap},script=no,downscript=no`],
       ...['-device', `virtio-net-pci,id=nic-uplink${uplink},netdev=uplink${uplink},mac=${mac(uplink + 1)}`],
     ]),
     ...Array.from({ length: gpus }, (_, index) => [

@@ -4,32 +4,25 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createInstance, waitForStatus } from '../e2e/instances.ts'
-import { instancePath, openRegion, type Region, waitUntil } from '../e2e/region.ts'
-import { smallImages } from '../e2e/small-images.ts'
+import { instancePath, type Region, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
-import { forwardScheduler, imagesInLab, shareImages, startLabAgent } from './agent.ts'
-import { bootHost, type LabHost } from './host.ts'
+import { forwardScheduler } from './agent.ts'
+import { type LabFleet, openFleet, theOnly } from './fleet.ts'
+import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
 
 describeNeeding(labNeeds, 'a lab host that reboots', () => {
+  let fleet: LabFleet
   let host: LabHost
   let region: Region
-  const closers: (() => Promise<void>)[] = []
 
   beforeAll(async () => {
-    host = await bootHost({ name: 'lab-2' })
-    closers.push(() => host.close())
-    const images = await smallImages()
-    shareImages(host, images)
-    region = await openRegion(imagesInLab(images))
-    closers.push(() => region.close())
-    await region.startScheduler()
-    await startLabAgent(host, region)
+    fleet = await openFleet(['lab-2'])
+    region = fleet.region
+    host = theOnly(fleet.hosts)
   }, 600_000)
-  afterAll(async () => {
-    for (const close of closers.toReversed()) await close()
-  })
+  afterAll(() => fleet?.close())
 
   /** Nothing, as long as the host is not connected. */
   const readSerial = async (id: string) =>
