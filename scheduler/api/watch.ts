@@ -1,7 +1,6 @@
 // `?watch=true`: changes as server-sent events. In: a project or one instance, and where an earlier stream ended
 // (Last-Event-ID). Out: `changed` and `deleted`, `left` for what has changed and is none of what the filter asks for,
 // `synced` once all that there was is told, `forgotten` before an end after which a client begins anew. A reader that is too slow slows down its own stream and nobody else's.
-import { once } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import PQueue from 'p-queue'
 import { Type } from 'typebox'
@@ -16,6 +15,7 @@ import {
   watchInstances,
 } from '../operations/watch-instances.ts'
 import { principalOf } from './access.ts'
+import { openEventStream, SharedText } from './event-stream.ts'
 import { renderInstance } from './instance-resource.ts'
 import { RefusedError } from './json-body.ts'
 import type { Server } from './server.ts'
@@ -50,7 +50,7 @@ export interface Watches {
 export function addWatches(server: Server, ports: OperationPorts): Watches {
   const open = new Set<AbortController>()
   const listing = new PQueue({ concurrency: 4 })
-  const render = createRenderer(ports.catalogue.region)
+  const renderFor = createRenderer(ports.catalogue.region)
   server.addHook('preClose', async () => {
     for (const one of open) one.abort()
   })
@@ -61,28 +61,21 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
       open.add(ending)
       const end = () => ending.abort()
       request.raw.socket.once('close', end)
+      const stream = openEventStream(request, reply)
       const stops = [
         // A stream outlives no token: what it may show is decided when it begins.
         ports.clock.after(
           Math.min(principalOf(request).expiresAtMs - ports.clock.nowMs(), longestTimerMs),
           end,
         ),
-        ports.clock.every(heartbeatMs, () => void reply.raw.write(': still here\n\n')),
+        ports.clock.every(heartbeatMs, stream.heartbeat),
       ]
-      reply.hijack()
-      reply.raw.writeHead(200, {
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no',
-        'x-request-id': request.id,
-      })
       try {
         const asked = after === undefined ? what : { ...what, after }
+        const render = renderFor(what)
         for await (const batch of watchInstances(asked, { ...ports, listing }, ending.signal)) {
-          const bytes = render(batch, what)
-          if (bytes.length === 0) continue
           ending.signal.throwIfAborted()
-          if (!reply.raw.write(bytes)) await once(reply.raw, 'drain', { signal: ending.signal })
+          await stream.send(render(batch), ending.signal)
         }
       } catch (thrown) {
         if (!ending.signal.aborted) ports.log.error({ requestId: request.id, err: thrown }, 'A watch failed.')
@@ -90,7 +83,7 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
         for (const stop of stops) stop()
         request.raw.socket.off('close', end)
         open.delete(ending)
-        reply.raw.end()
+        stream.end()
       }
       return reply
     },
@@ -99,16 +92,18 @@ export function addWatches(server: Server, ports: OperationPorts): Watches {
 
 type What = Omit<WatchRequest, 'after'> & { readonly filterText?: string }
 
-/** Batches as bytes. Many watch the same changes: the text of each is made once, and so are the bytes of all for all who ask for the same. */
-function createRenderer(region: string): (batch: WatchBatch, what: What) => Buffer {
-  const known = new WeakMap<WatchBatch, Map<string, Buffer>>()
+/** Batches as text. Many watch the same changes: the text of each is made once, and so is that of all for all who ask for the same. */
+function createRenderer(region: string): (what: What) => (batch: WatchBatch) => SharedText {
+  const known = new WeakMap<WatchBatch, Map<string, SharedText>>()
   const renderText = createTextRenderer(region)
-  return (batch, what) => {
+  return (what) => {
     const key = JSON.stringify([what.project, what.uid, what.filterText])
-    const forBatch = known.get(batch) ?? new Map<string, Buffer>()
-    const bytes = forBatch.get(key) ?? Buffer.from(renderText(batch, what))
-    known.set(batch, forBatch.set(key, bytes))
-    return bytes
+    return (batch) => {
+      const forBatch = known.get(batch) ?? new Map<string, SharedText>()
+      const text = forBatch.get(key) ?? new SharedText(renderText(batch, what))
+      known.set(batch, forBatch.set(key, text))
+      return text
+    }
   }
 }
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { createGunzip } from 'node:zlib'
 import { create } from '@bufbuild/protobuf'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { InstanceObservationSchema, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -57,6 +60,27 @@ async function watch(path: string, options: { lastId?: string; token?: string; f
     }
   }
   return { next, stop: () => stop.abort() }
+}
+
+/** As it comes, without what fetch does to it. */
+async function watchRaw(
+  { url, issuer }: Region,
+  headers: Readonly<Record<string, string>>,
+): Promise<IncomingMessage> {
+  const authorization = `Bearer ${await issuer.tokenFor('project-x9y8z7:viewer')}`
+  const request = get(`${url}${instancesPath}?watch=true`, { headers: { authorization, ...headers } })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  return response
+}
+
+/** Reads on until the text is there, and gives all there was. */
+async function readUntil(stream: AsyncIterator<unknown>, text: string): Promise<string> {
+  for (let seen = ''; ; ) {
+    if (seen.includes(text)) return seen
+    const { done, value } = await stream.next()
+    if (done) throw new Error(`The stream ended without ${text} after ${seen}`)
+    seen += String(value)
+  }
 }
 
 const make = async (id: string) =>
@@ -175,4 +199,40 @@ describe('a watch', () => {
     expect(seen.map((event) => event?.data.id)).toEqual(streams.map(() => 'seen-by-all'))
     for (const stream of streams) stream.stop()
   })
+
+  it('begins at once, even where there is nothing to tell', async () => {
+    const position = await region.store.readChangePosition()
+    const response = await watchRaw(region, { 'last-event-id': String(position) })
+    expect(response.statusCode).toBe(200)
+    response.destroy()
+  })
+
+  it('is compressed for who takes gzip: each event is there as it happens, and the end is right', async () => {
+    const other = await startRegion()
+    const response = await watchRaw(other, { 'accept-encoding': 'deflate, gzip' })
+    expect(response.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'accept-encoding' })
+    // Fails where the end is missing or its checksum wrong.
+    const events = response.pipe(createGunzip())[Symbol.asyncIterator]()
+    await readUntil(events, 'event: synced')
+    for (const id of ['first', 'second']) {
+      await other.call('POST', instancesPath, { body: { type, id } })
+      await readUntil(events, `"id":"${id}"`)
+    }
+    const rest = events.next()
+    await other.close()
+    expect(await rest).toMatchObject({ done: true })
+  })
+
+  it.each([undefined, 'br', 'gzip;q=0, *', 'identity, gzip;q=0.5'])(
+    'is text where Accept-Encoding is %s',
+    async (encoding) => {
+      const response = await watchRaw(region, encoding === undefined ? {} : { 'accept-encoding': encoding })
+      expect(response.headers['content-encoding']).toBeUndefined()
+      const events = response[Symbol.asyncIterator]()
+      await readUntil(events, 'event: synced')
+      await make('first')
+      await readUntil(events, '"id":"first"')
+      response.destroy()
+    },
+  )
 })
