@@ -1,27 +1,30 @@
 // Do many watchers slow creates down? node bench/watchers.ts [watchers]
 //
 // Creates as fast as sixteen clients can: with nobody watching, with every watcher at an instance of its own (as who waits
-// for a create does), and with every watcher at the whole project. In turn, compared within the run. Watchers are a process
-// of their own, and what they cost themselves is not the scheduler's: where all share few cores, that is told apart by
-// creates beside a process that uses as much of a core and watches nothing.
+// for a create does), with every watcher at the whole project, and the same without gzip. Each is compared with what was
+// made just before it with nobody watching, and what is printed is the median of the turns: other work on the machine comes
+// and goes. Watchers are a process of their own, and what they cost themselves is not the scheduler's: where all share few
+// cores, that is told apart by creates beside a process that uses as much of a core and watches nothing. Processor time is
+// that of the scheduler and of the clients that create.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { constants, gunzipSync } from 'node:zlib'
 import { instancesPath, startRegion } from '../test/scheduler/api/region.ts'
 import { median, say } from './figures.ts'
 
 const createsPerTurn = 300
-const turns = 3
+const turns = 5
 const clients = 16
 
-const [first = '1000', ...addresses] = process.argv.slice(2)
+const [first = '1000', task, ...details] = process.argv.slice(2)
 const watchers = Number(first)
-if (addresses.length === 0) await compare()
-else if (addresses[0] === 'burn') await burn(Number(addresses[1]))
+if (task === undefined) await compare()
+else if (task === 'burn') await burn(Number(details[0]))
 else {
-  const [token = '', ...urls] = addresses
-  await watchForParent(token, urls)
+  const [encoding = '', token = '', ...urls] = details
+  await watchForParent({ authorization: `Bearer ${token}`, 'accept-encoding': encoding }, urls)
 }
 
 async function compare(): Promise<void> {
@@ -39,76 +42,107 @@ async function compare(): Promise<void> {
     if (answer.status !== 202) throw new Error(`A create answered ${answer.status}: ${text}`)
     return (JSON.parse(text) as { id: string }).id
   }
-  const createSome = async (): Promise<number> => {
+  const createSome = async (): Promise<Turn> => {
     const from = performance.now()
+    const used = process.cpuUsage()
     let left = createsPerTurn
     const client = async () => {
       for (; left > 0; await create()) left -= 1
     }
     await Promise.all(Array.from({ length: clients }, client))
-    return createsPerTurn / ((performance.now() - from) / 1000)
+    const { user, system } = process.cpuUsage(used)
+    return {
+      rate: createsPerTurn / ((performance.now() - from) / 1000),
+      processorMs: (user + system) / 1000 / createsPerTurn,
+    }
   }
-  const createWatched = async (urls: readonly string[]) => {
-    const child = fork(import.meta.filename, [first, editor, ...urls])
+  const createWatched = async (urls: readonly string[], encoding: string) => {
+    const child = fork(import.meta.filename, [first, 'watch', encoding, editor, ...urls])
     await once(child, 'message')
-    const used = await ask(child)
+    const used = await ask(child, 'processor time')
     const from = performance.now()
-    const rate = await createSome()
-    const share = (await ask(child)).cpuMs - used.cpuMs
-    const ofCore = share / (performance.now() - from)
+    const turn = await createSome()
+    const ofCore = ((await ask(child, 'processor time')) - used) / (performance.now() - from)
     await sleep(3000)
-    const { seen } = await ask(child)
+    const seen = await ask(child, 'events')
     child.kill()
     await once(child, 'exit')
     await sleep(500)
-    return { rate, seen, ofCore }
+    return { ...turn, seen, ofCore }
   }
   const createBeside = async (ofCore: number) => {
     const child = fork(import.meta.filename, [first, 'burn', String(ofCore)])
     await once(child, 'message')
-    const rate = await createSome()
+    const turn = await createSome()
     child.kill()
     await once(child, 'exit')
-    return rate
+    return turn
   }
 
   const all = `${region.url}${instancesPath}`
   const own: string[] = []
   while (own.length < 16) own.push(`${all}/${await create()}`)
   await createSome()
-  const rates = { nobody: [] as number[], own: [] as number[], all: [] as number[], beside: [] as number[] }
-  const shares: number[] = []
-  let seen = 0
-  for (let turn = 0; turn < turns; turn += 1) {
-    rates.nobody.push(await createSome())
-    rates.own.push((await createWatched(own)).rate)
-    const watched = await createWatched([all])
-    rates.all.push(watched.rate)
-    shares.push(watched.ofCore)
-    rates.beside.push(await createBeside(watched.ofCore))
-    seen += watched.seen
+  const compareWatched = async (urls: readonly string[], encoding: string): Promise<Comparison> => {
+    const nobody = await createSome()
+    const watched = await createWatched(urls, encoding)
+    return { nobody, watched, beside: await createBeside(watched.ofCore) }
   }
-  const base = median(rates.nobody)
-  const compared = (values: readonly number[], to = base) =>
-    `${median(values).toFixed(0)} (${(median(values) / to).toFixed(2)} x)`
-  say('creates a second, nobody watching', base.toFixed(0))
-  say(`creates a second, ${watchers} watch an instance each`, compared(rates.own))
-  say(`creates a second, ${watchers} watch the whole project`, compared(rates.all))
-  say('what these watchers use themselves', `${median(shares).toFixed(2)} cores`)
-  say('creates a second beside a process that uses as much', compared(rates.beside))
-  say('watched, compared with that', compared(rates.all, median(rates.beside)))
-  say('events that arrived there', `${seen} of ${watchers * createsPerTurn * turns}`)
+  const cases = [
+    { what: 'an instance each', urls: own, encoding: 'gzip', made: [] as Comparison[] },
+    { what: 'the whole project', urls: [all], encoding: 'gzip', made: [] as Comparison[] },
+    { what: 'that without gzip', urls: [all], encoding: 'identity', made: [] as Comparison[] },
+  ]
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const { urls, encoding, made } of cases) made.push(await compareWatched(urls, encoding))
+  }
+  sayTurns(
+    'creates a second, nobody watching',
+    cases.flatMap(({ made }) => made.map(({ nobody }) => nobody)),
+  )
+  for (const { what, urls, made } of cases)
+    sayComparisons(`${watchers} watch ${what}`, made, urls.length === 1)
   await region.close()
 }
 
-interface Seen {
-  readonly seen: number
-  readonly cpuMs: number
+interface Turn {
+  readonly rate: number
+  /** For a create. */
+  readonly processorMs: number
 }
 
-async function ask(child: ChildProcess): Promise<Seen> {
-  child.send('how many')
-  const [answer] = (await once(child, 'message')) as [Seen]
+interface Comparison {
+  readonly nobody: Turn
+  readonly watched: Turn & { readonly seen: number; readonly ofCore: number }
+  readonly beside: Turn
+}
+
+function sayTurns(what: string, made: readonly Turn[], comparedWith: readonly Turn[] = made): void {
+  const rate = median(made.map((turn) => turn.rate)).toFixed(0)
+  const ratio = median(made.map((turn, index) => turn.rate / (comparedWith[index]?.rate ?? Number.NaN)))
+  const processorMs = median(made.map((turn) => turn.processorMs)).toFixed(1)
+  say(what, `${rate} (${ratio.toFixed(2)} x), processor ${processorMs} ms each`)
+}
+
+function sayComparisons(what: string, made: readonly Comparison[], seesCreates: boolean): void {
+  const nobody = made.map((one) => one.nobody)
+  const watched = made.map((one) => one.watched)
+  const beside = made.map((one) => one.beside)
+  sayTurns(`creates a second, ${what}`, watched, nobody)
+  say('  what these watchers use themselves', `${median(watched.map((one) => one.ofCore)).toFixed(2)} cores`)
+  sayTurns('  creates a second beside a process that uses as much', beside, nobody)
+  sayTurns('  watched, compared with that', watched, beside)
+  if (!seesCreates) return
+  const seen = watched.reduce((sum, one) => sum + one.seen, 0)
+  say('  events that arrived', `${seen} of ${watchers * createsPerTurn * turns}`)
+}
+
+type Question = 'processor time' | 'events'
+
+/** Processor time in ms, events as a count. */
+async function ask(child: ChildProcess, question: Question): Promise<number> {
+  child.send(question)
+  const [answer] = (await once(child, 'message')) as [number]
   return answer
 }
 
@@ -123,33 +157,49 @@ async function burn(ofCore: number): Promise<void> {
   }
 }
 
-/** Tells the parent when all of them watch and afterwards, asked, how many events came. */
-async function watchForParent(token: string, urls: readonly string[]): Promise<void> {
-  const position = await readPosition(urls[0] ?? '', token)
+/**
+ * Tells the parent when all of them watch and afterwards, asked, how many events came. What came compressed is kept until
+ * then: a thousand clients in one process would measure how fast it inflates.
+ */
+async function watchForParent(
+  headers: Readonly<Record<string, string>>,
+  urls: readonly string[],
+): Promise<void> {
+  const position = await readPosition(urls[0] ?? '', headers)
+  const compressed: Buffer[][] = []
   let watching = 0
-  let seen = 0
+  let seenPlain = 0
   for (let index = 0; index < watchers; index += 1) {
-    const watch = startWatch(urls[index % urls.length] ?? '', {
-      authorization: `Bearer ${token}`,
-      ...position,
-    })
+    const watch = startWatch(urls[index % urls.length] ?? '', { ...headers, ...position })
     watch.on('response', (response) => {
       watching += 1
       if (watching === watchers) process.send?.('all watch')
+      const isCompressed = response.headers['content-encoding'] === 'gzip'
+      const chunks: Buffer[] = []
+      if (isCompressed) compressed.push(chunks)
       response.on('data', (chunk: Buffer) => {
-        seen += countIn(chunk, 'event: changed')
+        if (isCompressed) chunks.push(chunk)
+        else seenPlain += countChanges(chunk)
       })
     })
   }
-  process.on('message', () => {
+  process.on('message', (question: Question) => {
     const { user, system } = process.cpuUsage()
-    process.send?.({ seen, cpuMs: (user + system) / 1000 } satisfies Seen)
+    if (question === 'processor time') process.send?.((user + system) / 1000)
+    else process.send?.(compressed.reduce((seen, chunks) => seen + countChanges(inflate(chunks)), seenPlain))
   })
 }
 
+/** Of a stream that goes on. */
+const inflate = (chunks: readonly Buffer[]): Buffer =>
+  gunzipSync(Buffer.concat(chunks), { finishFlush: constants.Z_SYNC_FLUSH })
+
 /** Where everything is told: what there is need not be told a thousand times. */
-async function readPosition(url: string, token: string): Promise<{ 'last-event-id': string }> {
-  const watch = startWatch(url, { authorization: `Bearer ${token}` })
+async function readPosition(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ 'last-event-id': string }> {
+  const watch = startWatch(url, { ...headers, 'accept-encoding': 'identity' })
   const [response] = (await once(watch, 'response')) as [IncomingMessage]
   let text = ''
   for await (const chunk of response) {
@@ -166,8 +216,9 @@ function startWatch(url: string, headers: Readonly<Record<string, string>>): Cli
   return watch
 }
 
-function countIn(chunk: Buffer, text: string): number {
+function countChanges(bytes: Buffer): number {
+  const text = 'event: changed'
   let count = 0
-  for (let at = chunk.indexOf(text); at !== -1; at = chunk.indexOf(text, at + 1)) count += 1
+  for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) count += 1
   return count
 }
