@@ -6,8 +6,14 @@ export interface Ipv6Identity {
   readonly ipv6Address: string
 }
 
-/** Headers behind which others hide: hop-by-hop, routing, destination options, mobility, HIP, Shim6. */
-export const hidingHeaders = '0, 43, 60, 135, 139, 140'
+/** Headers behind which others hide: hop-by-hop, routing, authentication, destination options, mobility, HIP, Shim6. */
+export const hidingHeaders = '0, 43, 51, 60, 135, 139, 140'
+
+/**
+ * The kernel has found out the protocol of a packet. Where a header is cut short or its lengths are wrong it has not, and
+ * rules that look for ports or types pass over it. 255 is no protocol.
+ */
+export const readable = 'meta l4proto != 255'
 
 /**
  * The rules of a tap's filter for IPv6; the packet has come from the port's own MAC. Like those for IPv4 they know
@@ -29,8 +35,11 @@ export function renderIpv6Rules({ macAddress, ipv6Address }: Ipv6Identity): read
     `frag nexthdr { ${hidingHeaders}, 44 } drop`,
     // RFC 6980: neighbour discovery never comes in pieces, so the type is in sight in the first of them.
     'frag frag-off 0 icmpv6 type != { echo-request, echo-reply } drop',
-    // An address probe comes from nobody yet, and with no MAC in it.
-    ...aboutItself.map((target) => `ip6 saddr :: ip6 length 24 ${solicitation} ${target} accept`),
+    // An address probe comes from nobody yet, and with no MAC in it; a nonce (option 14) tells it from its own echo.
+    ...aboutItself.flatMap((target) => [
+      `ip6 saddr :: ip6 length 24 ${solicitation} ${target} accept`,
+      `ip6 saddr :: ip6 length 32 ${solicitation} ${target} @th,192,16 0x0e01 accept`,
+    ]),
     `ip6 saddr != { ${own.join(', ')} } drop`,
     `${solicitation} ip6 length 24 accept`,
     `${solicitation} ${option('01')}`,
@@ -48,8 +57,10 @@ export function renderIpv6Rules({ macAddress, ipv6Address }: Ipv6Identity): read
     'frag nexthdr 58 frag frag-off != 0 accept',
     // By its number: not every host has /etc/protocols.
     'meta l4proto 58 drop',
+    // Clients look at the port that they are called on, and not at the caller's.
     'udp sport 547 drop',
-    'accept',
+    'udp dport 546 drop',
+    `${readable} accept`,
   ]
 }
 

@@ -1,5 +1,5 @@
 import { filterTableName } from './names.ts'
-import { type Ipv6Identity, renderIpv6Rules } from './nft-ipv6.ts'
+import { type Ipv6Identity, readable, renderIpv6Rules } from './nft-ipv6.ts'
 
 /** Who a guest's port may claim to be. */
 export interface PortIdentity {
@@ -37,21 +37,34 @@ export function renderNftRuleset(port: PortIdentity): string {
     `    ether type != { ${ipv6 === '' ? 'ip, arp' : 'ip, arp, ip6'} } drop`,
     ...(ipv6 === '' ? [] : ['    ether type ip6 goto ipv6']),
     `    arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation { request, reply } arp saddr ether ${mac} arp saddr ip ${ipv4} accept`,
-    // An address probe (RFC 5227) comes from nobody yet.
-    `    arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation request arp saddr ether ${mac} arp saddr ip 0.0.0.0 accept`,
+    // An address probe (RFC 5227) comes from nobody yet; one of another's address would keep its owner from it.
+    `    arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation request arp saddr ether ${mac} arp saddr ip 0.0.0.0 arp daddr ip ${ipv4} accept`,
     `    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 ${dhcpClient} accept`,
     `    ip saddr != ${ipv4} drop`,
-    '    udp sport 67 drop',
+    ...renderIpv4Roles(),
     `    ip saddr ${ipv4} udp dport 67 ${dhcpClient} accept`,
     // Also a first fragment too short to show whose lease it is about.
     '    udp dport 67 drop',
-    `    ip saddr ${ipv4} accept`,
+    `    ip saddr ${ipv4} ${readable} accept`,
     '  }',
     ...(ipv6 === '' ? [] : renderIpv6Chain({ macAddress: mac, ipv6Address: ipv6 })),
     '}',
     '',
   ].join('\n')
 }
+
+/** What only routers and servers say, and no guest is either. */
+export const renderIpv4Roles = (): readonly string[] => [
+  // Clients look at the port that they are called on, and not at the caller's.
+  '    udp sport 67 drop',
+  '    udp dport 68 drop',
+  '    icmp type { redirect, router-advertisement } drop',
+  // Answers to a source route come by whom the sender names.
+  '    ip option lsrr exists drop',
+  '    ip option ssrr exists drop',
+  // An authentication header (51) hides the ports.
+  '    ip protocol 51 drop',
+]
 
 const renderIpv6Chain = (identity: Ipv6Identity) => [
   '  chain ipv6 {',

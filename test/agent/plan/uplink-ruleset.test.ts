@@ -27,8 +27,8 @@ describe('renderUplinkRuleset', () => {
 
   it('names no IPv6 address of services that have none', () => {
     const text = renderUplinkRuleset(create(NetworkSchema, { ...network, serviceIpv6: '' }), [])
-    expect(text).not.toContain('ip6 saddr fd5b')
-    expect(text).not.toContain('elements')
+    expect(text).toContain('set ipv6 { type ipv6_addr; }')
+    expect(text).not.toContain('fd5b')
   })
 })
 
@@ -43,6 +43,7 @@ describe('renderUplinkMember', () => {
       'add element netdev berth-bv2a90c1d3e5 ipv6 { fe80::5b:ff:fe00:11 }',
       'add element netdev berth-bv2a90c1d3e5 targets { 0xfd5b000100000000000000000a050011 }',
       'add element netdev berth-bv2a90c1d3e5 targets { 0xfe80000000000000005b00fffe000011 }',
+      'add element netdev berth-bv2a90c1d3e5 links { 0x025b00000011 }',
     ])
     expect(removed).toEqual([...added, ...added.map((line) => line.replace('add', 'delete'))])
   })

@@ -9,7 +9,7 @@ export interface GuestNamespace {
   /** Sends Ethernet frames as they are, given in hex. */
   send(frames: readonly string[]): void
   /** All frames, in hex, that come in while the work is done, and a moment longer. */
-  capture(work: () => void): Promise<string[]>
+  capture(work: () => void | Promise<void>): Promise<string[]>
   /** An HTTP request from inside: status and body, or why there was none. */
   ask(url: string): string
   remove(): void
@@ -44,7 +44,7 @@ export function makeGuestNamespace(guest: { name: string; tap: string; macAddres
           ready()
         })
       })
-      work()
+      await work()
       child.stdin.end()
       await new Promise((resolve) => child.once('close', resolve))
       return received.trim().split('\n').slice(1)

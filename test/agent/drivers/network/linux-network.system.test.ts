@@ -11,8 +11,8 @@ import { NetworkSchema } from '../../../../proto/gen/berth/agent/v1/instance_pb.
 import { NetworkMemberSchema } from '../../../../proto/gen/berth/agent/v1/network_pb.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes } from '../../../support/this-host.ts'
-import { forgedFrames, honestFrames, type NamedFrame, type Station } from './frames.ts'
-import { forgedIpv6Frames, honestIpv6Frames } from './frames-ipv6.ts'
+import { nameFrames } from './frames.ts'
+import { honestArp } from './frames-arp.ts'
 import { type GuestNamespace, makeGuestNamespace, program } from './guest-namespace.ts'
 import { labNetwork, labPort } from './lab-networks.ts'
 
@@ -169,59 +169,6 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     expect(askForLease(next, folder)).toMatchObject({ ip: '10.77.0.11' })
   })
 
-  it('lets a guest be nobody but itself', async () => {
-    const [own, other] = [labPort(network, 11), labPort(network, 12)]
-    const [sender, receiver] = [plug(own), plug(other)]
-    await driver.ensureNetwork(network)
-    await driver.ensurePort(other)
-    const station = (port: PortPlan) => ({ mac: port.macAddress, ip: port.ipv4Address })
-    const honest = honestFrames(station(own), station(other))
-    const forged = forgedFrames(station(own), station(other))
-    const arriving = async () => {
-      const all = [...honest, ...forged]
-      const received = await receiver.capture(() => sender.send(all.map((frame) => frame.hex)))
-      return whatOf(all.filter((frame) => received.some((hex) => hex.includes(frame.marker))))
-    }
-
-    program('ip', ['link', 'set', 'dev', own.tap, 'master', bridgeName(network.uid), 'up'])
-    expect(await arriving(), 'without a filter all of them pass').toEqual([
-      ...whatOf(honest),
-      ...whatOf(forged),
-    ])
-    await driver.ensurePort(own)
-    expect(await arriving(), 'with it the honest ones').toEqual(whatOf(honest))
-  })
-
-  it('lets a guest with two families be nobody but itself in both', async () => {
-    const dual = create(NetworkSchema, { ...network, ipv6Cidr: 'fd5b:1::/64', serviceIpv6: 'fd5b:1::a4d:2' })
-    const [own, other] = [labPort(dual, 11), labPort(dual, 12)]
-    const [sender, receiver] = [plug(own), plug(other)]
-    await driver.ensureNetwork(dual)
-    await driver.ensurePort(other)
-    const stations = (family: 'ipv4Address' | 'ipv6Address'): [Station, Station] => [
-      { mac: own.macAddress, ip: own[family] },
-      { mac: other.macAddress, ip: other[family] },
-    ]
-    const [ipv4, ipv6] = [stations('ipv4Address'), stations('ipv6Address')]
-    const honest = [...honestFrames(...ipv4), ...honestIpv6Frames(...ipv6)]
-    const forged = [
-      ...forgedFrames(...ipv4).filter(({ what }) => what !== 'IPv6'),
-      ...forgedIpv6Frames(...ipv6),
-    ]
-    const arriving = async () => {
-      const all = [...honest, ...forged]
-      const received = await receiver.capture(() => sender.send(all.map((frame) => frame.hex)))
-      return whatOf(all.filter((frame) => received.some((hex) => hex.includes(frame.marker))))
-    }
-
-    program('ip', ['link', 'set', 'dev', own.tap, 'master', bridgeName(dual.uid), 'up'])
-    expect(await arriving(), 'without a filter all of them pass').toEqual(whatOf([...honest, ...forged]))
-    await driver.ensurePort(own)
-    expect(await arriving(), 'with it the honest ones').toEqual(whatOf(honest))
-    await driver.ensurePort({ ...own, ipv6Address: '' })
-    expect(await arriving(), 'without an address not even those').toEqual(whatOf(honestFrames(...ipv4)))
-  })
-
   it('takes a tap down that it can not filter', async () => {
     const port = labPort(network, 11)
     await driver.ensureNetwork(network)
@@ -258,10 +205,9 @@ describeNeeding(needs, 'the network driver on the kernel', () => {
     }
     expect(askForLease(guestOne, folder)).toMatchObject({ ip: '10.77.0.11' })
     expect(askForLease(guestTwo, folder)).toMatchObject({ ip: '10.77.0.12' })
-    const [frame] = honestFrames(
-      { mac: one.macAddress, ip: one.ipv4Address },
-      { mac: two.macAddress, ip: two.ipv4Address },
-    )
+    const station = (port: PortPlan) => ({ mac: port.macAddress, ip: port.ipv4Address, ip6: '' })
+    const service = { mac: network.serviceMac, ip: network.serviceIpv4, ip6: '' }
+    const [frame] = nameFrames(honestArp({ own: station(one), other: station(two), service }))
     const received = await guestTwo.capture(() => guestOne.send([frame?.hex ?? '']))
     expect(received.filter((hex) => hex.includes(frame?.marker ?? ''))).toEqual([])
   })
@@ -325,8 +271,6 @@ function nslookupFails(ask: () => string): boolean {
     return true
   }
 }
-
-const whatOf = (frames: readonly NamedFrame[]) => frames.map((frame) => frame.what)
 
 /** What must be as before once all is removed. */
 function readHost() {
