@@ -35,11 +35,7 @@ export function renderUplinkRuleset(network: Network, members: readonly GuestIde
     `table netdev ${table}`,
     `delete table netdev ${table}`,
     `table netdev ${table} {`,
-    ...setNames.map((name) => {
-      const elements = identities.flatMap((identity) => identity[name])
-      const held = elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} };`
-      return `  set ${name} { ${setTypes[name]}${held} }`
-    }),
+    ...renderSets(identities),
     '  chain ingress {',
     `    type filter hook ingress device "${port}" priority 0; policy drop;`,
     '    ether saddr { 00:00:00:00:00:00, ff:ff:ff:ff:ff:ff } drop',
@@ -105,10 +101,14 @@ export function renderUplinkMember(networkUid: string, member: GuestIdentity, is
   const lines = setNames.flatMap((name) =>
     elements[name].map((value) => `element netdev ${table} ${name} { ${value} }`),
   )
+  if (isMember) return `${lines.map((line) => `add ${line}`).join('\n')}\n`
   return [
-    // What is not there can't be taken away.
+    // What is not there can't be taken away: neither a member, nor one of a filter that somebody has flushed.
+    `table netdev ${table} {`,
+    ...renderSets([]),
+    '}',
     ...lines.map((line) => `add ${line}`),
-    ...(isMember ? [] : lines.map((line) => `delete ${line}`)),
+    ...lines.map((line) => `delete ${line}`),
     '',
   ].join('\n')
 }
@@ -117,6 +117,13 @@ export function renderUplinkRemoval(networkUid: string): string {
   const table = `table netdev ${filterTableName(uplinkPortName(networkUid))}`
   return `${table}\ndelete ${table}\n`
 }
+
+const renderSets = (identities: readonly Elements[]) =>
+  setNames.map((name) => {
+    const elements = identities.flatMap((identity) => identity[name])
+    const held = elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} };`
+    return `  set ${name} { ${setTypes[name]}${held} }`
+  })
 
 type Elements = Readonly<Record<keyof typeof setTypes, readonly string[]>>
 

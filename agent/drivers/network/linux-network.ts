@@ -107,8 +107,8 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     removeNetwork: (networkUid) =>
       turns.alone(networkUid, async () => {
         await firewall.remove(networkUid)
-        await dhcp.removeServer(networkUid)
         await uplinkPorts.remove(networkUid)
+        await dhcp.removeServer(networkUid)
         await removeServicePort(exec, networkUid)
         await removeNamespace(exec, networkUid)
         await removeLink(exec, bridgeName(networkUid))

@@ -51,8 +51,9 @@ export function createUplinkPorts(options: {
     ensure: async (network) => {
       if (network.vlan === 0) return
       const links = await readLinks(exec)
-      const known = await ensureVlan(exec, { network, uplink: findUplink(network, uplinks, links), links })
+      const uplink = findUplink(network, uplinks, links)
       await files.makeDirectory(membersPath(network.uid), { mode: 0o700 })
+      const known = await ensureVlan(exec, { network, uplink, links })
       await load(renderUplinkRuleset(network, await readMembers(network.uid)))
       await join(exec, network, known)
     },
@@ -78,7 +79,8 @@ export function createUplinkPorts(options: {
 
     remove: async (networkUid) => {
       const port = uplinkPortName(networkUid)
-      if (!(await readLinks(exec)).has(port)) return
+      // Made before the port: without it there is neither port nor filter.
+      if ((await files.stat(membersPath(networkUid))) === undefined) return
       // The filter goes last: while there is a port there is a filter.
       await removeLink(exec, port)
       await load(renderUplinkRemoval(networkUid))

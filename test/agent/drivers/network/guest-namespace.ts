@@ -57,6 +57,16 @@ export function makeGuestNamespace(guest: { name: string; tap: string; macAddres
   }
 }
 
+/** What must be as before once all is removed. */
+export function readHost() {
+  const links = JSON.parse(program('ip', ['-j', 'link', 'show'])) as { ifname: string }[]
+  return {
+    links: links.map((link) => link.ifname).sort(),
+    namespaces: program('ip', ['netns', 'list']).split('\n').sort(),
+    tables: program('nft', ['list', 'tables']).split('\n').sort(),
+  }
+}
+
 // perl-base is on every Debian, and Node has no raw sockets. 17 is AF_PACKET, 3 is SOCK_RAW and ETH_P_ALL.
 const openScript = `
   use Socket; $| = 1;

@@ -13,7 +13,7 @@ import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes } from '../../../support/this-host.ts'
 import { nameFrames } from './frames.ts'
 import { honestArp } from './frames-arp.ts'
-import { type GuestNamespace, makeGuestNamespace, program } from './guest-namespace.ts'
+import { type GuestNamespace, makeGuestNamespace, program, readHost } from './guest-namespace.ts'
 import { labNetwork, labPort } from './lab-networks.ts'
 
 const network = labNetwork(1)
@@ -269,16 +269,6 @@ function nslookupFails(ask: () => string): boolean {
     return false
   } catch {
     return true
-  }
-}
-
-/** What must be as before once all is removed. */
-function readHost() {
-  const links = JSON.parse(program('ip', ['-j', 'link', 'show'])) as { ifname: string }[]
-  return {
-    links: links.map((link) => link.ifname).sort(),
-    namespaces: program('ip', ['netns', 'list']).split('\n').sort(),
-    tables: program('nft', ['list', 'tables']).split('\n').sort(),
   }
 }
 

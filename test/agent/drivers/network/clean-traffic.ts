@@ -1,0 +1,79 @@
+// libvirt's filter `clean-traffic`, as it guards a guest of libvirt's, bound to a port of ours: to be measured against.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PortPlan } from '../../../../agent/drivers/network/port.ts'
+import { missingOf } from '../../../support/needs.ts'
+import { program } from './guest-namespace.ts'
+
+const needs = { root: true, programs: ['libvirtd', 'virsh', 'ebtables', 'iptables'] }
+const startTimeoutMs = 30_000
+
+const virsh = (...words: readonly string[]) => program('virsh', ['-q', '-c', 'qemu:///system', ...words])
+
+/** Why it can't be measured here; undefined where it can. */
+export const whyNoLibvirt = (): string | undefined => missingOf(needs)
+
+/** Runs the work while the filter is at the port, then takes it off, and libvirt down where it was not running. */
+export async function underCleanTraffic<Result>(
+  port: PortPlan,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const stop = await startLibvirt()
+  const folder = mkdtempSync(join(tmpdir(), 'berth-clean-traffic-'))
+  const binding = join(folder, 'binding.xml')
+  writeFileSync(binding, renderBinding(port))
+  const tables = readTables()
+  try {
+    virsh('nwfilter-binding-create', binding)
+    try {
+      return await work()
+    } finally {
+      virsh('nwfilter-binding-delete', port.tap)
+    }
+  } finally {
+    await stop()
+    // ebtables makes the tables it fills, and leaves them empty.
+    for (const table of readTables()) {
+      if (!tables.includes(table)) program('nft', ['delete', ...table.split(' ')])
+    }
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const readTables = () => program('nft', ['list', 'tables']).trim().split('\n')
+
+const renderBinding = ({ tap, instanceUid, macAddress, ipv4Address }: PortPlan) => `
+<filterbinding>
+  <owner><name>guest</name><uuid>${instanceUid}</uuid></owner>
+  <portdev name='${tap}'/>
+  <mac address='${macAddress}'/>
+  <filterref filter='clean-traffic'><parameter name='IP' value='${ipv4Address}'/></filterref>
+</filterbinding>
+`
+
+async function startLibvirt(): Promise<() => Promise<void>> {
+  if (answers()) return async () => {}
+  const daemon = spawn('libvirtd', [], { stdio: 'ignore' })
+  const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
+  for (const beganMs = Date.now(); !answers(); await sleep(200)) {
+    if (daemon.exitCode === null && Date.now() - beganMs < startTimeoutMs) continue
+    daemon.kill()
+    throw new Error('libvirtd does not answer.')
+  }
+  return async () => {
+    daemon.kill()
+    await ended
+  }
+}
+
+function answers(): boolean {
+  try {
+    virsh('nwfilter-list')
+    return true
+  } catch {
+    return false
+  }
+}
