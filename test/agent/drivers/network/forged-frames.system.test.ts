@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { filterTableName, uplinkPortName } from '../../../../agent/plan/names.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { ethernet } from './frames.ts'
-import { program, readHost } from './guest-namespace.ts'
+import { program } from './guest-namespace.ts'
 import {
   type Arrivals,
   endsAtUplink,
@@ -18,14 +18,12 @@ const needs = { root: true, programs: ['ip', 'nft', 'dnsmasq', 'sysctl', 'perl']
 
 describeNeeding(needs, 'frames that a guest or the uplink forges', () => {
   let lab: TwoHosts
-  let before: ReturnType<typeof readHost>
   let honest: readonly string[]
   let forged: readonly string[]
   let open: Arrivals
   let filtered: Arrivals
 
   beforeAll(async () => {
-    before = readHost()
     lab = await makeTwoHosts([5, 6])
     const cast = castOf(lab.forger, lab.neighbour)
     honest = honestKinds(cast).map(([what]) => what)
@@ -45,7 +43,7 @@ describeNeeding(needs, 'frames that a guest or the uplink forges', () => {
       filterTableName(uplinkPortName(lab.neighbour.port.network.uid)),
     ])
     await lab.remove()
-    expect(readHost()).toEqual(before)
+    expect(lab.readRemains()).toEqual([])
   })
 
   it('are of many kinds, each of which has a name of its own', () => {

@@ -11,7 +11,7 @@ import { silentLogger } from '../../../../lib/log.ts'
 import { NetworkSchema } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { exec, files, processes } from '../../../support/this-host.ts'
 import type { Cast, Station } from './frames.ts'
-import { type GuestNamespace, makeGuestNamespace, program } from './guest-namespace.ts'
+import { type GuestNamespace, makeGuestNamespace, program, readHost } from './guest-namespace.ts'
 import { labNetwork, labPort } from './lab-networks.ts'
 
 export interface TwoHosts {
@@ -26,6 +26,8 @@ export interface TwoHosts {
   /** As the agent leaves both hosts, except for the stranger's tap. */
   filter(): Promise<void>
   remove(): Promise<void>
+  /** Its links, namespaces and tables that are still there. */
+  readRemains(): readonly string[]
 }
 
 export interface LabGuest extends GuestNamespace {
@@ -85,6 +87,16 @@ export async function makeTwoHosts(numbers: readonly [here: number, there: numbe
       }
       for (const network of [here, there]) await driver.removeNetwork(network.uid)
       rmSync(folder, { recursive: true })
+    },
+
+    readRemains: () => {
+      const { links, namespaces, tables } = readHost()
+      const names = [
+        ...guests.map(({ port }) => port.tap),
+        ...[here, there].map(({ uid }) => bridgeName(uid)),
+      ]
+      const tails = names.map((name) => name.slice(2))
+      return [...links, ...namespaces, ...tables].filter((name) => tails.some((tail) => name.includes(tail)))
     },
   }
 }
