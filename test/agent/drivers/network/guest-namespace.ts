@@ -21,6 +21,11 @@ export function program(file: string, args: readonly string[], input = ''): stri
   return result.stdout
 }
 
+/** Without waiting for its end; what it says on standard error is shown. */
+export function startInside(namespace: string, file: string, args: readonly string[]) {
+  return spawn('ip', ['netns', 'exec', namespace, file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+}
+
 export function makeGuestNamespace(guest: { name: string; tap: string; macAddress: string }): GuestNamespace {
   const { name, tap, macAddress } = guest
   program('ip', ['netns', 'add', name])
@@ -36,7 +41,7 @@ export function makeGuestNamespace(guest: { name: string; tap: string; macAddres
     run: (file, args) => program('ip', inside([file, ...args])),
     send: (frames) => void program('ip', inside(['perl', '-e', sendScript, ...frames])),
     capture: async (work) => {
-      const child = spawn('ip', inside(['perl', '-e', captureScript]), { stdio: ['pipe', 'pipe', 'inherit'] })
+      const child = startInside(name, 'perl', ['-e', captureScript])
       let received = ''
       await new Promise<void>((ready) => {
         child.stdout.on('data', (data: Buffer) => {
