@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { Accelerator, type HostFacts } from '../proto/gen/berth/agent/v1/host_pb.ts'
+import { Accelerator, type HostFacts, HostFactsSchema } from '../proto/gen/berth/agent/v1/host_pb.ts'
 import { HostRecordSchema } from '../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { AgentSettings } from './config.ts'
 import { makeDirectories } from './directories.ts'
@@ -12,6 +12,7 @@ import { createDiskDriver } from './drivers/disk/disk-driver.ts'
 import { createDetachedSupervision } from './drivers/hypervisor/detached.ts'
 import { createQemuDriver } from './drivers/hypervisor/qemu.ts'
 import { createSystemdSupervision } from './drivers/hypervisor/systemd-unit.ts'
+import { createIdentityKeys, type IdentityKeys } from './drivers/metadata/identity-keys.ts'
 import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
 import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
@@ -100,7 +101,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     address: settings.scheduler.address,
     token: options.token,
     ...(options.authority === undefined ? {} : { tls: { authority: options.authority } }),
-    side: sideOf({ settings, host, facts, supervisor, journalUuid: hostRecord.journalUuid }),
+    side: sideOf({
+      ...{ settings, host, facts, supervisor, journalUuid: hostRecord.journalUuid },
+      identity: createIdentityKeys({ files: host.files, directories, clock, log }),
+    }),
     clock,
     random,
     log,
@@ -141,18 +145,22 @@ function sideOf(options: {
   host: Host
   facts: HostFacts
   supervisor: Supervisor
+  identity: IdentityKeys
   journalUuid: string
 }): AgentSide {
-  const { settings, host, facts, supervisor, journalUuid } = options
+  const { settings, host, facts, supervisor, identity, journalUuid } = options
   return {
     hostId: settings.hostId,
     zone: settings.zone,
     agentVersion,
     journalUuid,
     bootId: () => host.processes.bootId(),
-    facts: async () => facts,
+    facts: async () => create(HostFactsSchema, { ...facts, identityKeys: [...(await identity.announce())] }),
     position: () => supervisor.position(),
-    welcomed: (epoch) => supervisor.welcomed(epoch),
+    welcomed: async (epoch, identityIssuer) => {
+      await supervisor.welcomed(epoch)
+      await identity.published(identityIssuer)
+    },
     accept: (command) => supervisor.accept(command),
     takeMembers: (told) => supervisor.takeMembers(told),
     observations: () => supervisor.observations(),

@@ -163,6 +163,10 @@ export const Settings = Type.Object(
       closed,
     ),
     store: Type.Object({ path }, closed),
+    /** Who guests' identity tokens are from: an address at which verifiers find /v1/regions/REGION/identity of this API. */
+    identity: Type.Optional(
+      Type.Object({ issuer: Type.String({ pattern: '^https?://[^?#]+[^/?#]$' }) }, closed),
+    ),
     auth: AuthSettings,
     hostnameTemplate: Type.String({ default: '[INSTANCE_NAME].[ZONE].c.[PROJECT_ID].internal' }),
     zones: Type.Array(zone, { minItems: 1 }),
@@ -187,6 +191,10 @@ export const Settings = Type.Object(
 
 export type Settings = Static<typeof Settings>
 export type AuthSettings = Static<typeof AuthSettings>
+
+/** Where nothing is said, as this machine finds it. */
+export const identityIssuerOf = ({ identity, http, region }: Settings): string =>
+  identity?.issuer ?? `http://${http.host}:${http.port}/v1/regions/${region}/identity`
 
 /** Reads and checks the whole file; throws a ConfigError that names every mistake of a kind at once. */
 export function readSettings(file: string): Settings {

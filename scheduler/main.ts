@@ -10,9 +10,10 @@ import { createTurns } from '../lib/turns.ts'
 import { startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { openCatalogue } from './catalogue/live-catalogue.ts'
-import { readSettings, type Settings } from './config.ts'
+import { identityIssuerOf, readSettings, type Settings } from './config.ts'
 import { createChangeFeed } from './operations/change-feed.ts'
 import { Holds } from './operations/holds.ts'
+import { createIdentityKeys } from './operations/identity-keys.ts'
 import type { OperationPorts } from './operations/ports.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
 import { startLoop } from './reconcile/loop.ts'
@@ -67,6 +68,7 @@ async function startScheduler(settings: Settings, log: Logger) {
     token: readAgentToken(settings.agents),
     ...readTls(settings.agents),
     store,
+    identityIssuer: identityIssuerOf(settings),
     clock,
     random,
     log,
@@ -87,6 +89,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       fleet: agents.fleet,
       holds: new Holds(),
       feed,
+      identity: createIdentityKeys({ store, issuer: identityIssuerOf(settings) }),
       turns: createTurns(),
       dispatch: agents.dispatch,
       queries: agents.queries,

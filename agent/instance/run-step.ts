@@ -6,6 +6,7 @@ import { renderNoCloud } from '../plan/cloud-init.ts'
 import { renderEc2Tree } from '../plan/ec2-tree.ts'
 import { flavourOf } from '../plan/flavour.ts'
 import { renderGceTree } from '../plan/gce-tree.ts'
+import { renderIdentityClaims } from '../plan/identity-claims.ts'
 import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
@@ -79,6 +80,7 @@ export async function publishMetadata(
     ec2: renderEc2Tree(spec, clock.nowMs()),
     openstack: renderOpenstackFiles(spec, clock.nowMs()),
     flavour: flavourOf(spec),
+    identity: renderIdentityClaims(spec),
   })
 }
 

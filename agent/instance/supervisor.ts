@@ -25,14 +25,7 @@ export interface SupervisorOptions {
 /** The instances' half of an AgentSide. */
 export type InstancesSide = Pick<
   AgentSide,
-  | 'position'
-  | 'welcomed'
-  | 'accept'
-  | 'takeMembers'
-  | 'observations'
-  | 'onObservation'
-  | 'reported'
-  | 'readSerial'
+  'position' | 'accept' | 'takeMembers' | 'observations' | 'onObservation' | 'reported' | 'readSerial'
 >
 
 export class Supervisor implements InstancesSide {
@@ -82,6 +75,7 @@ export class Supervisor implements InstancesSide {
     return { epoch, lastCommandSequence }
   }
 
+  /** Durable when it resolves; a lower epoch than the known one is refused by throwing. */
   async welcomed(epoch: number): Promise<void> {
     if (epoch < this.#host.epoch) {
       throw new Error(

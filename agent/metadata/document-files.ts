@@ -41,10 +41,7 @@ export function createDocumentFiles(directory: string): DocumentFiles {
   return {
     read: async (ipv4Address) => {
       if (!isIPv4(ipv4Address)) return undefined
-      const text = await readFile(`${directory}/${ipv4Address}.json`, 'utf8').catch((thrown: unknown) => {
-        if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
-        throw thrown
-      })
+      const text = await readText(`${directory}/${ipv4Address}.json`)
       return text === undefined ? undefined : parseDocument(text)
     },
     watch: (ipv4Address, onChange) => {
@@ -58,5 +55,15 @@ export function createDocumentFiles(directory: string): DocumentFiles {
         if (listeners.size === 0) close()
       }
     },
+  }
+}
+
+/** undefined where there is no such file. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
+    throw thrown
   }
 }

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Ec2Tree } from '../plan/ec2-tree.ts'
 import type { GceTree } from '../plan/gce-tree.ts'
+import type { IdentityClaims } from '../plan/identity-claims.ts'
 import { type Answer, answerPlainly, notReady } from './answer.ts'
 import {
   type Ec2Question,
@@ -11,6 +12,7 @@ import {
   tokenPath,
 } from './ec2-question.ts'
 import { answerRoot, type GceQuestion, parseGceQuestion } from './gce-question.ts'
+import type { IdentityQuestion } from './identity-question.ts'
 import { isOpenstackPath, type OpenstackQuestion, parseOpenstackQuestion } from './openstack.ts'
 
 const documentSchema = Type.Object({
@@ -27,6 +29,7 @@ const documentSchema = Type.Object({
   flavour: Type.Optional(Type.Enum(['NOCLOUD', 'GCE', 'EC2', 'OPENSTACK'])),
   ec2: Type.Optional(Type.Unsafe<Ec2Tree>(Type.Object({}))),
   openstack: Type.Optional(Type.Record(Type.String(), Type.String())),
+  identity: Type.Optional(Type.Unsafe<IdentityClaims>(Type.Object({}))),
 })
 
 export type Document = ReturnType<typeof parseDocument>
@@ -42,6 +45,7 @@ const documentNames: ReadonlySet<string> = new Set<DocumentName>([
 export type Question =
   | { readonly kind: 'document'; readonly name: DocumentName }
   | GceQuestion
+  | IdentityQuestion
   | Ec2Question
   | OpenstackQuestion
   /** Answered without looking at who asks. */

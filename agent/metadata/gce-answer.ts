@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { GceTree } from '../plan/gce-tree.ts'
 import type { Answer } from './answer.ts'
-import { type GceQuestion, gceHeaders, gceText, moved } from './gce-question.ts'
+import { type GceQuestion, moved } from './gce-question.ts'
+import { gceHeaders, gceText } from './gce-text.ts'
 
 type Directory = Exclude<GceTree, string | number>
 

@@ -1,6 +1,8 @@
 // Requests as Google's metadata server understands them. Pure.
-import { type Answer, answerPlainly } from './answer.ts'
+import type { Answer } from './answer.ts'
 import type { Headers } from './document.ts'
+import { gceHeaders, gceText } from './gce-text.ts'
+import { type IdentityQuestion, identityPath, parseIdentityQuestion } from './identity-question.ts'
 
 export interface GceQuestion {
   readonly kind: 'gce'
@@ -20,8 +22,6 @@ export interface Wait {
   readonly timeoutMs: number
 }
 
-export const gceHeaders = { 'metadata-flavor': 'Google', 'cache-control': 'no-store' }
-
 /** Software that looks for Google's server asks this, without its header. */
 export const answerRoot = gceText(200, 'computeMetadata/\n')
 
@@ -30,7 +30,7 @@ const maximumWaitMs = 3_600_000
 export function parseGceQuestion(
   target: string,
   headers: Headers,
-): GceQuestion | { readonly kind: 'refused'; readonly answer: Answer } {
+): GceQuestion | IdentityQuestion | { readonly kind: 'refused'; readonly answer: Answer } {
   const refusal = refuseStranger(headers)
   if (refusal !== undefined) return { kind: 'refused', answer: refusal }
   const [path = '', query = ''] = target.replace(/#.*$/s, '').split(/\?(.*)/s)
@@ -43,6 +43,7 @@ export function parseGceQuestion(
   }
   if (version !== 'v1') return { kind: 'refused', answer: gceText(404, 'There is v1 here, and no other.\n') }
   const flags = new URLSearchParams(query)
+  if (below.join('/') === identityPath) return parseIdentityQuestion(flags)
   const format = flags.get('alt')?.toLowerCase()
   if (format !== undefined && format !== 'text' && format !== 'json') {
     return { kind: 'refused', answer: gceText(404, 'alt is text or json.\n') }
@@ -83,10 +84,6 @@ function decoded(name: string): string {
   } catch {
     return name
   }
-}
-
-export function gceText(status: Answer['status'], body: string): Answer {
-  return answerPlainly(status, body, { ...gceHeaders, 'content-type': 'application/text' })
 }
 
 export const moved = (location: string): Answer => ({

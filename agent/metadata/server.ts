@@ -14,11 +14,15 @@ import { answerToken } from './ec2-question.ts'
 import { createEc2Tokens, type Ec2Tokens } from './ec2-tokens.ts'
 import { answerGce } from './gce-answer.ts'
 import type { GceQuestion } from './gce-question.ts'
+import type { IdentityFile } from './identity-file.ts'
+import { answerIdentity } from './identity-token.ts'
 import { answerOpenstack } from './openstack.ts'
 import { waitForChange } from './wait-for-change.ts'
 
 export interface MetadataServerOptions {
   readonly documents: DocumentFiles
+  /** As the agent has written it last; undefined where it has not. */
+  readonly readIdentity: () => Promise<IdentityFile | undefined>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -101,6 +105,10 @@ async function answerTo(question: Question, asking: Asking, means: Means): Promi
       return answerWith(await documents.read(address), question.name)
     case 'gce':
       return answerGceTo(question, asking, means)
+    case 'identity': {
+      const [document, identity] = await Promise.all([documents.read(address), means.readIdentity()])
+      return answerIdentity(question, document, { identity, nowMs: clock.nowMs() })
+    }
     case 'ec2-token': {
       const { ttlSeconds } = question
       return answerToken(tokens.issue(address, clock.nowMs() + ttlSeconds * 1000), ttlSeconds)

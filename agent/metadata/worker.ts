@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../../lib/clock.ts'
 import { createLogger } from '../../lib/log.ts'
 import { systemRandom } from '../../lib/random.ts'
-import { createDocumentFiles } from './document-files.ts'
+import { createDocumentFiles, readText } from './document-files.ts'
+import { identityFileName, parseIdentityFile } from './identity-file.ts'
 import { createMetadataServer } from './server.ts'
 
 const { values } = parseArgs({
@@ -24,6 +25,7 @@ process.on('message', (message, socket) => {
   const documents = createDocumentFiles(`${directory}/${networkUid}`)
   const server = createMetadataServer({
     documents,
+    readIdentity,
     clock: systemClock,
     random: systemRandom,
     log: log.child({ networkUid }),
@@ -32,6 +34,11 @@ process.on('message', (message, socket) => {
   server.listen(socket, () => process.send?.({ serving: networkUid }))
 })
 process.once('disconnect', () => process.exit(0))
+
+async function readIdentity() {
+  const text = await readText(`${directory}/${identityFileName}`)
+  return text === undefined ? undefined : parseIdentityFile(text)
+}
 
 function close(networkUid: string): void {
   const server = servers.get(networkUid)

@@ -100,7 +100,7 @@ export class Conversation {
 
   async #welcome(welcome: Welcome): Promise<void> {
     const { side, clock } = this.#options
-    await side.welcomed(welcome.epoch)
+    await side.welcomed(welcome.epoch, welcome.identityIssuer)
     this.#silenceAfterMs = welcome.silenceAfterMs
     this.#stops.push(
       clock.every(welcome.heartbeatIntervalMs, () => {

@@ -29,8 +29,11 @@ export interface AgentSide {
   facts(): Promise<HostFacts>
   /** What is journalled: the highest epoch and, under it, the highest command sequence. */
   position(): { readonly epoch: number; readonly lastCommandSequence: bigint }
-  /** Durable when it resolves; a lower epoch than the known one is refused by throwing. */
-  welcomed(epoch: number): Promise<void>
+  /**
+   * Durable when it resolves; a lower epoch than the known one is refused by throwing. The issuer is that of guests'
+   * identity, '' with a scheduler that knows of none.
+   */
+  welcomed(epoch: number, identityIssuer: string): Promise<void>
   /** Durable in the journal when it resolves: only then is the command acknowledged. */
   accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
   /** Who is in a network on other hosts. @throws where it could not be taken: it is told again in the next session */

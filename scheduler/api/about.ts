@@ -1,6 +1,6 @@
 /** What the document says of a route. */
 export const about = (
-  tag: 'Instances' | 'Disks' | 'Operations' | 'Catalogue' | 'Hosts' | 'Health',
+  tag: 'Instances' | 'Disks' | 'Operations' | 'Catalogue' | 'Hosts' | 'Identity' | 'Health',
   operationId: string,
   summary: string,
 ) => ({ tags: [tag], operationId, summary })

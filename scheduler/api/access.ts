@@ -42,7 +42,12 @@ export function guardRoutes(
   })
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config
-    if (access === undefined || access.kind === 'public') return
+    if (access === undefined) return
+    if (access.kind === 'public') {
+      const elsewhere = checkRegion(request, catalogue)
+      if (elsewhere !== undefined) throw new RefusedError(elsewhere)
+      return
+    }
     const verification = await verifier.verify(request.headers.authorization)
     if (verification.kind === 'refused') throw new RefusedError(verification)
     request.principal = verification.principal

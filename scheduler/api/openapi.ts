@@ -43,6 +43,7 @@ export async function addOpenapi(server: Server): Promise<void> {
         { name: 'Operations', description: 'How requests ended.' },
         { name: 'Catalogue', description: 'What instances are made of.' },
         { name: 'Hosts', description: 'Hypervisors: for operators.' },
+        { name: 'Identity', description: 'What proves who an instance is.' },
         { name: 'Health', description: 'For load balancers.' },
       ],
     },

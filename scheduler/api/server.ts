@@ -21,6 +21,7 @@ import { addAuditRoutes, addAuditTrail } from './audit.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addDiskRoutes } from './disk-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
+import { addIdentityRoutes } from './identity-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
 import { addLoginRoute, type LoginSettings } from './login-route.ts'
@@ -142,6 +143,7 @@ export async function buildServer({
   addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)
   addAuditRoutes(server, ports)
+  addIdentityRoutes(server, ports)
   addOpenapiRoute(server)
   refuseOtherMethods()
   return server

@@ -9,6 +9,7 @@ import type { BlobStore } from '../store/resource-store.ts'
 import type { Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Holds } from './holds.ts'
+import type { IdentityKeys } from './identity-keys.ts'
 
 export { StoreUnavailable } from '../store/store.ts'
 
@@ -45,6 +46,7 @@ export interface OperationPorts {
   readonly fleet: Fleet
   readonly holds: Holds
   readonly feed: ChangeFeed
+  readonly identity: IdentityKeys
   /** One request of an idempotency key at a time. */
   readonly turns: Turns
   readonly dispatch: CommandDispatch

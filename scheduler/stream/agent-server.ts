@@ -28,6 +28,8 @@ export interface AgentServerOptions {
   /** PEM. Without it the listener stays on loopback. */
   readonly tls?: { readonly certificate: string; readonly key: string }
   readonly store: Store
+  /** Who the tokens of guests' identity are from. */
+  readonly identityIssuer: string
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

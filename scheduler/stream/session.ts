@@ -28,6 +28,8 @@ export interface SessionPorts {
   readonly store: Store
   readonly sessions: Sessions
   readonly queries: SerialQueries
+  /** Of guests' identity. */
+  readonly identityIssuer: string
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -125,6 +127,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
         nextCommandSequence: BigInt(nextCommandSequence),
         heartbeatIntervalMs: ports.heartbeatIntervalMs,
         silenceAfterMs: ports.silenceAfterMs,
+        identityIssuer: ports.identityIssuer,
       }),
     })
     cancels.push(clock.every(ports.pollIntervalMs, live.nudge))

@@ -29,6 +29,7 @@ import { type ChangeRequest, changeInstance } from '../../scheduler/operations/c
 import { createInstance } from '../../scheduler/operations/create-instance.ts'
 import { type AcceptedDisk, createDisk, deleteDisk, updateDisk } from '../../scheduler/operations/disks.ts'
 import { Holds } from '../../scheduler/operations/holds.ts'
+import { createIdentityKeys } from '../../scheduler/operations/identity-keys.ts'
 import type { Outcome } from '../../scheduler/operations/outcome.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
@@ -36,6 +37,7 @@ import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
 
 const zone = 'us1-a'
 const token = 'a token of this test alone'
+export const identityIssuer = 'https://berth.example.net/v1/regions/us-texas-1/identity'
 const settings = parseConfig(
   Settings,
   stringify({
@@ -97,6 +99,8 @@ export interface SmallRegion {
   ): Promise<InstanceRecord | undefined>
   /** Ends the agent as kill -9 would, as far as its state goes, and starts another on the same host. */
   restartAgent(): Promise<void>
+  /** Until the scheduler has seen that it is gone. */
+  stopAgent(): Promise<void>
   events(uid: string): Promise<readonly string[]>
   freeGpus(): Promise<number>
   close(): Promise<void>
@@ -110,7 +114,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   const [project] = catalogue.projects
   if (project === undefined) throw new Error('The small region has no project.')
   const server = await startAgentServer({
-    ...{ host: '127.0.0.1', port: 0, token, store },
+    ...{ host: '127.0.0.1', port: 0, token, store, identityIssuer },
     ...{ clock: systemClock, random: systemRandom, log },
   })
   const host = createFakeHost({
@@ -125,6 +129,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     ...{ store, holds, catalogue, log },
     turns: createTurns(),
     feed,
+    identity: createIdentityKeys({ store, issuer: identityIssuer }),
     ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries },
     ...{ clock: systemClock, random: systemRandom },
   }
@@ -150,6 +155,11 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     await poll('the host is connected', isConnected)
   }
   await startOne()
+
+  const stopAgent = async () => {
+    await agent?.close()
+    await poll('the old session gone', async () => !(await isConnected()))
+  }
 
   const change = async (verb: ChangeVerb, uid: string, changes: Partial<ChangeRequest> = {}) => {
     const outcome = await changeInstance(
@@ -216,10 +226,10 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
       })
       return last
     },
+    stopAgent,
     restartAgent: async () => {
-      await agent?.close()
       // Until the scheduler has seen that it is gone, it would take the old session for the new one.
-      await poll('the old session gone', async () => !(await isConnected()))
+      await stopAgent()
       await startOne()
     },
     events: async (uid) =>

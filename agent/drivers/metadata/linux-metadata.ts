@@ -3,9 +3,10 @@
 // It never talks to guests.
 import type { Clock } from '../../../lib/clock.ts'
 import { describeCauses, type Logger } from '../../../lib/log.ts'
-import type { Exec, FileOwner, Files, Processes, Sockets } from '../../host/ports.ts'
+import type { Exec, Files, Processes, Sockets } from '../../host/ports.ts'
 import { type AgentDirectories, metadataDirectory } from '../../plan/paths.ts'
 import { createKeeperProcess } from './keeper-process.ts'
+import { metadataUser, readableByWorker } from './metadata-user.ts'
 import type { MetadataDriver } from './port.ts'
 
 export interface MetadataDriverOptions {
@@ -25,16 +26,12 @@ export interface LinuxMetadataDriver extends MetadataDriver {
   disconnect(): void
 }
 
-/** Whom the part of the service that guests talk to runs as: nobody's login, no guest's uid. */
-export const metadataUser: FileOwner = { uid: 199_999, gid: 199_999 }
-
 export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetadataDriver {
   const { files, directories, clock } = options
   const log = options.log.child({ component: 'metadata-driver' })
   const keeper = createKeeperProcess({ ...options, log, user: metadataUser, onLost: () => void relisten() })
   /** What must be listened on, should the keeper be lost. */
   const namespaces = new Map<string, string>()
-  const readableByWorker = { uid: 0, gid: metadataUser.gid }
   const directoryOf = (networkUid: string) => `${metadataDirectory(directories)}/${networkUid}`
   const fileOf = (networkUid: string, address: string) => `${directoryOf(networkUid)}/${address}.json`
 

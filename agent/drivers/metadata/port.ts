@@ -1,6 +1,7 @@
 import type { Ec2Tree } from '../../plan/ec2-tree.ts'
 import type { Flavour } from '../../plan/flavour.ts'
 import type { GceTree } from '../../plan/gce-tree.ts'
+import type { IdentityClaims } from '../../plan/identity-claims.ts'
 
 /** What one guest may be told, in the words of each service that guests know. */
 export interface MetadataDocument {
@@ -17,6 +18,8 @@ export interface MetadataDocument {
   readonly openstack: Readonly<Record<string, string>>
   /** The one that the guest's machine announces. */
   readonly flavour: Flavour
+  /** What its signed identity says. */
+  readonly identity: IdentityClaims
 }
 
 /**

@@ -36,6 +36,7 @@ function publish(address: string, metaData: string, motto = 'none'): void {
 async function start(options: { limits?: AskerLimits; log?: Logger } = {}): Promise<void> {
   const documents = createDocumentFiles(directory)
   const made = createMetadataServer({
+    readIdentity: async () => undefined,
     ...{ documents, clock: systemClock, random: systemRandom, log: silentLogger },
     ...options,
   })

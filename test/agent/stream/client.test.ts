@@ -113,7 +113,7 @@ describe('a session', () => {
 
   it('refuses a scheduler of a lower epoch', async () => {
     const fake = createFakeSide('host-1')
-    await fake.side.welcomed(5)
+    await fake.side.welcomed(5, '')
     const { scheduler, client } = await start(fake)
     await eventually('it tries again', () => scheduler.sessions() > 1)
     expect(client.state().kind).not.toBe('ready')

@@ -20,6 +20,7 @@ import { openCatalogue } from '../../../scheduler/catalogue/live-catalogue.ts'
 import { type AuthSettings, readSettings, type Settings } from '../../../scheduler/config.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
+import { createIdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
@@ -73,6 +74,7 @@ export async function startRegion(
     store,
     holds: new Holds(),
     feed,
+    identity: createIdentityKeys({ store, issuer: 'http://scheduler.example.net:8080/identity' }),
     turns: createTurns(),
     fleet: options.isMeasured
       ? createFleet({ store, isConnected: () => true })

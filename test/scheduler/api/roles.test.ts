@@ -62,7 +62,9 @@ it('lets in who has the role, and nobody else', async () => {
     for (const method of Object.keys(methods)) {
       const call = (path: string, token: string) => region.call(method.toUpperCase(), path, { token })
       const path = pathOf(template)
-      expect([method, template, (await call(path, '')).status]).toEqual([method, template, 401])
+      // Verifiers of guests' identity have no token of this region.
+      const withoutToken = template.includes('/identity/') ? 200 : 401
+      expect([method, template, (await call(path, '')).status]).toEqual([method, template, withoutToken])
       for (const [caller, token] of tokens) {
         const { status, body } = await call(path, token)
         const refusal = expected(method, template, caller as Caller)

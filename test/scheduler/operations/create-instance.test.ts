@@ -9,6 +9,7 @@ import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
+import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { OperationPorts } from '../../../scheduler/operations/ports.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
@@ -47,6 +48,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     holds,
     turns: createTurns(),
     feed: {} as ChangeFeed,
+    identity: {} as IdentityKeys,
     fleet: {
       refresh: async () => {},
       snapshot: async () => {

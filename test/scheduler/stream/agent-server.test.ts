@@ -128,7 +128,7 @@ describe('the listener', () => {
     const { port } = region.agents
     const again = startAgentServer({
       ...{ host: '127.0.0.1', port, token, store: region.store, log: silentLogger },
-      ...{ clock: systemClock, random: systemRandom },
+      ...{ identityIssuer: '', clock: systemClock, random: systemRandom },
     })
     await expect(again).rejects.toThrow(`Agents can't connect at 127.0.0.1:${port}`)
   })

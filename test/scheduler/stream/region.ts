@@ -32,6 +32,7 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
       host: '127.0.0.1',
       token,
       store,
+      identityIssuer: 'http://127.0.0.1:1/identity',
       clock: systemClock,
       random: systemRandom,
       log,

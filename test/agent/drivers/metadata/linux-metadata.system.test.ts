@@ -1,25 +1,31 @@
+import { createPublicKey } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { jwtVerify } from 'jose'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createIdentityKeys } from '../../../../agent/drivers/metadata/identity-keys.ts'
 import {
   createMetadataDriver,
   type LinuxMetadataDriver,
-  metadataUser,
 } from '../../../../agent/drivers/metadata/linux-metadata.ts'
+import { metadataUser } from '../../../../agent/drivers/metadata/metadata-user.ts'
 import { createLinuxNetworkDriver } from '../../../../agent/drivers/network/linux-network.ts'
 import type { NetworkDriver } from '../../../../agent/drivers/network/port.ts'
+import { renderIdentityClaims } from '../../../../agent/plan/identity-claims.ts'
 import { type AgentDirectories, metadataControlSocket } from '../../../../agent/plan/paths.ts'
 import { systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
 import type { Network } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes, sockets } from '../../../support/this-host.ts'
+import { specOf } from '../hypervisor/guest-specs.ts'
 import { type GuestNamespace, makeGuestNamespace } from '../network/guest-namespace.ts'
 import { labNetwork, labPort } from '../network/lab-networks.ts'
 
 const networks = [labNetwork(3), labNetwork(4)] as const
 const metaData = 'http://169.254.169.254/meta-data'
+const identity = 'http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/identity'
 const needs = { root: true, programs: ['ip', 'nft', 'dnsmasq', 'sysctl'] }
 
 describeNeeding(needs, 'the metadata service on the kernel', () => {
@@ -84,6 +90,7 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
     metadata.publish(one.uid, labPort(one, 21).ipv4Address, {
       instanceUid: labPort(one, 21).instanceUid,
       ...{ gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' as const },
+      identity: renderIdentityClaims(specOf({})),
       nocloud: { 'meta-data': text, 'user-data': '', 'vendor-data': '', 'network-config': '' },
     })
   const status = async () => {
@@ -131,6 +138,22 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
     process.kill(workerPid, 'SIGKILL')
     expect(ask(one)).toBe('200 one')
     expect((await status()).status.workerPid).not.toBe(workerPid)
+  })
+
+  it('signs identities with a key that it can read and not write, with nobody else there', async () => {
+    const [one] = networks
+    await listen(one)
+    await publish(one, 'one')
+    const keys = createIdentityKeys({ files, directories, clock: systemClock, log: silentLogger })
+    const [key] = await keys.announce()
+    await keys.published('https://berth.example.net/identity')
+    metadata.disconnect()
+    const url = `${identity}?audience=https://vault.example`
+    const script = `fetch('${url}', { headers: { 'Metadata-Flavor': 'Google' } }).then(async (reply) => console.log(await reply.text()))`
+    const token = guests.get(one)?.run(process.execPath, ['-e', script]).trim() ?? ''
+    const publicKey = createPublicKey({ key: Buffer.from(key ?? []), format: 'der', type: 'spki' })
+    const { payload } = await jwtVerify(token, publicKey, { audience: 'https://vault.example' })
+    expect(payload.sub).toContain(specOf({}).uid)
   })
 
   it('is started again where its keeper has been killed', async () => {

@@ -1,12 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createMetadataDriver, metadataUser } from '../../../../agent/drivers/metadata/linux-metadata.ts'
+import { createMetadataDriver } from '../../../../agent/drivers/metadata/linux-metadata.ts'
+import { metadataUser } from '../../../../agent/drivers/metadata/metadata-user.ts'
 import { type FakeDaemon, FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
 import { FakeFiles } from '../../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../../agent/host/fake/fake-processes.ts'
 import { FakeSockets } from '../../../../agent/host/fake/fake-sockets.ts'
+import { renderIdentityClaims } from '../../../../agent/plan/identity-claims.ts'
 import { metadataControlSocket } from '../../../../agent/plan/paths.ts'
 import { type Clock, systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
+import { specOf } from '../hypervisor/guest-specs.ts'
 
 const directories = { state: '/state', run: '/run' }
 const control = metadataControlSocket(directories)
@@ -15,6 +18,7 @@ const documents = `/state/metadata/${networkUid}`
 const document = {
   instanceUid: 'a',
   ...{ gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' as const },
+  identity: renderIdentityClaims(specOf({})),
   nocloud: { 'meta-data': 'm', 'user-data': '', 'vendor-data': '', 'network-config': '' },
 }
 // The model answers in the next turn of the loop: nothing is worth waiting for.
