@@ -167,6 +167,7 @@ function sideOf(options: {
     onObservation: (listener) => supervisor.onObservation(listener),
     reported: (observation) => supervisor.reported(observation),
     readSerial: (range) => supervisor.readSerial(range),
+    readGuestAttributes: (instanceUid) => supervisor.readGuestAttributes(instanceUid),
   }
 }
 

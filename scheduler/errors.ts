@@ -313,6 +313,11 @@ const catalogue = {
     ({ requestId }) => `Something went wrong here. Tell the operator this request's id: ${requestId}.`,
   ),
   TRY_AGAIN: said(503),
+  GUEST_ATTRIBUTES_UNAVAILABLE: entry<{ id: string }>(
+    503,
+    ({ id }) =>
+      `The guest attributes of ${id} can't be read at the moment: it is being made, or contact with it is interrupted. Try again shortly.`,
+  ),
   SERIAL_UNAVAILABLE: entry<{ id: string }>(
     503,
     ({ id }) =>

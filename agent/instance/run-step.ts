@@ -10,6 +10,7 @@ import { renderIdentityClaims } from '../plan/identity-claims.ts'
 import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
+import { ensureAttributeSlots } from './guest-attributes.ts'
 import { portPlanOf } from './port-plans.ts'
 import type { InstancePorts } from './ports.ts'
 import { startGuest } from './start-guest.ts'
@@ -69,10 +70,12 @@ async function isVolumeMade({ ports, spec }: StepContext, disk: Disk): Promise<b
 
 /** What the guest sees from its next request on. */
 export async function publishMetadata(
-  { metadata, clock }: InstancePorts,
+  ports: InstancePorts,
   spec: InstanceSpec,
   step: Extract<Step, { kind: 'publish-metadata' }>,
 ): Promise<void> {
+  const { metadata, clock } = ports
+  const attributeSlots = await ensureAttributeSlots(ports, spec)
   await metadata.publish(step.networkUid, step.ipv4Address, {
     instanceUid: spec.uid,
     nocloud: renderNoCloud(spec, clock.nowMs()),
@@ -81,6 +84,7 @@ export async function publishMetadata(
     openstack: renderOpenstackFiles(spec, clock.nowMs()),
     flavour: flavourOf(spec),
     identity: renderIdentityClaims(spec),
+    ...(attributeSlots === undefined ? {} : { attributeSlots }),
   })
 }
 

@@ -3,12 +3,23 @@
 import { create } from '@bufbuild/protobuf'
 import { type InstanceObservation, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
-import { type Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import {
+  type Command,
+  CommandOutcome,
+  GuestAttributesSchema,
+} from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostRecord, HostRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
-import type { AgentSide, Observation, SerialOutcome, SerialRange } from '../stream/ports.ts'
+import type {
+  AgentSide,
+  AttributesOutcome,
+  Observation,
+  SerialOutcome,
+  SerialRange,
+} from '../stream/ports.ts'
 import { DiskRemoval } from '../volume/disk-removal.ts'
 import { InstanceActor } from './actor.ts'
 import { adopt } from './adopt.ts'
+import { readAttributes } from './guest-attributes.ts'
 import { isHeld } from './held.ts'
 import { repairNetworks } from './network-repair.ts'
 import type { InstancePorts } from './ports.ts'
@@ -25,7 +36,14 @@ export interface SupervisorOptions {
 /** The instances' half of an AgentSide. */
 export type InstancesSide = Pick<
   AgentSide,
-  'position' | 'accept' | 'takeMembers' | 'observations' | 'onObservation' | 'reported' | 'readSerial'
+  | 'position'
+  | 'accept'
+  | 'takeMembers'
+  | 'observations'
+  | 'onObservation'
+  | 'reported'
+  | 'readSerial'
+  | 'readGuestAttributes'
 >
 
 export class Supervisor implements InstancesSide {
@@ -137,6 +155,14 @@ export class Supervisor implements InstancesSide {
       return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
     }
     return this.#serial.read(actor, range)
+  }
+
+  async readGuestAttributes(instanceUid: string): Promise<AttributesOutcome> {
+    if (!this.#actors.has(instanceUid)) {
+      return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
+    }
+    const attributes = [...(await readAttributes(this.#ports, instanceUid))]
+    return { kind: 'attributes', attributes: create(GuestAttributesSchema, { attributes }) }
   }
 
   /** Of guests that run: what somebody else has broken. */

@@ -1,5 +1,5 @@
 export interface Answer {
-  readonly status: 200 | 301 | 400 | 401 | 403 | 404 | 405 | 429 | 503
+  readonly status: 200 | 301 | 400 | 401 | 403 | 404 | 405 | 413 | 429 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }

@@ -12,6 +12,7 @@ import {
   tokenPath,
 } from './ec2-question.ts'
 import { answerRoot, type GceQuestion, parseGceQuestion } from './gce-question.ts'
+import { type AttributeChange, isAttributePath, parseAttributeChange } from './guest-attribute-change.ts'
 import type { IdentityQuestion } from './identity-question.ts'
 import { isOpenstackPath, type OpenstackQuestion, parseOpenstackQuestion } from './openstack.ts'
 
@@ -30,6 +31,7 @@ const documentSchema = Type.Object({
   ec2: Type.Optional(Type.Unsafe<Ec2Tree>(Type.Object({}))),
   openstack: Type.Optional(Type.Record(Type.String(), Type.String())),
   identity: Type.Optional(Type.Unsafe<IdentityClaims>(Type.Object({}))),
+  attributeSlots: Type.Optional(Type.Tuple([Type.String(), Type.String()])),
 })
 
 export type Document = ReturnType<typeof parseDocument>
@@ -46,6 +48,7 @@ export type Question =
   | { readonly kind: 'document'; readonly name: DocumentName }
   | GceQuestion
   | IdentityQuestion
+  | AttributeChange
   | Ec2Question
   | OpenstackQuestion
   /** Answered without looking at who asks. */
@@ -62,6 +65,9 @@ export type Headers = Readonly<Record<string, string | readonly string[] | undef
 /** What a guest asks for, by method and request target. A seed URL with a path of slashes only is the same seed. */
 export function parseQuestion(method: string, target: string, headers: Headers): Question {
   const name = target.replace(/[?#].*$/s, '').replace(/^\/+/, '')
+  if ((method === 'PUT' || method === 'DELETE') && isAttributePath(name)) {
+    return parseAttributeChange(method, name, headers)
+  }
   const isTokens = `/${name}` === tokenPath
   if (isTokens && method === 'PUT') return parseEc2TokenQuestion(headers)
   if (isTokens || (method !== 'GET' && method !== 'HEAD')) {

@@ -34,10 +34,12 @@ export function answerGce(tree: GceTree, question: GceQuestion): Answer {
     : respond('text', names.map((name) => `${name}\n`).join(''))
 }
 
+const verbatim: ReadonlySet<string> = new Set(['attributes', 'guest-attributes'])
+
 const etagOf = (tree: GceTree): string =>
   createHash('sha256').update(JSON.stringify(tree)).digest('hex').slice(0, 16)
 
-/** Below `attributes` names are the tenant's, and stay as they are. */
+/** Below `attributes` names are the tenant's, below `guest-attributes` the guest's: they stay as they are. */
 function find(tree: GceTree, path: readonly string[]): { value: GceTree; isVerbatim: boolean } | undefined {
   let value = tree
   for (const name of path) {
@@ -46,7 +48,7 @@ function find(tree: GceTree, path: readonly string[]): { value: GceTree; isVerba
     if (child === undefined) return undefined
     value = child[1]
   }
-  return { value, isVerbatim: path.includes('attributes') }
+  return { value, isVerbatim: path.some((name) => verbatim.has(name)) }
 }
 
 /** The one list that is a value. */

@@ -59,7 +59,7 @@ export function parseGceQuestion(
  * A page in a browser and a proxy that forwards for others can't set the one header, and set the others: nobody else's
  * request may come in through a guest. A name that resolves here is no reason to answer either.
  */
-function refuseStranger(headers: Headers): Answer | undefined {
+export function refuseStranger(headers: Headers): Answer | undefined {
   const isMeant = headers['metadata-flavor'] === 'Google' || headers['x-google-metadata-request'] === 'True'
   if (!isMeant) return gceText(403, 'Missing required header: Metadata-Flavor: Google\n')
   if (headers['x-forwarded-for'] !== undefined) return gceText(403, 'Forwarded requests are not answered.\n')
@@ -78,7 +78,7 @@ function waitOf(flags: URLSearchParams): Wait {
 
 const isTrue = (value: string | null) => value?.toLowerCase() === 'true'
 
-function decoded(name: string): string {
+export function decoded(name: string): string {
   try {
     return decodeURIComponent(name)
   } catch {

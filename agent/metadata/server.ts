@@ -1,12 +1,14 @@
 // Answers the guests of one network about themselves only. Who asks is the pair of listening socket and source
 // address, which the filter at the guest's tap makes true; nothing that a guest says counts.
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Answer, notReady, tooFast } from './answer.ts'
 import { type AskerLimits, createAskers } from './askers.ts'
+import { answerAttributes, asksForAttributes, changeAttribute } from './attribute-answer.ts'
+import type { AttributeStore } from './attribute-store.ts'
 import { answerWith, parseQuestion, type Question } from './document.ts'
 import type { DocumentFiles } from './document-files.ts'
 import { answerEc2, answerWithoutToken } from './ec2-answer.ts'
@@ -23,19 +25,24 @@ export interface MetadataServerOptions {
   readonly documents: DocumentFiles
   /** As the agent has written it last; undefined where it has not. */
   readonly readIdentity: () => Promise<IdentityFile | undefined>
+  readonly attributes: AttributeStore
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
   readonly limits?: AskerLimits
+  /** Of requests for guest attributes and of changes of them, which are not just read from a small file. */
+  readonly attributeLimits?: AskerLimits
 }
 
 const defaultLimits: AskerLimits = { connections: 16, burst: 200, perSecond: 100 }
+const defaultAttributeLimits: AskerLimits = { connections: 0, burst: 30, perSecond: 10 }
 /** A connection on which nothing moves, whichever side is slow. */
 const idleTimeoutMs = 30_000
 
 export function createMetadataServer(options: MetadataServerOptions): Server {
   const tokens = createEc2Tokens(options.random.bytes(32))
   const askers = createAskers(options.limits ?? defaultLimits, options.clock)
+  const attributeAskers = createAskers(options.attributeLimits ?? defaultAttributeLimits, options.clock)
   const server = createServer({
     maxHeaderSize: 8 * 1024,
     headersTimeout: 5000,
@@ -68,6 +75,12 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
       return
     }
     const question = parseQuestion(request.method ?? '', request.url ?? '', request.headers)
+    const isCostly =
+      question.kind === 'attribute-change' || (question.kind === 'gce' && asksForAttributes(question))
+    if (isCostly && !attributeAskers.asks(address)) {
+      reply(tooFast)
+      return
+    }
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     if (question.kind === 'gce' && question.wait !== undefined) {
@@ -75,13 +88,13 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
       request.socket.setTimeout(0)
       response.once('finish', () => request.socket.setTimeout(idleTimeoutMs))
     }
-    answerTo(question, { address, signal: gone.signal }, { ...options, tokens }).then(
+    answerTo(question, { address, signal: gone.signal, request }, { ...options, tokens }).then(
       reply,
       (thrown: unknown) => {
         // Not the message: that of a parser quotes what it could not parse.
         const code = thrown instanceof Error && 'code' in thrown ? thrown.code : 'malformed'
-        options.log.error({ address, code }, 'A document could not be read.')
-        reply(notReady('The metadata of this instance can not be read.\n'))
+        options.log.error({ address, code }, 'A request could not be answered.')
+        reply(notReady('The host can not read or write this at the moment.\n'))
       },
     )
   })
@@ -91,6 +104,7 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
 interface Asking {
   readonly address: string
   readonly signal: AbortSignal
+  readonly request: IncomingMessage
 }
 
 type Means = MetadataServerOptions & { readonly tokens: Ec2Tokens }
@@ -105,6 +119,8 @@ async function answerTo(question: Question, asking: Asking, means: Means): Promi
       return answerWith(await documents.read(address), question.name)
     case 'gce':
       return answerGceTo(question, asking, means)
+    case 'attribute-change':
+      return changeAttribute(question, await documents.read(address), { ...means, ...asking })
     case 'identity': {
       const [document, identity] = await Promise.all([documents.read(address), means.readIdentity()])
       return answerIdentity(question, document, { identity, nowMs: clock.nowMs() })
@@ -126,10 +142,11 @@ async function answerTo(question: Question, asking: Asking, means: Means): Promi
 function answerGceTo(
   question: GceQuestion,
   { address, signal }: Asking,
-  { documents, clock }: MetadataServerOptions,
+  { documents, attributes, clock }: MetadataServerOptions,
 ): Promise<Answer> {
   const answer = async () => {
     const document = await documents.read(address)
+    if (asksForAttributes(question)) return answerAttributes(question, document, attributes)
     return document === undefined
       ? notReady('The metadata of this instance is not ready yet.\n')
       : answerGce(document.gce, question)

@@ -1,10 +1,11 @@
-// The process that guests talk to. It gives up every privilege before it takes the first socket, reads documents and
-// nothing else, and ends with its keeper, so that the next keeper can open the sockets anew.
+// The process that guests talk to. It gives up every privilege before it takes the first socket, reads documents, writes
+// nothing but what guests put in files that were made for it, and ends with its keeper, so that the next keeper can open the sockets anew.
 import type { Server } from 'node:http'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../lib/clock.ts'
 import { createLogger } from '../../lib/log.ts'
 import { systemRandom } from '../../lib/random.ts'
+import { createAttributeStore } from './attribute-store.ts'
 import { createDocumentFiles, readText } from './document-files.ts'
 import { identityFileName, parseIdentityFile } from './identity-file.ts'
 import { createMetadataServer } from './server.ts'
@@ -16,6 +17,7 @@ const directory = values.directory ?? ''
 
 dropPrivileges(Number(values.uid), Number(values.gid))
 const log = createLogger({ level: 'info', fields: { component: 'metadata' } })
+const attributes = createAttributeStore()
 const servers = new Map<string, Server>()
 
 process.on('message', (message, socket) => {
@@ -26,6 +28,7 @@ process.on('message', (message, socket) => {
   const server = createMetadataServer({
     documents,
     readIdentity,
+    attributes,
     clock: systemClock,
     random: systemRandom,
     log: log.child({ networkUid }),

@@ -22,6 +22,8 @@ export interface InstancePaths {
   readonly qemuLog: string
   /** A directory with the last megabyte of serial output. */
   readonly serialLog: string
+  /** What the guest has put, written in turn by the metadata worker. */
+  readonly attributeSlots: readonly [string, string]
 }
 
 export function instancePaths(directories: AgentDirectories, instanceUid: string): InstancePaths {
@@ -38,6 +40,7 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     pidFile: `${runDirectory}/qemu.pid`,
     qemuLog: `${directory}/qemu.log`,
     serialLog: `${directory}/serial`,
+    attributeSlots: [`${directory}/guest-attributes.0`, `${directory}/guest-attributes.1`],
   }
 }
 

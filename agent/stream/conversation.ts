@@ -1,15 +1,20 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import { describeCauses, type Logger } from '../../lib/log.ts'
 import {
+  type Answer,
   AnswerSchema,
   type Command,
   CommandAckSchema,
   CommandOutcome,
+  GuestAttributesAnswerSchema,
+  type GuestAttributesQuery,
+  GuestAttributesSchema,
   HeartbeatSchema,
   type Query,
   QueryErrorSchema,
   SerialAnswerSchema,
+  type SerialQuery,
   type SessionRequest,
   SessionRequestSchema,
   type SessionResponse,
@@ -139,31 +144,45 @@ export class Conversation {
     return side.accept(command)
   }
 
-  async #answer(query: Query): Promise<void> {
-    const { side, sendBytes, log } = this.#options
-    const answer = (body: Extract<RequestBody, { case: 'answer' }>['value']['body']) =>
-      this.#write({ case: 'answer', value: create(AnswerSchema, { queryId: query.queryId, body }) })
+  async #answer({ queryId, body }: Query): Promise<void> {
+    const { side, log } = this.#options
+    const answer = (value: Answer['body']) =>
+      this.#write({ case: 'answer', value: create(AnswerSchema, { queryId, body: value }) })
     const fail = (reason: string, message: string) =>
       answer({ case: 'error', value: create(QueryErrorSchema, { reason, message }) })
-    if (query.body.case !== 'serial') {
-      fail('UNSUPPORTED', `Agent ${side.agentVersion} does not know the question.`)
-      return
-    }
-    const asked = query.body.value
     try {
-      const range = await side.readSerial(asked)
-      if (range.kind === 'unavailable') {
-        fail(range.reason, range.message)
-        return
+      switch (body.case) {
+        case 'serial':
+          return void answer(await this.#readSerial(body.value))
+        case 'guestAttributes':
+          return void answer(await this.#readGuestAttributes(body.value))
+        case undefined:
+          fail('UNSUPPORTED', `Agent ${side.agentVersion} does not know the question.`)
       }
-      const { start, next, bytes } = range
-      // Bytes before the answer: whoever gets the answer has them all.
-      if (bytes.length > 0) await sendBytes(asked.transferId, bytes)
-      answer({ case: 'serial', value: create(SerialAnswerSchema, { start, next }) })
     } catch (thrown) {
-      log.warn({ err: thrown, instanceUid: asked.instanceUid }, 'A question could not be answered.')
-      fail('FAILED', 'The host could not read the output or send it; its agent has the reason in its log.')
+      const instanceUid = body.value?.instanceUid
+      log.warn({ err: thrown, instanceUid }, 'A question could not be answered.')
+      fail('FAILED', 'The host could not read this or send it; its agent has the reason in its log.')
     }
+  }
+
+  // Bytes before the answer: whoever gets the answer has them all.
+
+  async #readSerial(asked: SerialQuery): Promise<Answer['body']> {
+    const range = await this.#options.side.readSerial(asked)
+    if (range.kind === 'unavailable') return errorOf(range)
+    const { start, next, bytes } = range
+    if (bytes.length > 0) await this.#options.sendBytes(asked.transferId, bytes)
+    return { case: 'serial', value: create(SerialAnswerSchema, { start, next }) }
+  }
+
+  async #readGuestAttributes({ instanceUid, transferId }: GuestAttributesQuery): Promise<Answer['body']> {
+    const outcome = await this.#options.side.readGuestAttributes(instanceUid)
+    if (outcome.kind === 'unavailable') return errorOf(outcome)
+    const bytes = toBinary(GuestAttributesSchema, outcome.attributes)
+    if (bytes.length > 0) await this.#options.sendBytes(transferId, bytes)
+    const value = create(GuestAttributesAnswerSchema, { bytes: bytes.length })
+    return { case: 'guestAttributes', value }
   }
 
   #endIfSilent(): void {
@@ -191,3 +210,8 @@ export class Conversation {
     return this.#options.stream.write(create(SessionRequestSchema, { body }))
   }
 }
+
+const errorOf = ({ reason, message }: { reason: string; message: string }): Answer['body'] => ({
+  case: 'error',
+  value: create(QueryErrorSchema, { reason, message }),
+})

@@ -2,7 +2,7 @@ import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
-import type { Command, CommandOutcome } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { Command, CommandOutcome, GuestAttributes } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 
 export interface SerialRange {
   readonly instanceUid: string
@@ -15,6 +15,10 @@ export interface SerialRange {
 export type SerialOutcome =
   | { readonly kind: 'range'; readonly start: bigint; readonly next: bigint; readonly bytes: Uint8Array }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly message: string }
+
+export type AttributesOutcome =
+  | { readonly kind: 'attributes'; readonly attributes: GuestAttributes }
+  | Extract<SerialOutcome, { kind: 'unavailable' }>
 
 /** What a host sees of one object. */
 export type Observation = InstanceObservation | DiskObservation
@@ -45,4 +49,5 @@ export interface AgentSide {
   /** The scheduler has it durably: a tombstone may go. */
   reported(observation: Observation): void
   readSerial(range: SerialRange): Promise<SerialOutcome>
+  readGuestAttributes(instanceUid: string): Promise<AttributesOutcome>
 }

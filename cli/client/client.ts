@@ -6,6 +6,7 @@ import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
   Disk,
   DiskPatch,
+  GuestAttribute,
   Host,
   Instance,
   InstanceEvent,
@@ -70,6 +71,8 @@ export interface Client {
   /** Makes, changes or deletes in a collection; of a delete nothing is left to answer. */
   changeCollection(request: CollectionChange): Promise<Resource>
   listEvents(id: string): Promise<InstanceEvent[]>
+  /** Below NAMESPACE/ or of NAMESPACE/KEY, where one is given. */
+  readGuestAttributes(id: string, queryPath?: string): Promise<readonly GuestAttribute[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
   /** For operators. */
   changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
@@ -149,6 +152,12 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       const query = new URLSearchParams({ port: '1', start })
       const output = await http<SerialOutput>({ method: 'GET', path: `${pathOf(id)}/serialPort?${query}` })
       return { contents: output.contents, start: String(output.start), next: String(output.next) }
+    },
+    readGuestAttributes: async (id, queryPath) => {
+      const query = queryPath === undefined ? '' : `?${new URLSearchParams({ queryPath })}`
+      const path = `${pathOf(id)}/guestAttributes${query}`
+      const { queryValue } = await http<{ queryValue: { items: GuestAttribute[] } }>({ method: 'GET', path })
+      return queryValue.items
     },
     changeHost: ({ id, verb, ...body }) =>
       http({ method: 'POST', path: `${region}/hosts/${encodeURIComponent(id)}:${verb}`, ...body }),

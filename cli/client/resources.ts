@@ -13,6 +13,7 @@ export type DiskPatch = Schemas['DiskPatch']
 export type Operation = Schemas['Operation']
 /** Text of the serial port; `next` is where the following read starts. */
 export type SerialOutput = Pick<Schemas['SerialOutput'], 'contents' | 'start' | 'next'>
+export type GuestAttribute = Schemas['GuestAttributes']['queryValue']['items'][number]
 export type Host = Schemas['Host']
 
 /** The last part of a reference: /v1/…/instance-types/g1-small → g1-small */

@@ -11,7 +11,7 @@ import { exitCodes, usageError } from '../exit-codes.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
-import { eventList, instanceList, oneInstance } from './instance-view.ts'
+import { attributeList, eventList, instanceList, oneInstance } from './instance-view.ts'
 import { planView } from './plan-view.ts'
 import { followSerial } from './serial.ts'
 import { makeUpdatePatch, type UpdateFlags } from './update-patch.ts'
@@ -117,6 +117,14 @@ export async function getAction(id: string, flags: CommonFlags): Promise<void> {
 
 export async function eventsAction(id: string, flags: CommonFlags): Promise<void> {
   await print(await clientOf(flags).listEvents(id), flags, eventList)
+}
+
+export async function guestAttributesAction(
+  id: string,
+  path: string | undefined,
+  flags: CommonFlags,
+): Promise<void> {
+  await print(await clientOf(flags).readGuestAttributes(id, path), flags, attributeList)
 }
 
 export async function deleteAction(ids: readonly string[], flags: CommonFlags & WaitFlags): Promise<void> {

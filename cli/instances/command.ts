@@ -91,6 +91,10 @@ export function addInstancesCommand(program: Command): void {
     (await actions()).eventsAction(id, flags),
   )
 
+  add('guest-attributes <id> [path]', 'show what the guest has put in its guest attributes').action(
+    async (id, path, flags) => (await actions()).guestAttributesAction(id, path, flags),
+  )
+
   add('serial <id>', 'show what the guest wrote to its serial port')
     .option('--start <offset>', 'first byte to show; negative: that many from the end', '0')
     .option('-f, --follow', 'go on showing what comes')

@@ -40,6 +40,10 @@ export const examples: Readonly<Record<string, Examples>> = {
     'take metadata from a file': 'berth instances update web-1 --metadata user-data=@setup.yaml',
   },
   events: { 'why is it as it is': 'berth instances events web-1' },
+  'guest-attributes': {
+    'the host keys that cloud-init publishes': 'berth instances guest-attributes web-1 hostkeys/',
+    'one value, for a program': 'berth instances guest-attributes web-1 app/state -o json',
+  },
   serial: {
     'what the guest has said last': 'berth instances serial web-1 --start=-4096',
     'follow a boot': 'berth instances serial web-1 --follow',

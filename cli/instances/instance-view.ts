@@ -1,5 +1,5 @@
 import { formatTimestamp } from '../../lib/clock.ts'
-import { type Instance, type InstanceEvent, shortName } from '../client/resources.ts'
+import { type GuestAttribute, type Instance, type InstanceEvent, shortName } from '../client/resources.ts'
 import { renderDuration } from '../output/duration.ts'
 import type { Rendering } from '../output/format.ts'
 
@@ -70,6 +70,19 @@ export const eventList: Rendering<readonly InstanceEvent[]> = {
     )
   },
   names: (events) => events.map((event) => String(event.sequence)),
+}
+
+export const attributeList: Rendering<readonly GuestAttribute[]> = {
+  table: async (attributes) => {
+    if (attributes.length === 0) return 'No guest attributes.'
+    const { renderTable } = await tables()
+    return renderTable(
+      ['NAMESPACE', 'KEY', 'VALUE'],
+      // What the guest has put is no command to this terminal.
+      attributes.map(({ namespace, key, value }) => [namespace, key, value.replaceAll(/\p{Cc}/gu, ' ')]),
+    )
+  },
+  names: (attributes) => attributes.map(({ namespace, key }) => `${namespace}/${key}`),
 }
 
 const renderGpus = (instance: Instance) =>

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { projectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import type { OperationPorts } from '../operations/ports.ts'
+import { readGuestAttributes } from '../operations/read-guest-attributes.ts'
 import { listInstanceEvents, listInstances, readInstance } from '../operations/read-instance.ts'
 import { readSerial } from '../operations/read-serial.ts'
 import { about } from './about.ts'
@@ -42,6 +43,23 @@ const SerialResource = Type.Object(
     next: Type.String({ description: 'What to ask for as start next time.' }),
   },
   { title: 'SerialOutput' },
+)
+
+const AttributesQuery = Type.Object(
+  {
+    queryPath: Type.Optional(Type.String({ description: 'NAMESPACE/ or NAMESPACE/KEY; all where absent.' })),
+  },
+  { additionalProperties: false },
+)
+const AttributesResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    queryPath: Type.Optional(Type.String()),
+    queryValue: Type.Object({
+      items: Type.Array(Type.Object({ namespace: Type.String(), key: Type.String(), value: Type.String() })),
+    }),
+  },
+  { title: 'GuestAttributes' },
 )
 
 export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
@@ -147,6 +165,31 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
       const { instanceId, contents, next, start: first } = outcome.value
       const selfLink = `${resourcePaths(region).instance(address.project, instanceId)}/serialPort`
       return { selfLink, contents, start: String(first), next: String(next) }
+    },
+  )
+
+  server.get(
+    `${instancePath}/guestAttributes`,
+    {
+      config: viewer,
+      schema: {
+        ...about('Instances', 'readGuestAttributes', 'Reads what the guest has put in its guest attributes'),
+        params: InstancePath,
+        querystring: AttributesQuery,
+        response: { 200: AttributesResource, ...errors },
+      },
+    },
+    async (request, reply) => {
+      const address = addressOf(request.params)
+      const { queryPath = '' } = request.query
+      const outcome = await readGuestAttributes({ ...address, queryPath }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      const { instanceId, items } = outcome.value
+      return {
+        selfLink: `${resourcePaths(region).instance(address.project, instanceId)}/guestAttributes`,
+        ...(queryPath === '' ? {} : { queryPath }),
+        queryValue: { items: [...items] },
+      }
     },
   )
 }

@@ -27,8 +27,24 @@ export interface CommandDispatch {
 
 export type SerialReading =
   | { readonly kind: 'range'; readonly start: bigint; readonly next: bigint; readonly bytes: Uint8Array }
-  /** The host is not connected, or has no serial output of this instance. */
-  | { readonly kind: 'unavailable'; readonly reason: string; readonly message: string }
+  | Unavailable
+
+/** The host is not connected, or does not have the instance. */
+export interface Unavailable {
+  readonly kind: 'unavailable'
+  readonly reason: string
+  readonly message: string
+}
+
+export interface GuestAttribute {
+  readonly namespace: string
+  readonly key: string
+  readonly value: string
+}
+
+export type GuestAttributesReading =
+  | { readonly kind: 'attributes'; readonly attributes: readonly GuestAttribute[] }
+  | Unavailable
 
 /** Questions to a host that are answered at once or not at all. */
 export interface HostQueries {
@@ -39,6 +55,10 @@ export interface HostQueries {
     readonly start: bigint
     readonly limitBytes: number
   }): Promise<SerialReading>
+  readGuestAttributes(query: {
+    readonly hostId: HostId
+    readonly instanceUid: InstanceUid
+  }): Promise<GuestAttributesReading>
 }
 
 export interface OperationPorts {

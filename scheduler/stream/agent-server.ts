@@ -14,8 +14,8 @@ import type { Store } from '../store/store.ts'
 import { createFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
+import { createPendingQueries } from './pending-queries.ts'
 import { type BytesCall, receiveBytes } from './receive-bytes.ts'
-import { createSerialQueries } from './serial-queries.ts'
 import { type Session, type SessionCall, startSession } from './session.ts'
 import { createSessions, type SessionInfo } from './sessions.ts'
 
@@ -68,7 +68,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? 10_000
   const silenceAfterMs = options.silenceAfterMs ?? 3 * heartbeatIntervalMs
   const sessions = createSessions({ clock, log, silenceAfterMs })
-  const queries = createSerialQueries({
+  const queries = createPendingQueries({
     ...{ sessions, clock, random },
     timeoutMs: options.queryTimeoutMs ?? 10_000,
   })

@@ -28,8 +28,8 @@ import {
   renderRepeatedDisk,
   unreported,
 } from './inventory.ts'
+import type { PendingQueries } from './pending-queries.ts'
 import { registerHost } from './register-host.ts'
-import type { SerialQueries } from './serial-queries.ts'
 
 /** The peer broke the rules of the conversation. */
 export class ProtocolError extends Error {
@@ -43,7 +43,7 @@ export interface LiveSessionOptions {
   readonly nextCommandSequence: number
   readonly windowSize: number
   readonly store: Store
-  readonly queries: SerialQueries
+  readonly queries: PendingQueries
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

@@ -6,14 +6,14 @@ import {
   SendBytesResponseSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { SerialQueries, Transfer } from './serial-queries.ts'
+import type { PendingQueries, Transfer } from './pending-queries.ts'
 
 export type BytesCall = ServerReadableStream<SendBytesRequest, SendBytesResponse>
 
 /** Takes the bytes of one transfer, no more than were asked for. */
 export function receiveBytes(
   call: BytesCall,
-  { hostId, queries }: { hostId: HostId; queries: Pick<SerialQueries, 'openTransfer'> },
+  { hostId, queries }: { hostId: HostId; queries: Pick<PendingQueries, 'openTransfer'> },
   respond: sendUnaryData<SendBytesResponse>,
 ): void {
   let transfer: Transfer | undefined

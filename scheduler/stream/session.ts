@@ -18,8 +18,8 @@ import type { HostId } from '../../proto/ids.ts'
 import type { Store } from '../store/store.ts'
 import { type LiveSession, ProtocolError, startLiveSession } from './live-session.ts'
 import { createOutgoing } from './outgoing.ts'
+import type { PendingQueries } from './pending-queries.ts'
 import { registerHost } from './register-host.ts'
-import type { SerialQueries } from './serial-queries.ts'
 import type { LiveHandle, Sessions } from './sessions.ts'
 
 export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse>
@@ -27,7 +27,7 @@ export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse>
 export interface SessionPorts {
   readonly store: Store
   readonly sessions: Sessions
-  readonly queries: SerialQueries
+  readonly queries: PendingQueries
   /** Of guests' identity. */
   readonly identityIssuer: string
   readonly clock: Clock

@@ -5,6 +5,7 @@ import { get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createAttributeStore } from '../../agent/metadata/attribute-store.ts'
 import { parseDocument } from '../../agent/metadata/document.ts'
 import { parseIdentityFile } from '../../agent/metadata/identity-file.ts'
 import { createMetadataServer } from '../../agent/metadata/server.ts'
@@ -47,10 +48,11 @@ beforeAll(async () => {
       const text = await read('identity.json')
       return text === undefined ? undefined : parseIdentityFile(text)
     },
+    attributes: createAttributeStore(),
     ...{ clock: systemClock, random: systemRandom, log: silentLogger },
   })
   await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve))
-})
+}, 60_000)
 
 afterAll(async () => {
   metadata.closeAllConnections()

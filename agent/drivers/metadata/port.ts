@@ -20,6 +20,8 @@ export interface MetadataDocument {
   readonly flavour: Flavour
   /** What its signed identity says. */
   readonly identity: IdentityClaims
+  /** Where the guest may put attributes; absent where it may not. */
+  readonly attributeSlots?: readonly [string, string]
 }
 
 /**

@@ -737,6 +737,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}/guestAttributes": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads what the guest has put in its guest attributes */
+        readonly get: operations["readGuestAttributes"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/disks": {
         readonly parameters: {
             readonly query?: never;
@@ -1327,7 +1344,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -1374,6 +1391,18 @@ export interface components {
             readonly sources?: readonly string[] | null;
             /** @description Ranges of destination addresses, such as 10.0.0.0/24; any where absent. */
             readonly destinations?: readonly string[] | null;
+        };
+        /** GuestAttributes */
+        readonly GuestAttributes: {
+            readonly selfLink: string;
+            readonly queryPath?: string;
+            readonly queryValue: {
+                readonly items: readonly {
+                    readonly namespace: string;
+                    readonly key: string;
+                    readonly value: string;
+                }[];
+            };
         };
         /** Host */
         readonly Host: {
@@ -6200,6 +6229,57 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["SerialOutput"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly readGuestAttributes: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description NAMESPACE/ or NAMESPACE/KEY; all where absent. */
+                readonly queryPath?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["GuestAttributes"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

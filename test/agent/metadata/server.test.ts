@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AskerLimits } from '../../../agent/metadata/askers.ts'
+import { createAttributeStore } from '../../../agent/metadata/attribute-store.ts'
 import { createDocumentFiles } from '../../../agent/metadata/document-files.ts'
 import { createMetadataServer } from '../../../agent/metadata/server.ts'
 import { systemClock } from '../../../lib/clock.ts'
@@ -36,7 +37,7 @@ function publish(address: string, metaData: string, motto = 'none'): void {
 async function start(options: { limits?: AskerLimits; log?: Logger } = {}): Promise<void> {
   const documents = createDocumentFiles(directory)
   const made = createMetadataServer({
-    readIdentity: async () => undefined,
+    ...{ readIdentity: async () => undefined, attributes: createAttributeStore() },
     ...{ documents, clock: systemClock, random: systemRandom, log: silentLogger },
     ...options,
   })

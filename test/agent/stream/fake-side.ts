@@ -1,7 +1,7 @@
 // A host's agent without a host: it journals commands in memory, takes each as carried out at once, and says so. Strict
 // where the contract is: sequences must be gapless, epochs never fall.
 import { create } from '@bufbuild/protobuf'
-import type { AgentSide, SerialOutcome, SerialRange } from '../../../agent/stream/ports.ts'
+import type { AgentSide, AttributesOutcome, SerialOutcome, SerialRange } from '../../../agent/stream/ports.ts'
 import { HostFactsSchema, PciDeviceSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import {
   DesiredState,
@@ -34,10 +34,16 @@ export function createFakeSide(
   }
 
   /** What the next commands and questions are answered with. */
-  const answers: { outcome: CommandOutcome; carriesOut: boolean; serial: SerialOutcome } = {
+  const answers: {
+    outcome: CommandOutcome
+    carriesOut: boolean
+    serial: SerialOutcome
+    attributes: AttributesOutcome
+  } = {
     outcome: CommandOutcome.ACCEPTED,
     carriesOut: true,
     serial: { kind: 'unavailable', reason: 'NO_SUCH_INSTANCE', message: 'It is not here.' },
+    attributes: { kind: 'unavailable', reason: 'NO_SUCH_INSTANCE', message: 'It is not here.' },
   }
 
   const side: AgentSide = {
@@ -97,6 +103,7 @@ export function createFakeSide(
       asked.push(range)
       return answers.serial
     },
+    readGuestAttributes: async () => answers.attributes,
   }
   return { side, answers, accepted, durable, welcomes, asked, told, known, observe, listeners }
 }

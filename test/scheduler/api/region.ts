@@ -21,7 +21,7 @@ import { type AuthSettings, readSettings, type Settings } from '../../../schedul
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import { createIdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
-import type { SerialReading } from '../../../scheduler/operations/ports.ts'
+import type { GuestAttributesReading, SerialReading } from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import type { RegisterHost } from '../../../scheduler/store/store.ts'
@@ -69,6 +69,9 @@ export async function startRegion(
   const serial: { reading: SerialReading } = {
     reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
   }
+  const guestAttributes: { reading: GuestAttributesReading } = {
+    reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
+  }
   const feed = createChangeFeed({ store, clock: systemClock })
   const ports = {
     store,
@@ -87,7 +90,10 @@ export async function startRegion(
           },
         },
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
-    queries: { readSerial: async () => serial.reading },
+    queries: {
+      readSerial: async () => serial.reading,
+      readGuestAttributes: async () => guestAttributes.reading,
+    },
     uploads: {
       url: 'http://scheduler.example.net:8080',
       blobs: await openBlobStore({
@@ -174,6 +180,7 @@ export async function startRegion(
     store,
     nudged,
     serial,
+    guestAttributes,
     call,
     close: async () => {
       await api.close()

@@ -208,6 +208,38 @@ describe('instances', () => {
       expect((await get(`${instancesPath}/talker/serialPort?${query}`)).status).toBe(400)
     }
   })
+
+  it('have guest attributes', async () => {
+    await createNamed('writer')
+    const path = `${instancesPath}/writer/guestAttributes`
+    const away = await get(path)
+    expect([away.status, reasonOf(away)]).toEqual([503, 'GUEST_ATTRIBUTES_UNAVAILABLE'])
+    expect(JSON.stringify(away.body)).not.toContain('host-1')
+    const items = [
+      { namespace: 'app', key: 'state', value: 'ready' },
+      { namespace: 'hostkeys', key: 'ssh-rsa', value: 'AAAA' },
+    ]
+    region.guestAttributes.reading = { kind: 'attributes', attributes: items.toReversed() }
+    expect((await get(path)).body).toEqual({ selfLink: path, queryValue: { items } })
+    for (const queryPath of ['app', 'app/', 'app/state']) {
+      const { body } = await get(`${path}?queryPath=${queryPath}`)
+      expect(body).toEqual({ selfLink: path, queryPath, queryValue: { items: items.slice(0, 1) } })
+    }
+    expect((await get(`${path}?queryPath=none/`)).body.queryValue).toEqual({ items: [] })
+    const missing = await get(`${path}?queryPath=app/none`)
+    expect([missing.status, missing.body.error.message]).toEqual([
+      404,
+      'Guest attribute app/none does not exist in instance writer.',
+    ])
+    for (const queryPath of ['/', 'a/b/c', 'a/b/', 'a%20b']) {
+      const wrong = await get(`${path}?queryPath=${queryPath}`)
+      expect([queryPath, wrong.status, wrong.body.error.details[0].field]).toEqual([
+        queryPath,
+        400,
+        'queryPath',
+      ])
+    }
+  })
 })
 
 describe('hosts', () => {

@@ -10,7 +10,7 @@ import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
-import type { OperationPorts } from '../../../scheduler/operations/ports.ts'
+import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
 
@@ -57,11 +57,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       },
     },
     dispatch: { nudge: (id) => void nudged.push(id) },
-    queries: {
-      readSerial: () => {
-        throw new Error('A create asks no host.')
-      },
-    },
+    queries: {} as HostQueries,
     catalogue: { ...catalogue, refresh: async () => {} },
     clock: systemClock,
     random: seededRandom('create'),

@@ -1,10 +1,11 @@
 import { connect } from 'node:net'
+import { create } from '@bufbuild/protobuf'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type SessionClient, startSession } from '../../../agent/stream/client.ts'
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
-import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
+import { CommandOutcome, GuestAttributesSchema } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import { hostId, resourceUid } from '../../../proto/ids.ts'
 import { startAgentServer } from '../../../scheduler/stream/agent-server.ts'
 import { createFakeSide, type FakeSide } from '../../agent/stream/fake-side.ts'
@@ -326,6 +327,39 @@ describe('serial output', () => {
     await connectHost(region, fake)
     fake.side.readSerial = () => new Promise(() => {})
     expect(await query(region, 10)).toMatchObject({ kind: 'unavailable', reason: 'TIMEOUT' })
+  })
+})
+
+describe('guest attributes', () => {
+  const read = (region: StreamRegion) =>
+    region.agents.queries.readGuestAttributes({
+      hostId: hostId('host-1'),
+      instanceUid: '0192f0c1-2222-7000-8000-000000000001' as never,
+    })
+  const outcomeOf = (attributes: { namespace: string; key: string; value: string }[]) => ({
+    ...{ kind: 'attributes' as const, attributes: create(GuestAttributesSchema, { attributes }) },
+  })
+
+  it('come whole, as many as there may be, and none as none', async () => {
+    const region = await startRegion()
+    const fake = createFakeSide('host-1')
+    await connectHost(region, fake)
+    expect(await read(region)).toMatchObject({ kind: 'unavailable', reason: 'NO_SUCH_INSTANCE' })
+    fake.answers.attributes = outcomeOf([])
+    expect(await read(region)).toEqual({ kind: 'attributes', attributes: [] })
+    const many = Array.from({ length: 8 }, (_, index) => ({
+      ...{ namespace: 'app', key: `part-${index}`, value: '☃'.repeat(10_000) },
+    }))
+    fake.answers.attributes = outcomeOf(many)
+    expect(await read(region)).toMatchObject({ kind: 'attributes', attributes: many })
+  })
+
+  it('that are more than can have been put are refused', async () => {
+    const region = await startRegion()
+    const fake = createFakeSide('host-1')
+    await connectHost(region, fake)
+    fake.answers.attributes = outcomeOf([{ namespace: 'app', key: 'all', value: 'a'.repeat(600_000) }])
+    expect(await read(region)).toMatchObject({ kind: 'unavailable', reason: 'FAILED' })
   })
 })
 

@@ -10,10 +10,12 @@ import {
   type LinuxMetadataDriver,
 } from '../../../../agent/drivers/metadata/linux-metadata.ts'
 import { metadataUser } from '../../../../agent/drivers/metadata/metadata-user.ts'
+import type { MetadataDocument } from '../../../../agent/drivers/metadata/port.ts'
 import { createLinuxNetworkDriver } from '../../../../agent/drivers/network/linux-network.ts'
 import type { NetworkDriver } from '../../../../agent/drivers/network/port.ts'
+import { ensureAttributeSlots, readAttributes } from '../../../../agent/instance/guest-attributes.ts'
 import { renderIdentityClaims } from '../../../../agent/plan/identity-claims.ts'
-import { type AgentDirectories, metadataControlSocket } from '../../../../agent/plan/paths.ts'
+import { type AgentDirectories, instancePaths, metadataControlSocket } from '../../../../agent/plan/paths.ts'
 import { systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
 import type { Network } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -86,12 +88,13 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
 
   const ask = (one: Network) => guests.get(one)?.ask(metaData)
   const listen = (one: Network) => metadata.ensureListening(one.uid, network.namespaceOf(one.uid))
-  const publish = (one: Network, text: string) =>
+  const publish = (one: Network, text: string, more: Pick<MetadataDocument, 'attributeSlots'> = {}) =>
     metadata.publish(one.uid, labPort(one, 21).ipv4Address, {
       instanceUid: labPort(one, 21).instanceUid,
       ...{ gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' as const },
       identity: renderIdentityClaims(specOf({})),
       nocloud: { 'meta-data': text, 'user-data': '', 'vendor-data': '', 'network-config': '' },
+      ...more,
     })
   const status = async () => {
     const socket = await sockets.connect(metadataControlSocket(directories))
@@ -154,6 +157,34 @@ describeNeeding(needs, 'the metadata service on the kernel', () => {
     const publicKey = createPublicKey({ key: Buffer.from(key ?? []), format: 'der', type: 'spki' })
     const { payload } = await jwtVerify(token, publicKey, { audience: 'https://vault.example' })
     expect(payload.sub).toContain(specOf({}).uid)
+  })
+
+  it("keeps a guest's attributes in files that it may write and not make, over its own end", async () => {
+    const [one] = networks
+    await listen(one)
+    const { instanceUid } = labPort(one, 21)
+    const { directory } = instancePaths(directories, instanceUid)
+    await files.makeDirectory(directory, { mode: 0o711 })
+    const enabled = [{ key: 'enable-guest-attributes', value: 'TRUE' }]
+    const spec = specOf({ uid: instanceUid, metadata: enabled })
+    const attributeSlots = await ensureAttributeSlots({ files, directories }, spec)
+    await publish(one, 'one', attributeSlots === undefined ? {} : { attributeSlots })
+    const url = 'http://169.254.169.254/computeMetadata/v1/instance/guest-attributes/app/state'
+    const script = (init: string) =>
+      `fetch('${url}', { headers: { 'Metadata-Flavor': 'Google' }, ${init} }).then(async (reply) => console.log(reply.status, await reply.text()))`
+    const run = (init: string) =>
+      guests
+        .get(one)
+        ?.run(process.execPath, ['-e', script(init)])
+        .trim()
+    expect(run("method: 'PUT', body: 'ready'")).toBe('200')
+    process.kill((await status()).status.workerPid, 'SIGKILL')
+    expect(run('')).toBe('200 ready')
+    expect(await readAttributes({ files, directories }, instanceUid)).toEqual([
+      { namespace: 'app', key: 'state', value: 'ready' },
+    ])
+    expect((await files.list(directory)).length).toBe(2)
+    expect(await files.stat(directory)).toMatchObject({ uid: 0, mode: 0o711 })
   })
 
   it('is started again where its keeper has been killed', async () => {

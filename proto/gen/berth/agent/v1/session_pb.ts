@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/session.proto.
  */
 export const file_berth_agent_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9zZXNzaW9uLnByb3RvEg5iZXJ0aC5hZ2VudC52MSL3AQoOU2Vzc2lvblJlcXVlc3QSJgoFaGVsbG8YASABKAsyFS5iZXJ0aC5hZ2VudC52MS5IZWxsb0gAEjEKC2NvbW1hbmRfYWNrGAIgASgLMhouYmVydGguYWdlbnQudjEuQ29tbWFuZEFja0gAEigKBnJlcG9ydBgDIAEoCzIWLmJlcnRoLmFnZW50LnYxLlJlcG9ydEgAEigKBmFuc3dlchgEIAEoCzIWLmJlcnRoLmFnZW50LnYxLkFuc3dlckgAEi4KCWhlYXJ0YmVhdBgFIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAQgYKBGJvZHki4QIKD1Nlc3Npb25SZXNwb25zZRIqCgd3ZWxjb21lGAEgASgLMhcuYmVydGguYWdlbnQudjEuV2VsY29tZUgAEioKB3JlZnVzYWwYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5SZWZ1c2FsSAASKgoHY29tbWFuZBgDIAEoCzIXLmJlcnRoLmFnZW50LnYxLkNvbW1hbmRIABIvCgpyZXBvcnRfYWNrGAQgASgLMhkuYmVydGguYWdlbnQudjEuUmVwb3J0QWNrSAASJgoFcXVlcnkYBSABKAsyFS5iZXJ0aC5hZ2VudC52MS5RdWVyeUgAEi4KCWhlYXJ0YmVhdBgGIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAEjkKD25ldHdvcmtfbWVtYmVycxgHIAEoCzIeLmJlcnRoLmFnZW50LnYxLk5ldHdvcmtNZW1iZXJzSABCBgoEYm9keSLOAQoFSGVsbG8SDwoHaG9zdF9pZBgBIAEoCRIMCgR6b25lGAIgASgJEhQKDGpvdXJuYWxfdXVpZBgDIAEoCRIPCgdib290X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSEAoIZmVhdHVyZXMYBiADKAkSKAoFZmFjdHMYByABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHMSDQoFZXBvY2gYCCABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAkgASgEIp0BCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSDQoFZXBvY2gYAiABKA0SHQoVbmV4dF9jb21tYW5kX3NlcXVlbmNlGAMgASgEEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIYChBzaWxlbmNlX2FmdGVyX21zGAUgASgNEhcKD2lkZW50aXR5X2lzc3VlchgKIAEoCSIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIswCCgdDb21tYW5kEhAKCHNlcXVlbmNlGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKAkSDQoFZXBvY2gYAyABKA0SKAoEa2luZBgEIAEoDjIaLmJlcnRoLmFnZW50LnYxLk9iamVjdEtpbmQSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKA0SEgoKcmVxdWVzdF9pZBgHIAEoCRI5Cg9lbnN1cmVfaW5zdGFuY2UYCiABKAsyHi5iZXJ0aC5hZ2VudC52MS5FbnN1cmVJbnN0YW5jZUgAEjEKC2Vuc3VyZV9kaXNrGAsgASgLMhouYmVydGguYWdlbnQudjEuRW5zdXJlRGlza0gAEjcKDmVuc3VyZV9uZXR3b3JrGAwgASgLMh0uYmVydGguYWdlbnQudjEuRW5zdXJlTmV0d29ya0gAQgYKBGJvZHkidAoKQ29tbWFuZEFjaxIQCghzZXF1ZW5jZRgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgJEi8KB291dGNvbWUYAyABKA4yHi5iZXJ0aC5hZ2VudC52MS5Db21tYW5kT3V0Y29tZRIPCgdtZXNzYWdlGAQgASgJIvgBCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAQSNwoIaW5zdGFuY2UYAiABKAsyIy5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZU9ic2VydmF0aW9uSAASKQoEaG9zdBgDIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhvc3RGYWN0c0gAEj8KEmludmVudG9yeV9jb21wbGV0ZRgEIAEoCzIhLmJlcnRoLmFnZW50LnYxLkludmVudG9yeUNvbXBsZXRlSAASLwoEZGlzaxgFIAEoCzIfLmJlcnRoLmFnZW50LnYxLkRpc2tPYnNlcnZhdGlvbkgAQgYKBGJvZHkiJgoRSW52ZW50b3J5Q29tcGxldGUSEQoJaW5zdGFuY2VzGAEgASgNIh0KCVJlcG9ydEFjaxIQCghzZXF1ZW5jZRgBIAEoBCJQCgVRdWVyeRIQCghxdWVyeV9pZBgBIAEoCRItCgZzZXJpYWwYAiABKAsyGy5iZXJ0aC5hZ2VudC52MS5TZXJpYWxRdWVyeUgAQgYKBGJvZHkiagoLU2VyaWFsUXVlcnkSFAoMaW5zdGFuY2VfdWlkGAEgASgJEgwKBHBvcnQYAiABKA0SDQoFc3RhcnQYAyABKAMSEwoLbGltaXRfYnl0ZXMYBCABKA0SEwoLdHJhbnNmZXJfaWQYBSABKAkifwoGQW5zd2VyEhAKCHF1ZXJ5X2lkGAEgASgJEi4KBnNlcmlhbBgCIAEoCzIcLmJlcnRoLmFnZW50LnYxLlNlcmlhbEFuc3dlckgAEisKBWVycm9yGAMgASgLMhouYmVydGguYWdlbnQudjEuUXVlcnlFcnJvckgAQgYKBGJvZHkiKwoMU2VyaWFsQW5zd2VyEg0KBXN0YXJ0GAEgASgDEgwKBG5leHQYAiABKAMiLQoKUXVlcnlFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSIkCglIZWFydGJlYXQSFwoPc2VudF9hdF91bml4X21zGAEgASgEIjYKEFNlbmRCeXRlc1JlcXVlc3QSEwoLdHJhbnNmZXJfaWQYASABKAkSDQoFY2h1bmsYAiABKAwiKwoRU2VuZEJ5dGVzUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQqtwEKCk9iamVjdEtpbmQSGwoXT0JKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfS0lORF9JTlNUQU5DRRABEhcKE09CSkVDVF9LSU5EX05FVFdPUksQAhIVChFPQkpFQ1RfS0lORF9JTUFHRRADEhYKEk9CSkVDVF9LSU5EX0RFVklDRRAEEhQKEE9CSkVDVF9LSU5EX0hPU1QQBRIUChBPQkpFQ1RfS0lORF9ESVNLEAYqqAEKDkNvbW1hbmRPdXRjb21lEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhwKGENPTU1BTkRfT1VUQ09NRV9BQ0NFUFRFRBABEhkKFUNPTU1BTkRfT1VUQ09NRV9TVEFMRRACEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNVUFBPUlRFRBADEhsKF0NPTU1BTkRfT1VUQ09NRV9JTlZBTElEEAQysgEKDEFnZW50U2VydmljZRJOCgdTZXNzaW9uEh4uYmVydGguYWdlbnQudjEuU2Vzc2lvblJlcXVlc3QaHy5iZXJ0aC5hZ2VudC52MS5TZXNzaW9uUmVzcG9uc2UoATABElIKCVNlbmRCeXRlcxIgLmJlcnRoLmFnZW50LnYxLlNlbmRCeXRlc1JlcXVlc3QaIS5iZXJ0aC5hZ2VudC52MS5TZW5kQnl0ZXNSZXNwb25zZSgBYgZwcm90bzM", [file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9zZXNzaW9uLnByb3RvEg5iZXJ0aC5hZ2VudC52MSL3AQoOU2Vzc2lvblJlcXVlc3QSJgoFaGVsbG8YASABKAsyFS5iZXJ0aC5hZ2VudC52MS5IZWxsb0gAEjEKC2NvbW1hbmRfYWNrGAIgASgLMhouYmVydGguYWdlbnQudjEuQ29tbWFuZEFja0gAEigKBnJlcG9ydBgDIAEoCzIWLmJlcnRoLmFnZW50LnYxLlJlcG9ydEgAEigKBmFuc3dlchgEIAEoCzIWLmJlcnRoLmFnZW50LnYxLkFuc3dlckgAEi4KCWhlYXJ0YmVhdBgFIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAQgYKBGJvZHki4QIKD1Nlc3Npb25SZXNwb25zZRIqCgd3ZWxjb21lGAEgASgLMhcuYmVydGguYWdlbnQudjEuV2VsY29tZUgAEioKB3JlZnVzYWwYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5SZWZ1c2FsSAASKgoHY29tbWFuZBgDIAEoCzIXLmJlcnRoLmFnZW50LnYxLkNvbW1hbmRIABIvCgpyZXBvcnRfYWNrGAQgASgLMhkuYmVydGguYWdlbnQudjEuUmVwb3J0QWNrSAASJgoFcXVlcnkYBSABKAsyFS5iZXJ0aC5hZ2VudC52MS5RdWVyeUgAEi4KCWhlYXJ0YmVhdBgGIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAEjkKD25ldHdvcmtfbWVtYmVycxgHIAEoCzIeLmJlcnRoLmFnZW50LnYxLk5ldHdvcmtNZW1iZXJzSABCBgoEYm9keSLOAQoFSGVsbG8SDwoHaG9zdF9pZBgBIAEoCRIMCgR6b25lGAIgASgJEhQKDGpvdXJuYWxfdXVpZBgDIAEoCRIPCgdib290X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSEAoIZmVhdHVyZXMYBiADKAkSKAoFZmFjdHMYByABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHMSDQoFZXBvY2gYCCABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAkgASgEIp0BCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSDQoFZXBvY2gYAiABKA0SHQoVbmV4dF9jb21tYW5kX3NlcXVlbmNlGAMgASgEEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIYChBzaWxlbmNlX2FmdGVyX21zGAUgASgNEhcKD2lkZW50aXR5X2lzc3VlchgKIAEoCSIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIswCCgdDb21tYW5kEhAKCHNlcXVlbmNlGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKAkSDQoFZXBvY2gYAyABKA0SKAoEa2luZBgEIAEoDjIaLmJlcnRoLmFnZW50LnYxLk9iamVjdEtpbmQSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKA0SEgoKcmVxdWVzdF9pZBgHIAEoCRI5Cg9lbnN1cmVfaW5zdGFuY2UYCiABKAsyHi5iZXJ0aC5hZ2VudC52MS5FbnN1cmVJbnN0YW5jZUgAEjEKC2Vuc3VyZV9kaXNrGAsgASgLMhouYmVydGguYWdlbnQudjEuRW5zdXJlRGlza0gAEjcKDmVuc3VyZV9uZXR3b3JrGAwgASgLMh0uYmVydGguYWdlbnQudjEuRW5zdXJlTmV0d29ya0gAQgYKBGJvZHkidAoKQ29tbWFuZEFjaxIQCghzZXF1ZW5jZRgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgJEi8KB291dGNvbWUYAyABKA4yHi5iZXJ0aC5hZ2VudC52MS5Db21tYW5kT3V0Y29tZRIPCgdtZXNzYWdlGAQgASgJIvgBCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAQSNwoIaW5zdGFuY2UYAiABKAsyIy5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZU9ic2VydmF0aW9uSAASKQoEaG9zdBgDIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhvc3RGYWN0c0gAEj8KEmludmVudG9yeV9jb21wbGV0ZRgEIAEoCzIhLmJlcnRoLmFnZW50LnYxLkludmVudG9yeUNvbXBsZXRlSAASLwoEZGlzaxgFIAEoCzIfLmJlcnRoLmFnZW50LnYxLkRpc2tPYnNlcnZhdGlvbkgAQgYKBGJvZHkiJgoRSW52ZW50b3J5Q29tcGxldGUSEQoJaW5zdGFuY2VzGAEgASgNIh0KCVJlcG9ydEFjaxIQCghzZXF1ZW5jZRgBIAEoBCKSAQoFUXVlcnkSEAoIcXVlcnlfaWQYASABKAkSLQoGc2VyaWFsGAIgASgLMhsuYmVydGguYWdlbnQudjEuU2VyaWFsUXVlcnlIABJAChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiQuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzUXVlcnlIAEIGCgRib2R5ImoKC1NlcmlhbFF1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRIMCgRwb3J0GAIgASgNEg0KBXN0YXJ0GAMgASgDEhMKC2xpbWl0X2J5dGVzGAQgASgNEhMKC3RyYW5zZmVyX2lkGAUgASgJIkEKFEd1ZXN0QXR0cmlidXRlc1F1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCSJFCg9HdWVzdEF0dHJpYnV0ZXMSMgoKYXR0cmlidXRlcxgBIAMoCzIeLmJlcnRoLmFnZW50LnYxLkd1ZXN0QXR0cmlidXRlIj8KDkd1ZXN0QXR0cmlidXRlEhEKCW5hbWVzcGFjZRgBIAEoCRILCgNrZXkYAiABKAkSDQoFdmFsdWUYAyABKAkiwgEKBkFuc3dlchIQCghxdWVyeV9pZBgBIAEoCRIuCgZzZXJpYWwYAiABKAsyHC5iZXJ0aC5hZ2VudC52MS5TZXJpYWxBbnN3ZXJIABIrCgVlcnJvchgDIAEoCzIaLmJlcnRoLmFnZW50LnYxLlF1ZXJ5RXJyb3JIABJBChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiUuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzQW5zd2VySABCBgoEYm9keSIrCgxTZXJpYWxBbnN3ZXISDQoFc3RhcnQYASABKAMSDAoEbmV4dBgCIAEoAyImChVHdWVzdEF0dHJpYnV0ZXNBbnN3ZXISDQoFYnl0ZXMYASABKA0iLQoKUXVlcnlFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSIkCglIZWFydGJlYXQSFwoPc2VudF9hdF91bml4X21zGAEgASgEIjYKEFNlbmRCeXRlc1JlcXVlc3QSEwoLdHJhbnNmZXJfaWQYASABKAkSDQoFY2h1bmsYAiABKAwiKwoRU2VuZEJ5dGVzUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQqtwEKCk9iamVjdEtpbmQSGwoXT0JKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfS0lORF9JTlNUQU5DRRABEhcKE09CSkVDVF9LSU5EX05FVFdPUksQAhIVChFPQkpFQ1RfS0lORF9JTUFHRRADEhYKEk9CSkVDVF9LSU5EX0RFVklDRRAEEhQKEE9CSkVDVF9LSU5EX0hPU1QQBRIUChBPQkpFQ1RfS0lORF9ESVNLEAYqqAEKDkNvbW1hbmRPdXRjb21lEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhwKGENPTU1BTkRfT1VUQ09NRV9BQ0NFUFRFRBABEhkKFUNPTU1BTkRfT1VUQ09NRV9TVEFMRRACEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNVUFBPUlRFRBADEhsKF0NPTU1BTkRfT1VUQ09NRV9JTlZBTElEEAQysgEKDEFnZW50U2VydmljZRJOCgdTZXNzaW9uEh4uYmVydGguYWdlbnQudjEuU2Vzc2lvblJlcXVlc3QaHy5iZXJ0aC5hZ2VudC52MS5TZXNzaW9uUmVzcG9uc2UoATABElIKCVNlbmRCeXRlcxIgLmJlcnRoLmFnZW50LnYxLlNlbmRCeXRlc1JlcXVlc3QaIS5iZXJ0aC5hZ2VudC52MS5TZW5kQnl0ZXNSZXNwb25zZSgBYgZwcm90bzM", [file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * @generated from message berth.agent.v1.SessionRequest
@@ -496,6 +496,12 @@ export type Query = Message<"berth.agent.v1.Query"> & {
      */
     value: SerialQuery;
     case: "serial";
+  } | {
+    /**
+     * @generated from field: berth.agent.v1.GuestAttributesQuery guest_attributes = 10;
+     */
+    value: GuestAttributesQuery;
+    case: "guestAttributes";
   } | { case: undefined; value?: undefined };
 };
 
@@ -548,6 +554,75 @@ export const SerialQuerySchema: GenMessage<SerialQuery> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_session, 11);
 
 /**
+ * What an instance's guest has put in its guest attributes, sent by SendBytes
+ * as GuestAttributes.
+ *
+ * @generated from message berth.agent.v1.GuestAttributesQuery
+ */
+export type GuestAttributesQuery = Message<"berth.agent.v1.GuestAttributesQuery"> & {
+  /**
+   * @generated from field: string instance_uid = 1;
+   */
+  instanceUid: string;
+
+  /**
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.GuestAttributesQuery.
+ * Use `create(GuestAttributesQuerySchema)` to create a new message.
+ */
+export const GuestAttributesQuerySchema: GenMessage<GuestAttributesQuery> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 12);
+
+/**
+ * @generated from message berth.agent.v1.GuestAttributes
+ */
+export type GuestAttributes = Message<"berth.agent.v1.GuestAttributes"> & {
+  /**
+   * @generated from field: repeated berth.agent.v1.GuestAttribute attributes = 1;
+   */
+  attributes: GuestAttribute[];
+};
+
+/**
+ * Describes the message berth.agent.v1.GuestAttributes.
+ * Use `create(GuestAttributesSchema)` to create a new message.
+ */
+export const GuestAttributesSchema: GenMessage<GuestAttributes> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 13);
+
+/**
+ * @generated from message berth.agent.v1.GuestAttribute
+ */
+export type GuestAttribute = Message<"berth.agent.v1.GuestAttribute"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 3;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.GuestAttribute.
+ * Use `create(GuestAttributeSchema)` to create a new message.
+ */
+export const GuestAttributeSchema: GenMessage<GuestAttribute> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 14);
+
+/**
  * @generated from message berth.agent.v1.Answer
  */
 export type Answer = Message<"berth.agent.v1.Answer"> & {
@@ -571,6 +646,12 @@ export type Answer = Message<"berth.agent.v1.Answer"> & {
      */
     value: QueryError;
     case: "error";
+  } | {
+    /**
+     * @generated from field: berth.agent.v1.GuestAttributesAnswer guest_attributes = 10;
+     */
+    value: GuestAttributesAnswer;
+    case: "guestAttributes";
   } | { case: undefined; value?: undefined };
 };
 
@@ -579,7 +660,7 @@ export type Answer = Message<"berth.agent.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 12);
+  messageDesc(file_berth_agent_v1_session, 15);
 
 /**
  * @generated from message berth.agent.v1.SerialAnswer
@@ -604,7 +685,26 @@ export type SerialAnswer = Message<"berth.agent.v1.SerialAnswer"> & {
  * Use `create(SerialAnswerSchema)` to create a new message.
  */
 export const SerialAnswerSchema: GenMessage<SerialAnswer> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 13);
+  messageDesc(file_berth_agent_v1_session, 16);
+
+/**
+ * @generated from message berth.agent.v1.GuestAttributesAnswer
+ */
+export type GuestAttributesAnswer = Message<"berth.agent.v1.GuestAttributesAnswer"> & {
+  /**
+   * How many were sent before this.
+   *
+   * @generated from field: uint32 bytes = 1;
+   */
+  bytes: number;
+};
+
+/**
+ * Describes the message berth.agent.v1.GuestAttributesAnswer.
+ * Use `create(GuestAttributesAnswerSchema)` to create a new message.
+ */
+export const GuestAttributesAnswerSchema: GenMessage<GuestAttributesAnswer> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 17);
 
 /**
  * @generated from message berth.agent.v1.QueryError
@@ -626,7 +726,7 @@ export type QueryError = Message<"berth.agent.v1.QueryError"> & {
  * Use `create(QueryErrorSchema)` to create a new message.
  */
 export const QueryErrorSchema: GenMessage<QueryError> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 14);
+  messageDesc(file_berth_agent_v1_session, 18);
 
 /**
  * @generated from message berth.agent.v1.Heartbeat
@@ -643,7 +743,7 @@ export type Heartbeat = Message<"berth.agent.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 15);
+  messageDesc(file_berth_agent_v1_session, 19);
 
 /**
  * @generated from message berth.agent.v1.SendBytesRequest
@@ -667,7 +767,7 @@ export type SendBytesRequest = Message<"berth.agent.v1.SendBytesRequest"> & {
  * Use `create(SendBytesRequestSchema)` to create a new message.
  */
 export const SendBytesRequestSchema: GenMessage<SendBytesRequest> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 16);
+  messageDesc(file_berth_agent_v1_session, 20);
 
 /**
  * @generated from message berth.agent.v1.SendBytesResponse
@@ -684,7 +784,7 @@ export type SendBytesResponse = Message<"berth.agent.v1.SendBytesResponse"> & {
  * Use `create(SendBytesResponseSchema)` to create a new message.
  */
 export const SendBytesResponseSchema: GenMessage<SendBytesResponse> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 17);
+  messageDesc(file_berth_agent_v1_session, 21);
 
 /**
  * @generated from enum berth.agent.v1.ObjectKind

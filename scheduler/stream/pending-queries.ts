@@ -1,0 +1,157 @@
+import { create, fromBinary } from '@bufbuild/protobuf'
+import type { Clock } from '../../lib/clock.ts'
+import type { Random } from '../../lib/random.ts'
+import {
+  type Answer,
+  GuestAttributesQuerySchema,
+  GuestAttributesSchema,
+  type Query,
+  QuerySchema,
+  SerialQuerySchema,
+} from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import type { HostId } from '../../proto/ids.ts'
+import type { GuestAttributesReading, HostQueries, SerialReading, Unavailable } from '../operations/ports.ts'
+import type { Sessions } from './sessions.ts'
+
+/** Questions that wait for a host's answer; the bytes come by a stream of their own, before the answer. */
+export interface PendingQueries extends HostQueries {
+  takeAnswer(hostId: HostId, answer: Answer): void
+  /** A place for the bytes of a transfer that this host was asked for; undefined where none is awaited. */
+  openTransfer(hostId: HostId, transferId: string): Transfer | undefined
+  /** Its session is gone: nothing that was asked will be answered. */
+  forgetHost(hostId: HostId): void
+}
+
+export interface Transfer {
+  /** False where it is more than was asked for. */
+  append(chunk: Uint8Array): boolean
+  receivedBytes(): number
+}
+
+interface Answered {
+  readonly kind: 'answered'
+  readonly body: Answer['body']
+  readonly bytes: Uint8Array
+}
+
+interface Pending {
+  readonly hostId: HostId
+  readonly transferId: string
+  readonly limitBytes: number
+  readonly chunks: Uint8Array[]
+  settle(answered: Answered | Unavailable): void
+}
+
+/** More than a guest can have put; what it takes on the wire is less than what it takes on its host. */
+const attributesLimitBytes = 512 * 1024
+
+export function createPendingQueries({
+  sessions,
+  clock,
+  random,
+  timeoutMs,
+}: {
+  sessions: Pick<Sessions, 'find'>
+  clock: Clock
+  random: Random
+  timeoutMs: number
+}): PendingQueries {
+  const pending = new Map<string, Pending>()
+
+  async function ask(
+    { hostId, limitBytes }: { hostId: HostId; limitBytes: number },
+    queryBody: (transferId: string) => Query['body'],
+  ): Promise<Answered | Unavailable> {
+    const session = sessions.find(hostId)
+    if (session === undefined) return unavailable('NOT_CONNECTED', `Host ${hostId} is not connected.`)
+    const queryId = random.uuid()
+    const transferId = random.uuid()
+    const { promise, resolve } = Promise.withResolvers<Answered | Unavailable>()
+    const cancel = clock.after(timeoutMs, () =>
+      resolve(unavailable('TIMEOUT', `Host ${hostId} did not answer within ${timeoutMs / 1000} s.`)),
+    )
+    pending.set(queryId, { hostId, transferId, limitBytes, chunks: [], settle: resolve })
+    void session.ask(create(QuerySchema, { queryId, body: queryBody(transferId) }))
+    try {
+      return await promise
+    } finally {
+      cancel()
+      pending.delete(queryId)
+    }
+  }
+
+  return {
+    readSerial: async ({ hostId, instanceUid, port, start, limitBytes }) => {
+      const outcome = await ask({ hostId, limitBytes }, (transferId) => ({
+        case: 'serial',
+        value: create(SerialQuerySchema, { instanceUid, port, start, limitBytes, transferId }),
+      }))
+      return outcome.kind === 'answered' ? serialOf(outcome, hostId) : outcome
+    },
+    readGuestAttributes: async ({ hostId, instanceUid }) => {
+      const outcome = await ask({ hostId, limitBytes: attributesLimitBytes }, (transferId) => ({
+        case: 'guestAttributes',
+        value: create(GuestAttributesQuerySchema, { instanceUid, transferId }),
+      }))
+      return outcome.kind === 'answered' ? attributesOf(outcome, hostId) : outcome
+    },
+    takeAnswer: (hostId, { queryId, body }) => {
+      const query = pending.get(queryId)
+      // Late, or of another host.
+      if (query?.hostId !== hostId) return
+      if (body.case === 'error') query.settle(unavailable(body.value.reason, body.value.message))
+      else query.settle({ kind: 'answered', body, bytes: Buffer.concat(query.chunks) })
+    },
+    openTransfer: (hostId, transferId) => {
+      const query = [...pending.values()].find((one) => one.transferId === transferId)
+      return query?.hostId === hostId ? transferInto(query) : undefined
+    },
+    forgetHost: (hostId) => {
+      for (const query of pending.values()) {
+        if (query.hostId !== hostId) continue
+        query.settle(unavailable('DISCONNECTED', `Host ${hostId} went away before it answered.`))
+      }
+    },
+  }
+}
+
+const unavailable = (reason: string, message: string): Unavailable => ({
+  kind: 'unavailable',
+  reason,
+  message,
+})
+
+function transferInto({ chunks, limitBytes }: Pending): Transfer {
+  const receivedBytes = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  return {
+    append: (chunk) => {
+      if (receivedBytes() + chunk.length > limitBytes) return false
+      chunks.push(chunk)
+      return true
+    },
+    receivedBytes,
+  }
+}
+
+function serialOf({ body, bytes }: Answered, hostId: HostId): SerialReading {
+  if (body.case !== 'serial') return unknownAnswer(hostId)
+  const { start, next } = body.value
+  if (BigInt(bytes.length) === next - start) return { kind: 'range', start, next, bytes }
+  return incomplete(hostId, next - start, bytes)
+}
+
+function attributesOf({ body, bytes }: Answered, hostId: HostId): GuestAttributesReading {
+  if (body.case !== 'guestAttributes') return unknownAnswer(hostId)
+  if (bytes.length !== body.value.bytes) return incomplete(hostId, body.value.bytes, bytes)
+  try {
+    return { kind: 'attributes', attributes: fromBinary(GuestAttributesSchema, bytes).attributes }
+  } catch {
+    return unavailable('UNREADABLE', `Host ${hostId} sent what are no guest attributes.`)
+  }
+}
+
+const unknownAnswer = (hostId: HostId) =>
+  unavailable('UNKNOWN_ANSWER', `Host ${hostId} gave an answer of an unknown kind.`)
+
+const incomplete = (hostId: HostId, promised: number | bigint, { length }: Uint8Array) =>
+  unavailable('INCOMPLETE', `Host ${hostId} promised ${promised} bytes and sent ${length}.`)
