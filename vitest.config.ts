@@ -18,6 +18,7 @@ export default defineConfig({
           isolate: false,
           maxWorkers: availableParallelism(),
           testTimeout: 30_000,
+          hookTimeout: 60_000,
           // The limit ends a broken test; a machine that does many things at once is slow.
           expect: { poll: { timeout: 15_000 } },
         },

@@ -9,7 +9,7 @@ import type { Failure } from './failure.ts'
 import { findGuest } from './guest.ts'
 import { heldByDisk, isHeld, undoHeld } from './held.ts'
 import { runStep } from './run-step.ts'
-import type { StopContext } from './stop.ts'
+import type { StopContext } from './teardown.ts'
 
 /**
  * Brings the disks of a guest that runs to what its spec asks. What can't be had leaves the spec, and what the guest

@@ -3,7 +3,7 @@ import { planInstance } from '../plan/plan-instance.ts'
 import { applyDisks } from './apply-disks.ts'
 import { findGuest } from './guest.ts'
 import { publishMetadata } from './run-step.ts'
-import type { StopContext } from './stop.ts'
+import type { StopContext } from './teardown.ts'
 
 /** Brings a guest that runs to what its newest generation asks, without a restart: its metadata, its disks, a hard reset. */
 export async function applyChanges(context: StopContext): Promise<void> {

@@ -1,20 +1,30 @@
 import { create } from '@bufbuild/protobuf'
 import {
   DesiredState,
+  type EnsureInstance,
   type InstanceObservation,
   InstanceObservationSchema,
   InstancePhase,
   type Progress,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
-import { type InstanceRecord, InstanceRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import {
+  type InstanceRecord,
+  InstanceRecordSchema,
+  type MaintenanceStop,
+  MaintenanceStopSchema,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { recordVersion } from '../journal/journal.ts'
 import { nextAction, phaseForCommand } from './transition.ts'
 
 export type EnsureCommand = Command & { body: { case: 'ensureInstance' } }
 
 /** The record that a command leads to; `before` is what the journal has, if anything. */
-export function recordForCommand(command: EnsureCommand, before: InstanceRecord | undefined): InstanceRecord {
+export function recordForCommand(
+  command: EnsureCommand,
+  before: InstanceRecord | undefined,
+  nowMs: number,
+): InstanceRecord {
   const ensure = command.body.value
   const isNew = before === undefined
   const known = before ?? create(InstanceRecordSchema, { phase: InstancePhase.STAGING })
@@ -31,9 +41,23 @@ export function recordForCommand(command: EnsureCommand, before: InstanceRecord 
     stopDeadlineMs: ensure.stopDeadlineMs,
     startGeneration: ensure.startGeneration,
     resetGeneration: ensure.resetGeneration,
+    maintenance: maintenanceOf(ensure, before, nowMs),
     requestId: command.requestId,
     ...firstWord(ensure.desiredState, phase, isNew || phase !== before.phase),
   }
+}
+
+/** The notice counts from now, also where the command was long on its way. A later one ends it earlier, and not later. */
+function maintenanceOf(
+  { maintenance }: EnsureInstance,
+  before: InstanceRecord | undefined,
+  nowMs: number,
+): MaintenanceStop | undefined {
+  if (maintenance === undefined) return undefined
+  const fromNow = BigInt(nowMs + maintenance.noticeMs)
+  const known = before?.maintenance?.powerOffAtUnixMs
+  const powerOffAtUnixMs = known !== undefined && known < fromNow ? known : fromNow
+  return create(MaintenanceStopSchema, { powerOffAtUnixMs })
 }
 
 function firstWord(desiredState: DesiredState, phase: InstancePhase, begins: boolean) {

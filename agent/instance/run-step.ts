@@ -5,7 +5,7 @@ import { pciAddress } from '../../proto/ids.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
 import { renderEc2Tree } from '../plan/ec2-tree.ts'
 import { flavourOf } from '../plan/flavour.ts'
-import { renderGceTree } from '../plan/gce-tree.ts'
+import { type MaintenanceEvent, renderGceTree } from '../plan/gce-tree.ts'
 import { renderIdentityClaims } from '../plan/identity-claims.ts'
 import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
@@ -72,14 +72,14 @@ async function isVolumeMade({ ports, spec }: StepContext, disk: Disk): Promise<b
 export async function publishMetadata(
   ports: InstancePorts,
   spec: InstanceSpec,
-  step: Extract<Step, { kind: 'publish-metadata' }>,
+  step: Extract<Step, { kind: 'publish-metadata' }> & { readonly maintenanceEvent?: MaintenanceEvent },
 ): Promise<void> {
   const { metadata, clock } = ports
   const attributeSlots = await ensureAttributeSlots(ports, spec)
   await metadata.publish(step.networkUid, step.ipv4Address, {
     instanceUid: spec.uid,
     nocloud: renderNoCloud(spec, clock.nowMs()),
-    gce: renderGceTree(spec),
+    gce: renderGceTree(spec, step.maintenanceEvent),
     ec2: renderEc2Tree(spec, clock.nowMs()),
     openstack: renderOpenstackFiles(spec, clock.nowMs()),
     flavour: flavourOf(spec),

@@ -21,7 +21,8 @@ export class SerialRecorder {
     this.#ports = options.ports
     this.#stopPolling = options.ports.clock.every(idlePollMs, () => {
       for (const actor of options.actors()) {
-        if (actor.record.phase === InstancePhase.RUNNING) void this.#drain(actor)
+        const { phase } = actor.record
+        if (phase === InstancePhase.RUNNING || phase === InstancePhase.STOPPING) void this.#drain(actor)
       }
     })
   }

@@ -1,12 +1,9 @@
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { findGuest } from './guest.ts'
+import { forMaintenance, giveNotice } from './maintenance.ts'
 import { dropMemory } from './suspend.ts'
-import { keepDisks, keepNothing, type TeardownContext, tearDown } from './teardown.ts'
-
-export interface StopContext extends TeardownContext {
-  readonly signal: AbortSignal
-}
+import { keepDisks, keepNothing, type StopContext, type TeardownContext, tearDown } from './teardown.ts'
 
 const pollMs = 200
 
@@ -17,7 +14,7 @@ export async function stopGuest(context: StopContext): Promise<void> {
   const { generation } = context.record()
   await context.change({
     phase: InstancePhase.STOPPED,
-    ...endings[ending],
+    ...forMaintenance(context.record(), endings[ending]),
     released: true,
     appliedGeneration: generation,
   })
@@ -45,10 +42,11 @@ async function endGuestWithin(
   reason: 'STOP_REQUESTED' | 'RESTART_REQUESTED',
 ): Promise<keyof typeof endings | 'aborted'> {
   const isForced = context.record().stopDeadlineMs === 0
+  if ((await giveNotice(context)) === 'aborted') return 'aborted'
+  const message = isForced ? 'The guest is being ended.' : 'The guest was asked to power off.'
   await context.change({
     phase: InstancePhase.STOPPING,
-    reason,
-    message: isForced ? 'The guest is being ended.' : 'The guest was asked to power off.',
+    ...forMaintenance(context.record(), { reason, message }),
   })
   const wasGraceful = !isForced && (await powerDown(context))
   if (context.signal.aborted) return 'aborted'
@@ -63,8 +61,7 @@ export async function unwind(context: TeardownContext): Promise<void> {
   await dropMemory(context)
   await context.change({
     phase: InstancePhase.STOPPED,
-    reason: 'STOPPED',
-    message: 'Stopped before the guest was up.',
+    ...forMaintenance(context.record(), { reason: 'STOPPED', message: 'Stopped before the guest was up.' }),
     released: true,
   })
 }

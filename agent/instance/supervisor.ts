@@ -192,15 +192,16 @@ export class Supervisor implements InstancesSide {
     if (actor && command.generation <= actor.record.generation) {
       return { outcome: CommandOutcome.STALE, message: `it is at generation ${actor.record.generation}` }
     }
+    const nowMs = this.#ports.clock.nowMs()
     if (actor) {
-      await actor.accept((before) => recordForCommand(command as EnsureCommand, before))
+      await actor.accept((before) => recordForCommand(command as EnsureCommand, before, nowMs))
       return { outcome: CommandOutcome.ACCEPTED, message: '' }
     }
     if (command.sequence > 0n && command.sequence <= this.#host.lastCommandSequence) {
       // Made again, it would be the ghost of an instance that has come and gone.
       return { outcome: CommandOutcome.STALE, message: 'it was taken before, and nothing of it is left' }
     }
-    const record = recordForCommand(command as EnsureCommand, undefined)
+    const record = recordForCommand(command as EnsureCommand, undefined, nowMs)
     // Journalled before anybody else sees it.
     await this.#ports.journal.writeInstance(record)
     const made = this.#put(new InstanceActor(this.#actorOptions(record)))

@@ -9,6 +9,10 @@ export interface TeardownContext {
   change(change: Partial<InstanceRecord>): Promise<void>
 }
 
+export interface StopContext extends TeardownContext {
+  readonly signal: AbortSignal
+}
+
 /** Not everything could be undone; what is left is still in the journal and is tried again. */
 export class TeardownIncomplete extends Error {
   override readonly name = 'TeardownIncomplete'

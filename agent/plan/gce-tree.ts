@@ -10,8 +10,10 @@ import { networkMtu, subnetMask } from './dnsmasq-config.ts'
 /** A directory, a list of directories, or a value. */
 export type GceTree = string | number | readonly GceTree[] | { readonly [name: string]: GceTree }
 
+export type MaintenanceEvent = 'NONE' | 'TERMINATE_ON_HOST_MAINTENANCE'
+
 /** The order of names is the order in which they are listed. */
-export function renderGceTree(spec: InstanceSpec): GceTree {
+export function renderGceTree(spec: InstanceSpec, maintenanceEvent: MaintenanceEvent = 'NONE'): GceTree {
   const projectNumber = numberOf(`project ${spec.project}`)
   const inProject = (path: string) => `projects/${projectNumber}/${path}`
   return {
@@ -24,7 +26,7 @@ export function renderGceTree(spec: InstanceSpec): GceTree {
       id: numberOf(`instance ${spec.uid}`),
       image: spec.disks.find(({ boot }) => boot)?.image?.id ?? '',
       'machine-type': inProject(`machineTypes/${spec.instanceType}`),
-      'maintenance-event': 'NONE',
+      'maintenance-event': maintenanceEvent,
       name: spec.id,
       'network-interfaces': spec.nics.map((nic) => renderNic(nic, inProject)),
       preempted: 'FALSE',

@@ -6,10 +6,16 @@ import { type ContextFlags, resolveContext } from '../context/context.ts'
 export async function hostAction(
   verb: 'cordon' | 'uncordon' | 'drain' | 'fence',
   ids: readonly string[],
-  flags: ContextFlags & { readonly confirm?: string },
+  flags: ContextFlags & { readonly confirm?: string; readonly notice?: number },
 ): Promise<void> {
   const client = createClient({ context: resolveContext(flags), clock: systemClock, random: systemRandom })
-  const body = flags.confirm === undefined ? {} : { body: { confirm: flags.confirm } }
+  const { confirm, notice } = flags
+  const body =
+    confirm !== undefined
+      ? { body: { confirm } }
+      : notice !== undefined
+        ? { body: { noticeSeconds: notice } }
+        : {}
   for (const id of ids) {
     const host = await client.changeHost({ id, verb, ...body })
     process.stdout.write(`${host.id} is ${host.state}\n`)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { addWithContext } from '../context/flags.ts'
+import { parseWhole } from '../context/numbers.ts'
 import { type Examples, withExamples } from '../output/examples.ts'
 
 const actions = () => import('./actions.ts')
@@ -14,12 +15,15 @@ export function addHostVerbs(program: Command): void {
   add('cordon <id...>', 'keep new instances away', {
     'what is there stays, nothing new comes': 'berth hosts cordon host-1',
   }).action(async (ids, flags) => (await actions()).hostAction('cordon', ids, flags))
-  add('uncordon <id...>', 'let them take instances again', {
+  add('uncordon <id...>', 'let them take instances again, and start what a drain has stopped', {
     'after the work on two hosts': 'berth hosts uncordon host-1 host-2',
   }).action(async (ids, flags) => (await actions()).hostAction('uncordon', ids, flags))
-  add('drain <id...>', 'cordon them and stop their instances; disks stay', {
+  add('drain <id...>', 'cordon them, tell their guests, and stop them after a notice; disks stay', {
     'before work on the hardware': 'berth hosts drain host-1',
-  }).action(async (ids, flags) => (await actions()).hostAction('drain', ids, flags))
+    'ten minutes for guests to put their work aside': 'berth hosts drain host-1 --notice 600',
+  })
+    .option('--notice <seconds>', 'how long guests are told before', parseWhole, 60)
+    .action(async (ids, flags) => (await actions()).hostAction('drain', ids, flags))
   add('fence <id>', 'give up a host that is gone for good, with its instances', {
     'once it is off, and will stay off': 'berth hosts fence host-1 --confirm host-1',
   })

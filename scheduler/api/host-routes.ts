@@ -1,8 +1,9 @@
-import { type Static, Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
 import { Accelerator } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { hostId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
+import { longestNoticeMs } from '../lifecycle/verbs.ts'
 import { changeHost, type HostVerb, hostVerbs } from '../operations/change-host.ts'
 import { type HostView, listHosts } from '../operations/list-hosts.ts'
 import type { OperationPorts } from '../operations/ports.ts'
@@ -81,10 +82,23 @@ const FenceBody = Type.Object(
   { confirm: Type.String({ description: "The host's id, from whoever has made sure that it is off." }) },
   { additionalProperties: false, title: 'FenceHost' },
 )
+const DrainBody = Type.Unsafe<{ noticeSeconds?: number } | null>({
+  type: ['object', 'null'],
+  properties: {
+    noticeSeconds: {
+      ...{ type: 'integer', minimum: 0, maximum: longestNoticeMs / 1000 },
+      description: 'How long guests are told before they are asked to power off; 60 where absent.',
+    },
+  },
+  additionalProperties: false,
+})
+const bodies: Readonly<Record<HostVerb, TSchema>> = {
+  ...{ cordon: noBody, uncordon: noBody, drain: DrainBody, fence: FenceBody },
+}
 const summaries: Readonly<Record<HostVerb, string>> = {
   cordon: 'Keeps new instances away from a host',
-  uncordon: 'Lets a host take instances again',
-  drain: 'Cordons a host and stops its instances',
+  uncordon: 'Lets a host take instances again, and starts those that a drain has stopped',
+  drain: 'Cordons a host, tells its guests, and stops them after a notice',
   fence: 'Gives up a host that is gone for good, with its instances',
 }
 
@@ -98,17 +112,21 @@ function addHostVerbs(server: Server, ports: OperationPorts): void {
           ...about('Hosts', `${verb}Host`, summaries[verb]),
           params: Type.Object({ region: Type.String(), id: Type.String() }),
           querystring: NoQuery,
-          body: verb === 'fence' ? FenceBody : noBody,
+          body: bodies[verb],
           response: { 200: HostResource, '4xx': ErrorBody, '5xx': ErrorBody },
         },
       },
       async (request, reply) => {
-        const confirm = (request.body as { confirm?: string } | null)?.confirm
+        const { confirm, noticeSeconds } = (request.body ?? {}) as {
+          confirm?: string
+          noticeSeconds?: number
+        }
         const outcome = await changeHost(
           {
             ...{ verb, hostId: hostId(request.params.id), requestId: request.id },
             principal: principalOf(request).subject,
             ...(confirm === undefined ? {} : { confirm }),
+            ...(noticeSeconds === undefined ? {} : { noticeMs: noticeSeconds * 1000 }),
           },
           ports,
         )

@@ -23,12 +23,22 @@ export type Decision =
 interface Now {
   readonly status: InstanceStatus
   readonly desiredState: DesiredState
+  readonly reason?: string
 }
+
+/** Why an instance is stopped for work on its host: it is started again after that. */
+export const maintenanceReason = 'HOST_MAINTENANCE'
+/** Between the news and the stop. */
+export const longestNoticeMs = 3_600_000
 
 const { RUNNING, STOPPED, SUSPENDED, ABSENT } = DesiredState
 
-export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}): Decision {
-  const { status, desiredState } = now
+export function decideVerb(
+  verb: ChangeVerb,
+  now: Now,
+  { isForced = false, isForMaintenance = false } = {},
+): Decision {
+  const { status, desiredState, reason } = now
   if (verb === 'delete') return status === 'DEPROVISIONING' ? already : changes.delete
   if (status === 'DEPROVISIONING') return refused('It is being deleted.')
   if (verb === 'update') return { kind: 'change', status, desiredState, asks: 'nothing' }
@@ -63,6 +73,9 @@ export function decideVerb(verb: ChangeVerb, now: Now, { isForced = false } = {}
         : refused(`It is ${status}: resume it once it is SUSPENDED.`)
     case 'stop':
       if (status === 'STOPPED') return already
+      if (desiredState === RUNNING) return isForMaintenance ? changes.maintain : changes.stop
+      // Another notice; or its owner wants it to be stopped, without one and without a start after the work on the host.
+      if (reason === maintenanceReason) return isForMaintenance ? changes.maintain : changes.stop
       // Asking a second time with force ends the patience of the first.
       return desiredState === STOPPED && !isForced ? already : changes.stop
     case 'restart':
@@ -90,6 +103,10 @@ const changes = {
     ...{ kind: 'change', status: 'STOPPING', desiredState: STOPPED, asks: 'nothing' },
     ...{ reason: 'STOP_REQUESTED', message: 'To be stopped: its host asks the guest to power off.' },
   },
+  maintain: {
+    ...{ kind: 'change', status: 'STOPPING', desiredState: STOPPED, asks: 'nothing' },
+    ...{ reason: maintenanceReason, message: 'Its host is to be worked on: the guest is told, and stopped.' },
+  },
   suspend: {
     ...{ kind: 'change', status: 'SUSPENDING', desiredState: SUSPENDED, asks: 'nothing' },
     ...{ reason: 'SUSPEND_REQUESTED', message: 'To be suspended: its host writes its memory to disk.' },
@@ -109,7 +126,7 @@ const changes = {
     ...{ kind: 'change', status: 'RUNNING', desiredState: RUNNING, asks: 'reset' },
     ...{ reason: 'RESET_REQUESTED', message: 'To be reset.' },
   },
-} as const satisfies Partial<Record<ChangeVerb, Decision>>
+} as const satisfies Partial<Record<ChangeVerb | 'maintain', Decision>>
 
 /** Where an operation that went well has brought its instance; undefined where any status will do. */
 export function goalOf(verb: InstanceVerb): InstanceStatus | undefined {

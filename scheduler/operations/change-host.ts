@@ -1,7 +1,10 @@
 // What operators do with hosts: keep new instances away, empty them, give up those that are gone for good. In: the host and
 // who asks. Out: the host as it is from now on, or a refusal. Never: decides by itself that a host is gone.
+import { DesiredState } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type HostId, operationId } from '../../proto/ids.ts'
 import { type Refusal, refuse } from '../errors.ts'
+import { maintenanceReason } from '../lifecycle/verbs.ts'
+import { changeInstance } from './change-instance.ts'
 import { type HostView, listHosts } from './list-hosts.ts'
 import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
@@ -14,12 +17,16 @@ export interface ChangeHost {
   readonly hostId: HostId
   /** Of a fence: the host's id once more, from whoever has made sure that it is off. */
   readonly confirm?: string
+  /** Of a drain: how long guests have between the news and the stop. */
+  readonly noticeMs?: number
   readonly principal: string
   readonly requestId: string
 }
 
 /** For guests to power off. */
 const stopDeadlineMs = 60_000
+/** For guests to put their work aside before. */
+const defaultNoticeMs = 60_000
 
 export async function changeHost(request: ChangeHost, ports: OperationPorts): Promise<Outcome<HostView>> {
   const { verb, hostId } = request
@@ -30,6 +37,7 @@ export async function changeHost(request: ChangeHost, ports: OperationPorts): Pr
   if (refusal !== undefined) return refusal
   if (verb === 'drain') await stopAll(request, ports)
   await ports.fleet.refresh()
+  if (verb === 'uncordon') await startAgain(request, ports)
   ports.log.info({ ...request }, 'An operator has changed a host.')
   const host = (await listHosts(ports)).find((one) => one.hostId === hostId)
   return host === undefined ? refuseHost(hostId, ports) : done(host)
@@ -73,15 +81,39 @@ async function fence(
   return outcome.kind === 'not-found' ? refuseHost(hostId, ports) : undefined
 }
 
-/** Disks stay where they are: an instance that is stopped can be started again here once the host is back. */
-async function stopAll({ hostId, principal, requestId }: ChangeHost, ports: OperationPorts): Promise<void> {
-  for (const { uid, project } of await ports.store.listInstancesOnHost(hostId)) {
+/**
+ * Disks stay where they are, and so does the memory of what is suspended. What is stopped by this is started again once the
+ * host takes instances.
+ */
+async function stopAll(
+  { hostId, principal, requestId, noticeMs = defaultNoticeMs }: ChangeHost,
+  ports: OperationPorts,
+): Promise<void> {
+  for (const { uid, project, desiredState } of await ports.store.listInstancesOnHost(hostId)) {
+    if (desiredState === DesiredState.SUSPENDED) continue
     await ports.store.changeInstance({
       ...{ verb: 'stop', project, idOrUid: uid, principal, requestId, stopDeadlineMs },
+      maintenanceNoticeMs: noticeMs,
       operationId: operationId(ports.random.uuid()),
       commandId: ports.random.uuid(),
       nowMs: ports.clock.nowMs(),
     })
   }
   ports.dispatch.nudge(hostId)
+}
+
+/** What a drain has stopped, and nobody has started or stopped since. One that finds no room is left for its owner. */
+async function startAgain(
+  { hostId, principal, requestId }: ChangeHost,
+  ports: OperationPorts,
+): Promise<void> {
+  for (const { uid, project, status, reason } of await ports.store.listInstancesOnHost(hostId)) {
+    if (status !== 'STOPPED' || reason !== maintenanceReason) continue
+    const outcome = await changeInstance(
+      { verb: 'start', project, idOrUid: uid, body: null, principal, requestId },
+      ports,
+    )
+    if (outcome.kind === 'done') continue
+    ports.log.warn({ instanceUid: uid, hostId, requestId }, `Not started again: ${outcome.message}`)
+  }
 }

@@ -4,6 +4,7 @@
 import { type Clock, formatTimestamp } from '../../lib/clock.ts'
 import type { HostId } from '../../proto/ids.ts'
 import { type InstanceStatus, instanceLifecycle, instanceStatuses } from '../../proto/instance-state.ts'
+import { maintenanceReason } from '../lifecycle/verbs.ts'
 import type { InstanceRecord } from '../model/instance.ts'
 import { outboxLimit, type Store } from '../store/store.ts'
 
@@ -33,6 +34,8 @@ export async function tellOverdue({ store, isConnected, clock }: DeadlinePorts):
         : 'OVERDUE'
     // Said once: a sentence that is renewed at each run would make a change of what has not changed.
     if (instance.reason === reason) continue
+    // Its guest has a notice, of which its host keeps the end.
+    if (reason === 'OVERDUE' && instance.reason === maintenanceReason) continue
     await store.setStatusMessage({ uid, revision, reason, message: waitSentence(reason, instance), nowMs })
   }
 }

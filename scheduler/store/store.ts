@@ -410,6 +410,8 @@ export interface ChangeInstance {
   }
   /** End the guest at once. */
   readonly isForced?: boolean
+  /** Of a stop for work on the host: how long before it the guest is told. */
+  readonly maintenanceNoticeMs?: number
   readonly operationId: OperationId
   readonly commandId: string
   readonly requestId: string

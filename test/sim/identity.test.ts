@@ -52,7 +52,7 @@ beforeAll(async () => {
     ...{ clock: systemClock, random: systemRandom, log: silentLogger },
   })
   await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve))
-}, 60_000)
+})
 
 afterAll(async () => {
   metadata.closeAllConnections()

@@ -937,7 +937,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Lets a host take instances again */
+        /** Lets a host take instances again, and starts those that a drain has stopped */
         readonly post: operations["uncordonHost"];
         readonly delete?: never;
         readonly options?: never;
@@ -954,7 +954,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Cordons a host and stops its instances */
+        /** Cordons a host, tells its guests, and stops them after a notice */
         readonly post: operations["drainHost"];
         readonly delete?: never;
         readonly options?: never;
@@ -7164,7 +7164,14 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        readonly requestBody?: never;
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description How long guests are told before they are asked to power off; 60 where absent. */
+                    readonly noticeSeconds?: number;
+                };
+            };
+        };
         readonly responses: {
             /** @description As asked. */
             readonly 200: {

@@ -5,10 +5,17 @@ import {
   GpuSchema,
   type InstanceSpec,
   InstanceSpecSchema,
+  MaintenanceSchema,
   MetadataItemSchema,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { DiskUid } from '../../../proto/ids.ts'
-import { type Decision, decideVerb, goalOf } from '../../lifecycle/verbs.ts'
+import {
+  type Decision,
+  decideVerb,
+  goalOf,
+  longestNoticeMs,
+  maintenanceReason,
+} from '../../lifecycle/verbs.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import { computeAmounts } from '../../model/quota.ts'
@@ -40,7 +47,10 @@ export async function changeInstance(tx: Tx, input: ChangeInstance): Promise<Cha
     return { kind: 'revision-mismatch', revision: row.revision }
   }
   const before = instanceFromRow(row)
-  const decision = decideVerb(input.verb, before, { isForced: input.isForced ?? false })
+  const decision = decideVerb(input.verb, before, {
+    isForced: input.isForced ?? false,
+    isForMaintenance: input.maintenanceNoticeMs !== undefined,
+  })
   if (decision.kind === 'refused') return { kind: 'wrong-state', message: decision.message }
   const { instance, isDone, ...about } =
     decision.kind === 'already'
@@ -170,6 +180,9 @@ function isHostsBusiness({ details, holds }: InstanceRecord, input: ChangeInstan
 
 async function queueChange(tx: Tx, instance: InstanceRecord, input: ChangeInstance): Promise<void> {
   const { uid, hostId, generation, desiredState, startGeneration, resetGeneration } = instance
+  // What changes while it is stopped for work on its host does not take its notice away: hosts keep the shorter of two.
+  const isMaintained = instance.reason === maintenanceReason && desiredState === DesiredState.STOPPED
+  const noticeMs = input.maintenanceNoticeMs ?? (isMaintained ? longestNoticeMs : undefined)
   const spec = await withFirewalls(tx, await withoutLeavingDisks(tx, instance))
   await queueEnsureInstance(tx, {
     hostId,
@@ -183,6 +196,7 @@ async function queueChange(tx: Tx, instance: InstanceRecord, input: ChangeInstan
       stopDeadlineMs: input.isForced ? 0 : input.stopDeadlineMs,
       startGeneration,
       resetGeneration,
+      ...(noticeMs === undefined ? {} : { maintenance: create(MaintenanceSchema, { noticeMs }) }),
     }),
   })
 }

@@ -42,6 +42,7 @@ export function commandFor(wish: {
   stopDeadlineMs?: number
   startGeneration?: number
   resetGeneration?: number
+  noticeMs?: number
   spec?: InstanceSpec
 }): Command {
   const desiredState = DesiredState[wish.desired]
@@ -59,6 +60,7 @@ export function commandFor(wish: {
         stopDeadlineMs: wish.stopDeadlineMs ?? 1000,
         startGeneration: wish.startGeneration ?? (wish.desired === 'RUNNING' ? wish.generation : 1),
         resetGeneration: wish.resetGeneration ?? 0,
+        ...(wish.noticeMs === undefined ? {} : { maintenance: { noticeMs: wish.noticeMs } }),
         ...(desiredState === DesiredState.ABSENT ? {} : { spec: wish.spec ?? spec }),
       },
     },

@@ -96,6 +96,62 @@ describe('an instance', () => {
     expect(seen(supervisor)).toMatchObject({ reason: 'STOP_FORCED', generation: 3 })
   })
 
+  it('is told of work on its host, has its notice, and may be ready earlier', async () => {
+    const supervisor = await bringUp()
+    const noticeMs = 600_000
+    const maintenance = commandFor({ desired: 'STOPPED', generation: 2, noticeMs })
+    const eventNow = () => JSON.stringify([...host.documents.values()].map(({ gce }) => gce))
+    expect(eventNow()).toContain('"maintenance-event":"NONE"')
+    const beganMs = host.clock.nowMs()
+    await supervisor.accept(maintenance)
+    await until(() => eventNow().includes('TERMINATE_ON_HOST_MAINTENANCE'), 'the guest is told')
+    expect(seen(supervisor)).toMatchObject({
+      ...{ phase: STOPPING, reason: 'HOST_MAINTENANCE', released: false },
+      message: 'Its host is to be worked on. The guest is told, and is asked to power off in 600 seconds.',
+    })
+    await untilPhase(supervisor, STOPPED)
+    expect(host.clock.nowMs() - beganMs).toBeGreaterThanOrEqual(noticeMs)
+    expect(seen(supervisor)).toMatchObject({ reason: 'HOST_MAINTENANCE', released: true })
+    await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await untilPhase(supervisor, RUNNING)
+    expect(eventNow()).toContain('"maintenance-event":"NONE"')
+    const againMs = host.clock.nowMs()
+    await supervisor.accept(commandFor({ desired: 'STOPPED', generation: 4, noticeMs }))
+    await until(() => eventNow().includes('TERMINATE_ON_HOST_MAINTENANCE'), 'the guest is told again')
+    host.powerOffGuest()
+    await untilPhase(supervisor, STOPPED)
+    expect(host.clock.nowMs() - againMs).toBeLessThan(noticeMs)
+    expect(seen(supervisor)).toMatchObject({
+      ...{ reason: 'HOST_MAINTENANCE', released: true },
+      message: 'Its host is to be worked on. The guest powered off as asked.',
+    })
+  })
+
+  it('loses its notice to whoever wants it to be stopped, and keeps it over a restart of the agent', async () => {
+    const supervisor = await bringUp()
+    host.ignoresPowerButton = true
+    const noticeMs = 600_000
+    const beganMs = host.clock.nowMs()
+    await supervisor.accept(commandFor({ desired: 'STOPPED', generation: 2, noticeMs }))
+    await until(() => seen(supervisor)?.reason === 'HOST_MAINTENANCE', 'the notice has begun')
+    await supervisor.close()
+    const next = (await startAgent()).supervisor
+    await untilPhase(next, STOPPED)
+    // Counted from the first, not anew.
+    const passedMs = host.clock.nowMs() - beganMs
+    expect(passedMs).toBeGreaterThanOrEqual(noticeMs)
+    expect(passedMs).toBeLessThan(noticeMs + 300_000)
+    await next.accept(commandFor({ desired: 'RUNNING', generation: 3 }))
+    await untilPhase(next, RUNNING)
+    const againMs = host.clock.nowMs()
+    await next.accept(commandFor({ desired: 'STOPPED', generation: 4, noticeMs }))
+    await until(() => seen(next)?.reason === 'HOST_MAINTENANCE', 'the notice has begun again')
+    await next.accept(commandFor({ desired: 'STOPPED', generation: 5, stopDeadlineMs: 0 }))
+    await untilPhase(next, STOPPED)
+    expect(host.clock.nowMs() - againMs).toBeLessThan(noticeMs)
+    expect(seen(next)).toMatchObject({ reason: 'STOP_FORCED' })
+  })
+
   it('is restarted: another process, the same disk, and rest after it', async () => {
     const supervisor = await bringUp()
     const [pid] = host.guestPids()

@@ -259,7 +259,10 @@ describe('hosts', () => {
     expect([full.status, full.body.error.details[0].rule]).toEqual([409, 'host-ready'])
     expect((await verb('uncordon')).body.state).toBe('ready')
     expect((await post()).status).toBe(202)
-    const drained = await verb('drain')
+    for (const noticeSeconds of [-1, 3601, '60']) {
+      expect((await verb('drain', { noticeSeconds })).status).toBe(400)
+    }
+    const drained = await verb('drain', { noticeSeconds: 600 })
     expect(drained.body).toMatchObject({ state: 'cordoned' })
     expect((await other.call('GET', `${instancesPath}/${uid}`)).body.lifecycle.status).toBe('STOPPING')
 

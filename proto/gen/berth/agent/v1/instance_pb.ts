@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/instance.proto.
  */
 export const file_berth_agent_v1_instance: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iZXJ0aC9hZ2VudC92MS9pbnN0YW5jZS5wcm90bxIOYmVydGguYWdlbnQudjEivwEKDkVuc3VyZUluc3RhbmNlEjMKDWRlc2lyZWRfc3RhdGUYASABKA4yHC5iZXJ0aC5hZ2VudC52MS5EZXNpcmVkU3RhdGUSKgoEc3BlYxgCIAEoCzIcLmJlcnRoLmFnZW50LnYxLkluc3RhbmNlU3BlYxIYChBzdG9wX2RlYWRsaW5lX21zGAMgASgNEhgKEHN0YXJ0X2dlbmVyYXRpb24YBCABKA0SGAoQcmVzZXRfZ2VuZXJhdGlvbhgFIAEoDSLRAgoMSW5zdGFuY2VTcGVjEgsKA3VpZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgdwcm9qZWN0GAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIMCgR6b25lGAUgASgJEhUKDWluc3RhbmNlX3R5cGUYBiABKAkSEAoIaG9zdG5hbWUYByABKAkSDQoFdmNwdXMYCCABKA0SEgoKbWVtb3J5X21pYhgJIAEoDRIjCgVkaXNrcxgKIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSIQoEbmljcxgLIAMoCzITLmJlcnRoLmFnZW50LnYxLk5pYxIhCgRncHVzGAwgAygLMhMuYmVydGguYWdlbnQudjEuR3B1Ei4KCG1ldGFkYXRhGA0gAygLMhwuYmVydGguYWdlbnQudjEuTWV0YWRhdGFJdGVtEhIKCmNyZWF0ZWRfYXQYDiABKAki9QEKBERpc2sSEwoLZGV2aWNlX25hbWUYASABKAkSDwoHc2l6ZV9nYhgCIAEoDRIMCgRib290GAMgASgIEjAKCWludGVyZmFjZRgEIAEoDjIdLmJlcnRoLmFnZW50LnYxLkRpc2tJbnRlcmZhY2USJgoEdHlwZRgFIAEoDjIYLmJlcnRoLmFnZW50LnYxLkRpc2tUeXBlEhEKCXJlYWRfb25seRgGIAEoCBIkCgVpbWFnZRgHIAEoCzIVLmJlcnRoLmFnZW50LnYxLkltYWdlEhIKCnZvbHVtZV91aWQYCCABKAkSEgoKbXVzdF9leGlzdBgJIAEoCCLNAQoFSW1hZ2USCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEg4KBnNoYTI1NhgDIAEoCRIrCgZmb3JtYXQYBCABKA4yGy5iZXJ0aC5hZ2VudC52MS5JbWFnZUZvcm1hdBI5ChBtZXRhZGF0YV9mbGF2b3VyGAUgASgOMh8uYmVydGguYWdlbnQudjEuTWV0YWRhdGFGbGF2b3VyEjMKDWRpcmVjdF9rZXJuZWwYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5EaXJlY3RLZXJuZWwicAoMRGlyZWN0S2VybmVsEiQKBmtlcm5lbBgBIAEoCzIULmJlcnRoLmFnZW50LnYxLkJsb2ISJAoGaW5pdHJkGAIgASgLMhQuYmVydGguYWdlbnQudjEuQmxvYhIUCgxjb21tYW5kX2xpbmUYAyABKAkiIwoEQmxvYhILCgN1cmwYASABKAkSDgoGc2hhMjU2GAIgASgJIn4KA05pYxIMCgRuYW1lGAEgASgJEigKB25ldHdvcmsYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrEhMKC21hY19hZGRyZXNzGAMgASgJEhQKDGlwdjRfYWRkcmVzcxgEIAEoCRIUCgxpcHY2X2FkZHJlc3MYBSABKAkikAIKB05ldHdvcmsSCwoDdWlkGAEgASgJEgoKAmlkGAIgASgJEgwKBHZsYW4YAyABKA0SEQoJaXB2NF9jaWRyGAQgASgJEhQKDGlwdjRfZ2F0ZXdheRgFIAEoCRIUCgxzZXJ2aWNlX2lwdjQYBiABKAkSEwoLc2VydmljZV9tYWMYByABKAkSCwoDbXR1GAggASgNEg4KBmRvbWFpbhgJIAEoCRIRCglpcHY2X2NpZHIYCiABKAkSFAoMc2VydmljZV9pcHY2GAsgASgJEioKCGZpcmV3YWxsGAwgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwSGAoQcGh5c2ljYWxfbmV0d29yaxgNIAEoCSIkCgNHcHUSDAoEdHlwZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJIioKDE1ldGFkYXRhSXRlbRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkiqQIKE0luc3RhbmNlT2JzZXJ2YXRpb24SCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKA0SDQoFZXBvY2gYAyABKA0SLAoFcGhhc2UYBCABKA4yHS5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVBoYXNlEg4KBnJlYXNvbhgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhAKCHJlbGVhc2VkGAcgASgIEioKCHByb2dyZXNzGAggASgLMhguYmVydGguYWdlbnQudjEuUHJvZ3Jlc3MSGwoTb2JzZXJ2ZWRfYXRfdW5peF9tcxgJIAEoBBISCgpyZXF1ZXN0X2lkGAogASgJEg8KB3NldHRsZWQYCyABKAgSEwoLdm9sdW1lX3VpZHMYDyADKAkiagoIUHJvZ3Jlc3MSDAoEc3RlcBgBIAEoCRITCgtzdGVwX251bWJlchgCIAEoDRISCgpzdGVwX2NvdW50GAMgASgNEhIKCmRvbmVfYnl0ZXMYBCABKAQSEwoLdG90YWxfYnl0ZXMYBSABKAQqmgEKDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVREVTSVJFRF9TVEFURV9SVU5OSU5HEAESGQoVREVTSVJFRF9TVEFURV9TVE9QUEVEEAISGAoUREVTSVJFRF9TVEFURV9BQlNFTlQQAxIbChdERVNJUkVEX1NUQVRFX1NVU1BFTkRFRBAEKnwKDURpc2tJbnRlcmZhY2USHgoaRElTS19JTlRFUkZBQ0VfVU5TUEVDSUZJRUQQABIZChVESVNLX0lOVEVSRkFDRV9WSVJUSU8QARIXChNESVNLX0lOVEVSRkFDRV9TQ1NJEAISFwoTRElTS19JTlRFUkZBQ0VfTlZNRRADKlYKCERpc2tUeXBlEhkKFURJU0tfVFlQRV9VTlNQRUNJRklFRBAAEhgKFERJU0tfVFlQRV9QRVJTSVNURU5UEAESFQoRRElTS19UWVBFX1NDUkFUQ0gQAipZCgtJbWFnZUZvcm1hdBIcChhJTUFHRV9GT1JNQVRfVU5TUEVDSUZJRUQQABIUChBJTUFHRV9GT1JNQVRfUkFXEAESFgoSSU1BR0VfRk9STUFUX1FDT1cyEAIqpQEKD01ldGFkYXRhRmxhdm91chIgChxNRVRBREFUQV9GTEFWT1VSX1VOU1BFQ0lGSUVEEAASHAoYTUVUQURBVEFfRkxBVk9VUl9OT0NMT1VEEAESGAoUTUVUQURBVEFfRkxBVk9VUl9HQ0UQAhIYChRNRVRBREFUQV9GTEFWT1VSX0VDMhADEh4KGk1FVEFEQVRBX0ZMQVZPVVJfT1BFTlNUQUNLEAQqzAIKDUluc3RhbmNlUGhhc2USHgoaSU5TVEFOQ0VfUEhBU0VfVU5TUEVDSUZJRUQQABIaChZJTlNUQU5DRV9QSEFTRV9TVEFHSU5HEAESGgoWSU5TVEFOQ0VfUEhBU0VfUlVOTklORxACEhsKF0lOU1RBTkNFX1BIQVNFX1NUT1BQSU5HEAMSGgoWSU5TVEFOQ0VfUEhBU0VfU1RPUFBFRBAEEhsKF0lOU1RBTkNFX1BIQVNFX1JFTU9WSU5HEAUSGQoVSU5TVEFOQ0VfUEhBU0VfQUJTRU5UEAYSGQoVSU5TVEFOQ0VfUEhBU0VfRkFJTEVEEAcSGgoWSU5TVEFOQ0VfUEhBU0VfQ1JBU0hFRBAIEh0KGUlOU1RBTkNFX1BIQVNFX1NVU1BFTkRJTkcQCRIcChhJTlNUQU5DRV9QSEFTRV9TVVNQRU5ERUQQCmIGcHJvdG8z", [file_berth_agent_v1_network]);
+  fileDesc("Ch1iZXJ0aC9hZ2VudC92MS9pbnN0YW5jZS5wcm90bxIOYmVydGguYWdlbnQudjEi8QEKDkVuc3VyZUluc3RhbmNlEjMKDWRlc2lyZWRfc3RhdGUYASABKA4yHC5iZXJ0aC5hZ2VudC52MS5EZXNpcmVkU3RhdGUSKgoEc3BlYxgCIAEoCzIcLmJlcnRoLmFnZW50LnYxLkluc3RhbmNlU3BlYxIYChBzdG9wX2RlYWRsaW5lX21zGAMgASgNEhgKEHN0YXJ0X2dlbmVyYXRpb24YBCABKA0SGAoQcmVzZXRfZ2VuZXJhdGlvbhgFIAEoDRIwCgttYWludGVuYW5jZRgKIAEoCzIbLmJlcnRoLmFnZW50LnYxLk1haW50ZW5hbmNlIiAKC01haW50ZW5hbmNlEhEKCW5vdGljZV9tcxgBIAEoDSLRAgoMSW5zdGFuY2VTcGVjEgsKA3VpZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgdwcm9qZWN0GAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIMCgR6b25lGAUgASgJEhUKDWluc3RhbmNlX3R5cGUYBiABKAkSEAoIaG9zdG5hbWUYByABKAkSDQoFdmNwdXMYCCABKA0SEgoKbWVtb3J5X21pYhgJIAEoDRIjCgVkaXNrcxgKIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSIQoEbmljcxgLIAMoCzITLmJlcnRoLmFnZW50LnYxLk5pYxIhCgRncHVzGAwgAygLMhMuYmVydGguYWdlbnQudjEuR3B1Ei4KCG1ldGFkYXRhGA0gAygLMhwuYmVydGguYWdlbnQudjEuTWV0YWRhdGFJdGVtEhIKCmNyZWF0ZWRfYXQYDiABKAki9QEKBERpc2sSEwoLZGV2aWNlX25hbWUYASABKAkSDwoHc2l6ZV9nYhgCIAEoDRIMCgRib290GAMgASgIEjAKCWludGVyZmFjZRgEIAEoDjIdLmJlcnRoLmFnZW50LnYxLkRpc2tJbnRlcmZhY2USJgoEdHlwZRgFIAEoDjIYLmJlcnRoLmFnZW50LnYxLkRpc2tUeXBlEhEKCXJlYWRfb25seRgGIAEoCBIkCgVpbWFnZRgHIAEoCzIVLmJlcnRoLmFnZW50LnYxLkltYWdlEhIKCnZvbHVtZV91aWQYCCABKAkSEgoKbXVzdF9leGlzdBgJIAEoCCLNAQoFSW1hZ2USCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEg4KBnNoYTI1NhgDIAEoCRIrCgZmb3JtYXQYBCABKA4yGy5iZXJ0aC5hZ2VudC52MS5JbWFnZUZvcm1hdBI5ChBtZXRhZGF0YV9mbGF2b3VyGAUgASgOMh8uYmVydGguYWdlbnQudjEuTWV0YWRhdGFGbGF2b3VyEjMKDWRpcmVjdF9rZXJuZWwYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5EaXJlY3RLZXJuZWwicAoMRGlyZWN0S2VybmVsEiQKBmtlcm5lbBgBIAEoCzIULmJlcnRoLmFnZW50LnYxLkJsb2ISJAoGaW5pdHJkGAIgASgLMhQuYmVydGguYWdlbnQudjEuQmxvYhIUCgxjb21tYW5kX2xpbmUYAyABKAkiIwoEQmxvYhILCgN1cmwYASABKAkSDgoGc2hhMjU2GAIgASgJIn4KA05pYxIMCgRuYW1lGAEgASgJEigKB25ldHdvcmsYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrEhMKC21hY19hZGRyZXNzGAMgASgJEhQKDGlwdjRfYWRkcmVzcxgEIAEoCRIUCgxpcHY2X2FkZHJlc3MYBSABKAkikAIKB05ldHdvcmsSCwoDdWlkGAEgASgJEgoKAmlkGAIgASgJEgwKBHZsYW4YAyABKA0SEQoJaXB2NF9jaWRyGAQgASgJEhQKDGlwdjRfZ2F0ZXdheRgFIAEoCRIUCgxzZXJ2aWNlX2lwdjQYBiABKAkSEwoLc2VydmljZV9tYWMYByABKAkSCwoDbXR1GAggASgNEg4KBmRvbWFpbhgJIAEoCRIRCglpcHY2X2NpZHIYCiABKAkSFAoMc2VydmljZV9pcHY2GAsgASgJEioKCGZpcmV3YWxsGAwgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwSGAoQcGh5c2ljYWxfbmV0d29yaxgNIAEoCSIkCgNHcHUSDAoEdHlwZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJIioKDE1ldGFkYXRhSXRlbRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkiqQIKE0luc3RhbmNlT2JzZXJ2YXRpb24SCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKA0SDQoFZXBvY2gYAyABKA0SLAoFcGhhc2UYBCABKA4yHS5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVBoYXNlEg4KBnJlYXNvbhgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhAKCHJlbGVhc2VkGAcgASgIEioKCHByb2dyZXNzGAggASgLMhguYmVydGguYWdlbnQudjEuUHJvZ3Jlc3MSGwoTb2JzZXJ2ZWRfYXRfdW5peF9tcxgJIAEoBBISCgpyZXF1ZXN0X2lkGAogASgJEg8KB3NldHRsZWQYCyABKAgSEwoLdm9sdW1lX3VpZHMYDyADKAkiagoIUHJvZ3Jlc3MSDAoEc3RlcBgBIAEoCRITCgtzdGVwX251bWJlchgCIAEoDRISCgpzdGVwX2NvdW50GAMgASgNEhIKCmRvbmVfYnl0ZXMYBCABKAQSEwoLdG90YWxfYnl0ZXMYBSABKAQqmgEKDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVREVTSVJFRF9TVEFURV9SVU5OSU5HEAESGQoVREVTSVJFRF9TVEFURV9TVE9QUEVEEAISGAoUREVTSVJFRF9TVEFURV9BQlNFTlQQAxIbChdERVNJUkVEX1NUQVRFX1NVU1BFTkRFRBAEKnwKDURpc2tJbnRlcmZhY2USHgoaRElTS19JTlRFUkZBQ0VfVU5TUEVDSUZJRUQQABIZChVESVNLX0lOVEVSRkFDRV9WSVJUSU8QARIXChNESVNLX0lOVEVSRkFDRV9TQ1NJEAISFwoTRElTS19JTlRFUkZBQ0VfTlZNRRADKlYKCERpc2tUeXBlEhkKFURJU0tfVFlQRV9VTlNQRUNJRklFRBAAEhgKFERJU0tfVFlQRV9QRVJTSVNURU5UEAESFQoRRElTS19UWVBFX1NDUkFUQ0gQAipZCgtJbWFnZUZvcm1hdBIcChhJTUFHRV9GT1JNQVRfVU5TUEVDSUZJRUQQABIUChBJTUFHRV9GT1JNQVRfUkFXEAESFgoSSU1BR0VfRk9STUFUX1FDT1cyEAIqpQEKD01ldGFkYXRhRmxhdm91chIgChxNRVRBREFUQV9GTEFWT1VSX1VOU1BFQ0lGSUVEEAASHAoYTUVUQURBVEFfRkxBVk9VUl9OT0NMT1VEEAESGAoUTUVUQURBVEFfRkxBVk9VUl9HQ0UQAhIYChRNRVRBREFUQV9GTEFWT1VSX0VDMhADEh4KGk1FVEFEQVRBX0ZMQVZPVVJfT1BFTlNUQUNLEAQqzAIKDUluc3RhbmNlUGhhc2USHgoaSU5TVEFOQ0VfUEhBU0VfVU5TUEVDSUZJRUQQABIaChZJTlNUQU5DRV9QSEFTRV9TVEFHSU5HEAESGgoWSU5TVEFOQ0VfUEhBU0VfUlVOTklORxACEhsKF0lOU1RBTkNFX1BIQVNFX1NUT1BQSU5HEAMSGgoWSU5TVEFOQ0VfUEhBU0VfU1RPUFBFRBAEEhsKF0lOU1RBTkNFX1BIQVNFX1JFTU9WSU5HEAUSGQoVSU5TVEFOQ0VfUEhBU0VfQUJTRU5UEAYSGQoVSU5TVEFOQ0VfUEhBU0VfRkFJTEVEEAcSGgoWSU5TVEFOQ0VfUEhBU0VfQ1JBU0hFRBAIEh0KGUlOU1RBTkNFX1BIQVNFX1NVU1BFTkRJTkcQCRIcChhJTlNUQU5DRV9QSEFTRV9TVVNQRU5ERUQQCmIGcHJvdG8z", [file_berth_agent_v1_network]);
 
 /**
  * Level-triggered: the whole desired instance at one generation.
@@ -56,6 +56,13 @@ export type EnsureInstance = Message<"berth.agent.v1.EnsureInstance"> & {
    * @generated from field: uint32 reset_generation = 5;
    */
   resetGeneration: number;
+
+  /**
+   * Set where it is stopped for work on its host.
+   *
+   * @generated from field: berth.agent.v1.Maintenance maintenance = 10;
+   */
+  maintenance?: Maintenance | undefined;
 };
 
 /**
@@ -64,6 +71,26 @@ export type EnsureInstance = Message<"berth.agent.v1.EnsureInstance"> & {
  */
 export const EnsureInstanceSchema: GenMessage<EnsureInstance> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_instance, 0);
+
+/**
+ * The guest is told, and has so long before it is asked to power off. One that
+ * powers itself off is ready earlier. Of several notices the shortest counts.
+ *
+ * @generated from message berth.agent.v1.Maintenance
+ */
+export type Maintenance = Message<"berth.agent.v1.Maintenance"> & {
+  /**
+   * @generated from field: uint32 notice_ms = 1;
+   */
+  noticeMs: number;
+};
+
+/**
+ * Describes the message berth.agent.v1.Maintenance.
+ * Use `create(MaintenanceSchema)` to create a new message.
+ */
+export const MaintenanceSchema: GenMessage<Maintenance> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_instance, 1);
 
 /**
  * @generated from message berth.agent.v1.InstanceSpec
@@ -147,7 +174,7 @@ export type InstanceSpec = Message<"berth.agent.v1.InstanceSpec"> & {
  * Use `create(InstanceSpecSchema)` to create a new message.
  */
 export const InstanceSpecSchema: GenMessage<InstanceSpec> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 1);
+  messageDesc(file_berth_agent_v1_instance, 2);
 
 /**
  * @generated from message berth.agent.v1.Disk
@@ -213,7 +240,7 @@ export type Disk = Message<"berth.agent.v1.Disk"> & {
  * Use `create(DiskSchema)` to create a new message.
  */
 export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 2);
+  messageDesc(file_berth_agent_v1_instance, 3);
 
 /**
  * @generated from message berth.agent.v1.Image
@@ -261,7 +288,7 @@ export type Image = Message<"berth.agent.v1.Image"> & {
  * Use `create(ImageSchema)` to create a new message.
  */
 export const ImageSchema: GenMessage<Image> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 3);
+  messageDesc(file_berth_agent_v1_instance, 4);
 
 /**
  * A kernel and an initial file system that QEMU loads itself.
@@ -290,7 +317,7 @@ export type DirectKernel = Message<"berth.agent.v1.DirectKernel"> & {
  * Use `create(DirectKernelSchema)` to create a new message.
  */
 export const DirectKernelSchema: GenMessage<DirectKernel> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 4);
+  messageDesc(file_berth_agent_v1_instance, 5);
 
 /**
  * @generated from message berth.agent.v1.Blob
@@ -312,7 +339,7 @@ export type Blob = Message<"berth.agent.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 5);
+  messageDesc(file_berth_agent_v1_instance, 6);
 
 /**
  * @generated from message berth.agent.v1.Nic
@@ -353,7 +380,7 @@ export type Nic = Message<"berth.agent.v1.Nic"> & {
  * Use `create(NicSchema)` to create a new message.
  */
 export const NicSchema: GenMessage<Nic> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 6);
+  messageDesc(file_berth_agent_v1_instance, 7);
 
 /**
  * @generated from message berth.agent.v1.Network
@@ -444,7 +471,7 @@ export type Network = Message<"berth.agent.v1.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 7);
+  messageDesc(file_berth_agent_v1_instance, 8);
 
 /**
  * @generated from message berth.agent.v1.Gpu
@@ -470,7 +497,7 @@ export type Gpu = Message<"berth.agent.v1.Gpu"> & {
  * Use `create(GpuSchema)` to create a new message.
  */
 export const GpuSchema: GenMessage<Gpu> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 8);
+  messageDesc(file_berth_agent_v1_instance, 9);
 
 /**
  * @generated from message berth.agent.v1.MetadataItem
@@ -492,7 +519,7 @@ export type MetadataItem = Message<"berth.agent.v1.MetadataItem"> & {
  * Use `create(MetadataItemSchema)` to create a new message.
  */
 export const MetadataItemSchema: GenMessage<MetadataItem> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 9);
+  messageDesc(file_berth_agent_v1_instance, 10);
 
 /**
  * @generated from message berth.agent.v1.InstanceObservation
@@ -577,7 +604,7 @@ export type InstanceObservation = Message<"berth.agent.v1.InstanceObservation"> 
  * Use `create(InstanceObservationSchema)` to create a new message.
  */
 export const InstanceObservationSchema: GenMessage<InstanceObservation> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 10);
+  messageDesc(file_berth_agent_v1_instance, 11);
 
 /**
  * @generated from message berth.agent.v1.Progress
@@ -616,7 +643,7 @@ export type Progress = Message<"berth.agent.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 11);
+  messageDesc(file_berth_agent_v1_instance, 12);
 
 /**
  * @generated from enum berth.agent.v1.DesiredState
