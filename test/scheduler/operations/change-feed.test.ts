@@ -20,7 +20,7 @@ function fedBy() {
   }
   const changeAt = (change: number) => ({
     ...{ kind: 'deleted' as const, change, project: projectId('project-x9y8z7') },
-    ...{ uid: instanceUid(`uid-${change}`), id: `instance-${change}` },
+    ...{ uid: instanceUid(`uid-${change}`), id: `instance-${change}`, networks: [] },
   })
   const feed = createChangeFeed({
     clock,

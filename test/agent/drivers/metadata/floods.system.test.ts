@@ -3,13 +3,16 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
   createMetadataDriver,
   type LinuxMetadataDriver,
 } from '../../../../agent/drivers/metadata/linux-metadata.ts'
+import { renderIdentityClaims } from '../../../../agent/plan/identity-claims.ts'
 import { systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
+import { InstanceSpecSchema } from '../../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { exec, files, processes, sockets } from '../../../support/this-host.ts'
 import { flood, watchFor } from '../network/flood.ts'
@@ -49,6 +52,7 @@ describeNeeding(needs, 'a flood of forgeries', () => {
       const { instanceUid, ipv4Address } = guest.port
       await metadata.publish(network.uid, ipv4Address, {
         ...{ instanceUid, gce: {}, ec2: {}, openstack: {}, flavour: 'NOCLOUD' },
+        identity: renderIdentityClaims(create(InstanceSpecSchema, { uid: instanceUid })),
         nocloud: { 'meta-data': text, 'user-data': text, 'vendor-data': '', 'network-config': '' },
       })
       guest.run('ip', ['address', 'add', `${ipv4Address}/24`, 'dev', 'eth0'])
