@@ -65,7 +65,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   })
   for (const { code, message } of facts.warnings) log.warn({ code }, message)
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
-  const network = createLinuxNetworkDriver({ ...host, directories, log, uplinks: settings.uplinks })
+  const network = createLinuxNetworkDriver({
+    ...{ ...host, directories, log },
+    ...{ uplinks: settings.uplinks, gateway: settings.gateway },
+  })
   const journal = createJournal({ files: host.files, directories })
   const firewalls = new Firewalls({ journal, clock, log })
   const members = new Members({ journal, log })

@@ -1,10 +1,13 @@
 // The agent's settings file: every setting with its type and default.
+import ipaddr from 'ipaddr.js'
 import { type Static, Type } from 'typebox'
 import { resourceIdPattern } from '../proto/ids.ts'
 
 const closed = { additionalProperties: false } as const
 const resourceId = Type.String({ maxLength: 63, pattern: resourceIdPattern })
 const path = Type.String({ pattern: '^/' })
+const interfaceName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$' })
+const ipv4Range = Type.String({ pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$' })
 
 export const AgentSettings = Type.Object(
   {
@@ -35,12 +38,31 @@ export const AgentSettings = Type.Object(
     uplinks: Type.Array(
       Type.Object(
         {
-          interface: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$' }),
+          interface: interfaceName,
           physicalNetwork: Type.Intersect([resourceId], { default: 'default' }),
         },
         closed,
       ),
       { default: [] },
+    ),
+    /**
+     * Makes the host a gateway: members of networks with internetAccess NAT reach the outside through it, with the host's
+     * address. Without it such networks go to other hosts.
+     */
+    gateway: Type.Optional(
+      Type.Object(
+        {
+          /** The only one by which they leave; best one that nothing trusts. */
+          interface: interfaceName,
+          /** Private ranges are closed to guests, but for these. The host itself and link-local addresses stay closed. */
+          allowedRanges: Type.Array(ipv4Range, { default: [] }),
+          /** Public ranges that are closed to guests, such as that of the operator's own machines. */
+          deniedRanges: Type.Array(ipv4Range, { default: [] }),
+          /** Whom the networks' name service asks; none of the host's own. Without one guests know no names outside. */
+          nameServers: Type.Array(Type.String({ pattern: '^\\d{1,3}(\\.\\d{1,3}){3}$' }), { default: [] }),
+        },
+        closed,
+      ),
     ),
     /** auto: KVM where it really works. */
     accelerator: Type.Enum(['auto', 'kvm', 'tcg'], { default: 'auto' }),
@@ -56,10 +78,24 @@ export const AgentSettings = Type.Object(
 export type AgentSettings = Static<typeof AgentSettings>
 
 /** What the file says that can not work: a sentence each. */
-export function findSettingProblems({ uplinks }: AgentSettings): readonly string[] {
-  return (['interface', 'physicalNetwork'] as const).flatMap((field) => {
+export function findSettingProblems({ uplinks, gateway }: AgentSettings): readonly string[] {
+  const repeated = (['interface', 'physicalNetwork'] as const).flatMap((field) => {
     const values = uplinks.map((uplink) => uplink[field])
-    const repeated = new Set(values.filter((value, index) => values.indexOf(value) !== index))
-    return [...repeated].map((value) => `uplinks name ${field} ${value} twice: join interfaces by a bond.`)
+    const several = new Set(values.filter((value, index) => values.indexOf(value) !== index))
+    return [...several].map((value) => `uplinks name ${field} ${value} twice: join interfaces by a bond.`)
   })
+  const { allowedRanges = [], deniedRanges = [], nameServers = [] } = gateway ?? {}
+  const ranges = [...allowedRanges, ...deniedRanges].filter((range) => !isNetwork(range))
+  const servers = nameServers.filter((server) => !ipaddr.IPv4.isValidFourPartDecimal(server))
+  return [
+    ...repeated,
+    ...ranges.map((range) => `gateway has ${range}, which is no range: write it as in 10.20.0.0/16.`),
+    ...servers.map((server) => `gateway.nameServers has ${server}, which is no IPv4 address.`),
+  ]
+}
+
+function isNetwork(range: string): boolean {
+  if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(range)) return false
+  const [address] = ipaddr.IPv4.parseCIDR(range)
+  return address.toString() === ipaddr.IPv4.networkAddressFromCIDR(range).toString()
 }

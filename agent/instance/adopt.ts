@@ -11,7 +11,8 @@ import type { InstancePorts } from './ports.ts'
 export async function adopt(ports: InstancePorts, actor: InstanceActor): Promise<void> {
   const { record } = actor
   for (const resource of record.held) {
-    if (resource.kind === 'network') ports.networkUse.remember(resource.name, record.uid)
+    const nic = record.spec?.nics.find(({ network }) => network?.uid === resource.name)
+    if (resource.kind === 'network' && nic?.network) ports.networkUse.remember(nic.network, record.uid)
   }
   if (record.phase === InstancePhase.RUNNING) await adoptRunning(ports, actor)
   actor.wake()

@@ -1,8 +1,7 @@
 import { instancePaths } from '../plan/paths.ts'
-import { planInstance } from '../plan/plan-instance.ts'
 import { applyDisks } from './apply-disks.ts'
 import { findGuest } from './guest.ts'
-import { publishMetadata } from './run-step.ts'
+import { publishAgain } from './run-step.ts'
 import type { StopContext } from './teardown.ts'
 
 /** Brings a guest that runs to what its newest generation asks, without a restart: its metadata, its disks, a hard reset. */
@@ -10,9 +9,7 @@ export async function applyChanges(context: StopContext): Promise<void> {
   const { ports } = context
   const { spec, generation, appliedGeneration, resetGeneration } = context.record()
   if (!spec) throw new Error(`Instance ${context.record().uid} runs and its journal has no spec.`)
-  for (const step of planInstance(spec)) {
-    if (step.kind === 'publish-metadata') await publishMetadata(ports, spec, step)
-  }
+  await publishAgain(ports, spec)
   const disks = await applyDisks(context)
   if (resetGeneration > appliedGeneration) await resetGuest(context)
   await context.change({

@@ -4,9 +4,8 @@ import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
 import { instancePaths } from '../plan/paths.ts'
-import { planInstance } from '../plan/plan-instance.ts'
 import { findGuest } from './guest.ts'
-import { publishMetadata } from './run-step.ts'
+import { publishAgain } from './run-step.ts'
 import type { StopContext } from './teardown.ts'
 
 const pollMs = 500
@@ -33,11 +32,7 @@ export async function giveNotice(context: StopContext): Promise<'over' | 'aborte
 
 async function tellGuest({ ports, record }: StopContext): Promise<void> {
   const { spec } = record()
-  for (const step of spec ? planInstance(spec) : []) {
-    if (spec && step.kind === 'publish-metadata') {
-      await publishMetadata(ports, spec, { ...step, maintenanceEvent: 'TERMINATE_ON_HOST_MAINTENANCE' })
-    }
-  }
+  if (spec) await publishAgain(ports, spec, { maintenanceEvent: 'TERMINATE_ON_HOST_MAINTENANCE' })
 }
 
 async function waitForGuest(

@@ -11,6 +11,8 @@ import type { Members } from './members.ts'
  */
 export class NetworkUse {
   readonly #users = new Map<string, Set<string>>()
+  /** As it was joined last. */
+  readonly #networks = new Map<string, Network>()
   readonly #turns = new Map<string, Promise<void>>()
   readonly #network: NetworkDriver
   readonly #metadata: MetadataDriver
@@ -30,13 +32,14 @@ export class NetworkUse {
   }
 
   /** From the journal, at start: it was joined by an earlier agent. */
-  remember(networkUid: string, instanceUid: string): void {
-    this.#usersOf(networkUid).add(instanceUid)
+  remember(network: Network, instanceUid: string): void {
+    this.#networks.set(network.uid, network)
+    this.#usersOf(network.uid).add(instanceUid)
   }
 
   join(network: Network, instanceUid: string): Promise<void> {
     return this.#inTurn(network.uid, async () => {
-      this.#usersOf(network.uid).add(instanceUid)
+      this.remember(network, instanceUid)
       await this.#network.ensureNetwork(this.#firewalls.newest(network))
       await this.#network.ensureMembers(network.uid, this.#members.of(network.uid))
       await this.#metadata.ensureListening(network.uid, this.#network.namespaceOf(network.uid))
@@ -49,6 +52,7 @@ export class NetworkUse {
       users.delete(instanceUid)
       if (users.size > 0) return
       this.#users.delete(networkUid)
+      this.#networks.delete(networkUid)
       await this.#metadata.stopListening(networkUid)
       await this.#network.removeNetwork(networkUid)
       await this.#firewalls.forget(networkUid)
@@ -64,10 +68,11 @@ export class NetworkUse {
     })
   }
 
-  /** Of a network that nobody has joined yet, whoever joins first brings the rules. */
+  /** Of a network that nobody has joined yet, whoever joins first brings them. */
   changeFirewall(networkUid: string, firewall: Firewall): Promise<void> {
     return this.#inTurn(networkUid, async () => {
-      if (this.#users.has(networkUid)) await this.#network.ensureFirewall(networkUid, firewall)
+      const network = this.#networks.get(networkUid)
+      if (network) await this.#network.ensureNetwork({ ...network, firewall })
     })
   }
 

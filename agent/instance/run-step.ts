@@ -9,7 +9,7 @@ import { type MaintenanceEvent, renderGceTree } from '../plan/gce-tree.ts'
 import { renderIdentityClaims } from '../plan/identity-claims.ts'
 import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
-import type { Step } from '../plan/plan-instance.ts'
+import { planInstance, type Step } from '../plan/plan-instance.ts'
 import { ensureAttributeSlots } from './guest-attributes.ts'
 import { portPlanOf } from './port-plans.ts'
 import type { InstancePorts } from './ports.ts'
@@ -68,13 +68,28 @@ async function isVolumeMade({ ports, spec }: StepContext, disk: Disk): Promise<b
   )
 }
 
-/** What the guest sees from its next request on. */
-export async function publishMetadata(
+/** All that the guest can ask, whichever network it asks from. */
+export async function publishAgain(
   ports: InstancePorts,
   spec: InstanceSpec,
+  news: { readonly maintenanceEvent?: MaintenanceEvent } = {},
+): Promise<void> {
+  for (const step of planInstance(spec)) {
+    if (step.kind === 'publish-metadata') await publishMetadata(ports, spec, { ...step, ...news })
+  }
+}
+
+/** What the guest sees from its next request on. */
+async function publishMetadata(
+  ports: InstancePorts,
+  placed: InstanceSpec,
   step: Extract<Step, { kind: 'publish-metadata' }> & { readonly maintenanceEvent?: MaintenanceEvent },
 ): Promise<void> {
-  const { metadata, clock } = ports
+  const { metadata, firewalls, clock } = ports
+  const nics = placed.nics.map((nic) =>
+    nic.network === undefined ? nic : { ...nic, network: firewalls.newest(nic.network) },
+  )
+  const spec = { ...placed, nics }
   const attributeSlots = await ensureAttributeSlots(ports, spec)
   await metadata.publish(step.networkUid, step.ipv4Address, {
     instanceUid: spec.uid,

@@ -24,6 +24,7 @@ import { isHeld } from './held.ts'
 import { repairNetworks } from './network-repair.ts'
 import type { InstancePorts } from './ports.ts'
 import { type EnsureCommand, recordForCommand } from './record.ts'
+import { publishAgain } from './run-step.ts'
 import { SerialRecorder } from './serial-recorder.ts'
 import { UidPool } from './uid-pool.ts'
 
@@ -180,9 +181,7 @@ export class Supervisor implements InstancesSide {
 
   async #acceptOnce(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
     if (command.body.case === 'ensureDisk') return this.#acceptDisk(command)
-    if (command.body.case === 'ensureNetwork') {
-      return this.#ports.firewalls.accept(command, this.#ports.networkUse)
-    }
+    if (command.body.case === 'ensureNetwork') return this.#acceptNetwork(command)
     if (command.body.case !== 'ensureInstance') {
       return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
     }
@@ -208,6 +207,20 @@ export class Supervisor implements InstancesSide {
     this.#tell(made.observation)
     made.wake()
     return { outcome: CommandOutcome.ACCEPTED, message: '' }
+  }
+
+  /** Guests that run are told of what their network has become. */
+  async #acceptNetwork(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
+    const answer = await this.#ports.firewalls.accept(command, this.#ports.networkUse)
+    if (answer.outcome !== CommandOutcome.ACCEPTED) return answer
+    const members = [...this.#actors.values()].filter(({ record }) =>
+      record.spec?.nics.some(({ network }) => network?.uid === command.uid),
+    )
+    for (const actor of members) {
+      const { spec } = actor.record
+      if (spec !== undefined) await actor.repair(() => publishAgain(this.#ports, spec))
+    }
+    return answer
   }
 
   async #acceptDisk(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {

@@ -1,16 +1,24 @@
 import { type Exec, ExecError, type Sysfs } from '../host/ports.ts'
+import { type GatewaySettings, transferNet } from '../plan/gateway.ts'
+import { renderGatewayInside, renderGatewayOutside } from '../plan/gateway-ruleset.ts'
 
 /** What placement and drivers may ask of a host; each name is part of the contract. */
-export type HostFeature = 'iommu' | 'hugepages-1g' | 'vhost-net' | 'vlan' | 'stateful-filter'
+export type HostFeature = 'iommu' | 'hugepages-1g' | 'vhost-net' | 'vlan' | 'stateful-filter' | 'nat-gateway'
 
-export async function readFeatures(options: { exec: Exec; sysfs: Sysfs }): Promise<HostFeature[]> {
-  const { exec, sysfs } = options
-  const [groups, hugepages, miscDevices, carriesVlans, tracksConnections] = await Promise.all([
+export async function readFeatures(options: {
+  exec: Exec
+  sysfs: Sysfs
+  /** Absent where the operator wants none. */
+  gateway?: GatewaySettings | undefined
+}): Promise<HostFeature[]> {
+  const { exec, sysfs, gateway } = options
+  const [groups, hugepages, miscDevices, carriesVlans, tracksConnections, isGateway] = await Promise.all([
     sysfs.list('sys/kernel/iommu_groups'),
     sysfs.read('sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'),
     sysfs.list('sys/class/misc'),
     readVlans(exec),
     readStatefulFilter(exec),
+    gateway !== undefined && readGateway({ exec, sysfs, gateway }),
   ])
   const present: Readonly<Record<HostFeature, boolean>> = {
     iommu: groups.length > 0,
@@ -18,6 +26,7 @@ export async function readFeatures(options: { exec: Exec; sysfs: Sysfs }): Promi
     'vhost-net': miscDevices.includes('vhost-net'),
     vlan: carriesVlans,
     'stateful-filter': tracksConnections,
+    'nat-gateway': isGateway,
   }
   return (Object.keys(present) as HostFeature[]).filter((feature) => present[feature])
 }
@@ -42,6 +51,24 @@ const readStatefulFilter = (exec: Exec) =>
       '',
     ].join('\n'),
   })
+
+/** Whether the interface is there, and the kernel takes the very rules that a gateway needs. */
+async function readGateway({
+  exec,
+  sysfs,
+  gateway,
+}: {
+  exec: Exec
+  sysfs: Sysfs
+  gateway: GatewaySettings
+}): Promise<boolean> {
+  if ((await sysfs.read(`sys/class/net/${gateway.interface}/mtu`)) === undefined) return false
+  const rules = [
+    renderGatewayInside({ ipv4Cidr: '192.0.2.0/24' }),
+    renderGatewayOutside('probe', gateway, transferNet(0)),
+  ]
+  return succeeds(exec, 'unshare', ['--net', 'nft', '-f', '-'], { stdin: rules.join('') })
+}
 
 async function succeeds(exec: Exec, ...call: Parameters<Exec['run']>): Promise<boolean> {
   try {

@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf'
 import { Accelerator, type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { Exec, Files, Sysfs } from '../host/ports.ts'
+import type { GatewaySettings } from '../plan/gateway.ts'
 import { planCpuShare } from './cpus.ts'
 import { readDiskPool } from './disk-pool.ts'
 import { readFeatures } from './features.ts'
@@ -19,6 +20,7 @@ export interface InventorySettings {
   /** Its file system is the disk pool. Must exist. */
   readonly stateDirectory: string
   readonly uplinks?: readonly UplinkSettings[]
+  readonly gateway?: GatewaySettings
   /** The host's own share; each has a default that grows with the machine. */
   readonly reservedCpus?: number
   readonly reservedMemoryMib?: number
@@ -38,7 +40,7 @@ export async function readHostFacts(options: {
     readDiskPool({ files, settings }),
     readPciDevices(sysfs),
     readVirtualization({ exec, sysfs, settings }),
-    readFeatures({ exec, sysfs }),
+    readFeatures({ exec, sysfs, gateway: settings.gateway }),
     readUplinks(sysfs, settings.uplinks ?? []),
   ])
   const usesKvm = decided.virtualization.accelerator === Accelerator.KVM
@@ -59,6 +61,7 @@ export async function readHostFacts(options: {
       features,
       deviceCount: devices.length,
       missingUplinks: found.missing,
+      gateway: settings.gateway?.interface,
       bridgeCallsIptables: bridgeFilters === '1',
     }),
   })

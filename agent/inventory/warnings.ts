@@ -14,6 +14,8 @@ export interface WarningFacts {
   readonly features: readonly HostFeature[]
   readonly deviceCount: number
   readonly missingUplinks: readonly string[]
+  /** The interface that the operator wants guests to leave by. */
+  readonly gateway?: string | undefined
   readonly bridgeCallsIptables: boolean
 }
 
@@ -51,6 +53,11 @@ export function planWarnings(facts: WarningFacts): HostWarning[] {
       facts.missingUplinks.length > 0,
       'UPLINK_MISSING',
       `The settings name uplinks that the host does not have: ${facts.missingUplinks.join(', ')}. Networks that need them go to other hosts; set the interface up or name another, then restart the agent.`,
+    ],
+    [
+      facts.gateway !== undefined && !features.includes('nat-gateway'),
+      'NO_GATEWAY',
+      `The settings make the host a gateway by ${facts.gateway}, and either it is not there or the kernel can't translate addresses: networks with internetAccess NAT go to other hosts. Set the interface up or name another, load nft_masq and nft_ct, then restart the agent.`,
     ],
     [
       facts.bridgeCallsIptables,

@@ -72,11 +72,13 @@ function startupScript(script: string): object {
 /** Addresses come by DHCP; which NIC is which is known by its MAC. */
 function renderNetworkConfig(spec: InstanceSpec): string {
   const ethernets = Object.fromEntries(
-    spec.nics.map((nic) => [
+    spec.nics.map((nic, index) => [
       nic.name,
       {
         match: { macaddress: nic.macAddress },
         dhcp4: true,
+        // Of several ways outside the first NIC's is taken.
+        ...(index > 0 ? { 'dhcp4-overrides': { 'route-metric': 100 + 100 * index } } : {}),
         ...(nic.ipv6Address === '' ? {} : { dhcp6: true }),
         ...(nic.network?.mtu ? { mtu: nic.network.mtu } : {}),
       },

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { hasGateway } from './gateway.ts'
 import { serviceInterfaceName } from './names.ts'
 
 export const metadataAddress = '169.254.169.254'
@@ -26,9 +27,17 @@ export function dnsmasqPaths(networkDirectory: string): DnsmasqPaths {
   }
 }
 
-/** The configuration of the dnsmasq that serves one network's guests on one host: only ports it was told of. */
-export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): string {
+/**
+ * The configuration of the dnsmasq that serves one network's guests on one host: only ports it was told of. The name
+ * servers are those of the outside, which a network without a gateway can't reach.
+ */
+export function renderDnsmasqConfig(
+  network: Network,
+  paths: DnsmasqPaths,
+  nameServers: readonly string[] = [],
+): string {
   const service = checkedIpv4(network.serviceIpv4)
+  const gateway = hasGateway(network) ? checkedIpv4(network.ipv4Gateway) : ''
   const hasIpv6 = network.ipv6Cidr !== ''
   const cidr = checkedCidr(network.ipv4Cidr)
   const domain = checked('domain', /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$|^$/i, network.domain)
@@ -39,8 +48,9 @@ export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): stri
     'except-interface=lo',
     'bind-interfaces',
     '',
-    // Names of this network's ports and nothing else: there is no server to ask further.
+    // Names of this network's ports, and where there is a way outside those of the servers that the host names.
     'no-resolv',
+    ...(hasGateway(network) ? nameServers.map((server) => `server=${checkedIpv4(server)}`) : []),
     'no-hosts',
     // Software that was written for Google's asks by name.
     `host-record=metadata.google.internal,${metadataAddress}`,
@@ -60,12 +70,12 @@ export function renderDnsmasqConfig(network: Network, paths: DnsmasqPaths): stri
     'no-ping',
     'quiet-dhcp',
     '',
-    // The bare option 3 takes the default route out of the answer: hosts have no gateway, and a route to nowhere would
-    // hide that from the guest. For the same reason option 121 has no 0.0.0.0/0.
-    'dhcp-option=3',
+    // Clients that know option 121 leave option 3 aside. Without a gateway the bare option 3 takes the default route out of
+    // the answer: a route to nowhere would hide that from the guest. For the same reason 121 has no 0.0.0.0/0 then.
+    `dhcp-option=3${gateway === '' ? '' : `,${gateway}`}`,
     `dhcp-option=6,${service}`,
     `dhcp-option=26,${networkMtu(network)}`,
-    `dhcp-option=121,${metadataAddress}/32,${service}`,
+    `dhcp-option=121,${metadataAddress}/32,${service}${gateway === '' ? '' : `,0.0.0.0/0,${gateway}`}`,
     ...(hasIpv6 ? renderIpv6(network) : []),
   ])
 }

@@ -6,6 +6,7 @@ import {
   type Nic,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { networkMtu, subnetMask } from './dnsmasq-config.ts'
+import { hasGateway } from './gateway.ts'
 
 /** A directory, a list of directories, or a value. */
 export type GceTree = string | number | readonly GceTree[] | { readonly [name: string]: GceTree }
@@ -59,7 +60,7 @@ function renderNic(nic: Nic, inProject: (path: string) => string): GceTree {
     'access-configs': [],
     'dns-servers': [],
     'forwarded-ips': [],
-    gateway: network?.ipv4Gateway ?? '',
+    gateway: network !== undefined && hasGateway(network) ? network.ipv4Gateway : '',
     ip: nic.ipv4Address,
     'ip-aliases': [],
     mac: nic.macAddress,

@@ -14,6 +14,13 @@ export const uplinkPortName = (networkUid: string) => `bv${tail(networkUid, 10)}
 export const servicePortName = (networkUid: string) => `bs${tail(networkUid, 10)}`
 export const serviceInterfaceName = 'svc0'
 export const namespaceName = (networkUid: string) => `berth-${tail(networkUid, 10)}`
+/** The veth by which a network's namespace reaches the host, and through it the outside. */
+export const gatewayPortName = (networkUid: string) => `bg${tail(networkUid, 10)}`
+export const gatewayInterfaceName = 'gw0'
+/** The table of family ip that holds what passes that veth on the host. */
+export const gatewayTableName = (networkUid: string) => `berth-gw-${tail(networkUid, 10)}`
+/** What there is once: in a network's namespace its NAT, on the host what guards its forwarding. */
+export const sharedGatewayTableName = 'berth-gateway'
 /** The netdev table that holds the filter of a tap, or of an uplink's port. */
 export const filterTableName = (port: string) => `berth-${port}`
 /** The table of family bridge that holds what members of a network may receive. */

@@ -1,5 +1,6 @@
 import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { metadataAddress } from './dnsmasq-config.ts'
+import { hasGateway } from './gateway.ts'
 import { filterTableName, uplinkPortName } from './names.ts'
 import { hidingHeaders, linkLocalOf, readable, toHex } from './nft-ipv6.ts'
 import { type PortIdentity, renderIpv4Roles } from './nft-ruleset.ts'
@@ -128,9 +129,12 @@ const renderSets = (identities: readonly Elements[]) =>
 type Elements = Readonly<Record<keyof typeof setTypes, readonly string[]>>
 
 /** The services of every host have these, and none of them ever shows them outside. */
-const servicesOf = ({ serviceMac, serviceIpv4, serviceIpv6 }: Network): Elements => {
+const servicesOf = (network: Network): Elements => {
+  const { serviceMac, serviceIpv4, serviceIpv6, ipv4Gateway } = network
   const elements = elementsOf({ macAddress: serviceMac, ipv4Address: serviceIpv4, ipv6Address: serviceIpv6 })
-  return { ...elements, ipv4: [...elements.ipv4, metadataAddress] }
+  // A network without one of ours may have the operator's gateway outside.
+  const gateway = hasGateway(network) ? [ipv4Gateway] : []
+  return { ...elements, ipv4: [...elements.ipv4, metadataAddress, ...gateway] }
 }
 
 function elementsOf({ macAddress, ipv4Address, ipv6Address }: GuestIdentity): Elements {

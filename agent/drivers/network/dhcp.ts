@@ -37,9 +37,11 @@ export function createDhcp(options: {
   files: Files
   processes: Processes
   directories: AgentDirectories
+  /** Of the outside, for networks that reach it. */
+  nameServers: readonly string[]
   log: Logger
 }): Dhcp {
-  const { exec, files, processes, directories, log } = options
+  const { exec, files, processes, directories, nameServers, log } = options
   const pathsOf = (networkUid: string) => dnsmasqPaths(networkDirectory(directories, networkUid))
 
   const readText = async (path: string) => {
@@ -75,7 +77,7 @@ export function createDhcp(options: {
   return {
     ensureServer: async (network) => {
       const paths = pathsOf(network.uid)
-      const config = renderDnsmasqConfig(network, paths)
+      const config = renderDnsmasqConfig(network, paths, nameServers)
       const server = await readServer(network.uid)
       if (server && (await readText(paths.config)) === config) return
       // Stopped first: a configuration on disk is always that of the process that runs.

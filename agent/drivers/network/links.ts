@@ -68,18 +68,36 @@ const vlanIdOf = (info?: { info_kind?: string; info_data?: { id?: unknown } }) =
 
 const addressSchema = Type.Array(
   Type.Object({
+    ifname: Type.Optional(Type.String()),
     addr_info: Type.Array(
-      Type.Object({ family: Type.String(), local: Type.String(), prefixlen: Type.Number() }),
+      Type.Object({
+        family: Type.String(),
+        // Another end's, of some kinds of link.
+        local: Type.Optional(Type.String()),
+        prefixlen: Type.Number(),
+      }),
     ),
   }),
 )
 
 /** Addresses of an interface with their prefix lengths, such as 10.0.0.2/24, link-local ones among them. */
-export async function readAddresses(exec: Exec, namespace: string, link: string): Promise<string[]> {
-  const { stdout } = await exec.run('ip', ['-n', namespace, '-j', 'address', 'show', 'dev', link])
+export async function readAddresses(
+  exec: Exec,
+  namespace: string | undefined,
+  link: string,
+): Promise<string[]> {
+  const { stdout } = await exec.run('ip', [...inNamespace(namespace), '-j', 'address', 'show', 'dev', link])
   return Value.Parse(addressSchema, JSON.parse(stdout))
     .flatMap((shown) => shown.addr_info)
     .map((address) => `${address.local}/${address.prefixlen}`)
+}
+
+/** All addresses of the host but those of one interface. */
+export async function readAllAddresses(exec: Exec, except: string): Promise<string[]> {
+  const { stdout } = await exec.run('ip', ['-j', 'address', 'show'])
+  return Value.Parse(addressSchema, JSON.parse(stdout))
+    .filter(({ ifname }) => ifname !== except)
+    .flatMap((shown) => shown.addr_info.flatMap(({ local }) => local ?? []))
 }
 
 /**

@@ -1,5 +1,5 @@
-// Owns the network side of a host: a bridge and a service namespace for each network, its VLAN on the uplink, a filtered
-// tap for each guest. Not one bridge that knows VLANs: a kernel whose bridges filter VLANs has VLANs of their own too, so
+// Owns the network side of a host: a bridge and a service namespace for each network, its VLAN on the uplink, its gateway
+// where it has one, a filtered tap for each guest. Not one bridge that knows VLANs: a kernel whose bridges filter VLANs has VLANs of their own too, so
 // that one way serves all kernels; a broadcast is copied to the members of its network alone; and a bridge that somebody
 // breaks takes one network down.
 // In: networks and ports as the scheduler resolved them. Out: the kernel's state, read with `ip -j` before anything is
@@ -11,11 +11,13 @@ import { createTurns } from '../../../lib/turns.ts'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec, Files, Processes } from '../../host/ports.ts'
 import type { UplinkSettings } from '../../inventory/uplinks.ts'
+import { type GatewaySettings, hasGateway } from '../../plan/gateway.ts'
 import { bridgeName, filterTableName, namespaceName, uplinkPortName } from '../../plan/names.ts'
 import type { AgentDirectories } from '../../plan/paths.ts'
 import { ensureBridge } from './bridge.ts'
 import { createDhcp } from './dhcp.ts'
 import { createNetworkFirewall } from './firewall.ts'
+import { createGateways } from './gateway.ts'
 import { changeLinks, readLinks, removeLink } from './links.ts'
 import { ensureNamespace, removeNamespace } from './namespace.ts'
 import type { NetworkDriver, NetworkTrouble, PortPlan } from './port.ts'
@@ -30,6 +32,8 @@ export interface LinuxNetworkOptions {
   readonly processes: Processes
   readonly directories: AgentDirectories
   readonly uplinks: readonly UplinkSettings[]
+  /** Absent where this host is no gateway. */
+  readonly gateway?: GatewaySettings | undefined
   readonly log: Logger
 }
 
@@ -37,9 +41,10 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
   const { exec } = options
   const log = options.log.child({ component: 'network' })
   const turns = createTurns()
-  const dhcp = createDhcp({ ...options, log })
+  const dhcp = createDhcp({ ...options, nameServers: options.gateway?.nameServers ?? [], log })
   const firewall = createNetworkFirewall(options)
   const uplinkPorts = createUplinkPorts(options)
+  const gateways = createGateways(options)
 
   const buildNetwork = async (network: Network) => {
     await ensureBridge(exec, network)
@@ -48,6 +53,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     await ensureNamespace(exec, network.uid)
     await ensureServicePort(exec, network)
     await uplinkPorts.ensure(network)
+    await gateways.ensure(network)
     await dhcp.ensureServer(network)
   }
 
@@ -65,8 +71,10 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       if (trouble.kind === 'filter-gone') await takeDown(trouble.tap)
     }
     const networks = new Map(ports.map(({ network }) => [network.uid, network]))
+    const closed = await gateways.findBroken([...networks.values()].filter(hasGateway))
     for (const network of networks.values()) {
-      if (hasNetworkLinks(kernel, network) && (await dhcp.isAlive(network.uid))) continue
+      const isOpen = !closed.has(network.uid)
+      if (isOpen && hasNetworkLinks(kernel, network) && (await dhcp.isAlive(network.uid))) continue
       const uplinkPort = uplinkPortName(network.uid)
       if (kernel.links.has(uplinkPort) && !kernel.filters.has(filterTableName(uplinkPort))) {
         await takeDown(uplinkPort)
@@ -81,8 +89,6 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     findTroubles,
 
     ensureNetwork: (network) => turns.shared(network.uid, () => buildNetwork(network)),
-
-    ensureFirewall: (networkUid, rules) => turns.alone(networkUid, () => firewall.ensure(networkUid, rules)),
 
     ensureMembers: (networkUid, members) =>
       turns.alone(networkUid, () => dhcp.ensureMembers(networkUid, members)),
@@ -107,6 +113,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     removeNetwork: (networkUid) =>
       turns.alone(networkUid, async () => {
         await firewall.remove(networkUid)
+        await gateways.remove(networkUid)
         await uplinkPorts.remove(networkUid)
         await dhcp.removeServer(networkUid)
         await removeServicePort(exec, networkUid)

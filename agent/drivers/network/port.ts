@@ -1,5 +1,5 @@
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { Firewall, NetworkMember } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
+import type { NetworkMember } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 
 /** One NIC of one guest on this host. Names come from plan/names.ts. */
 export interface PortPlan {
@@ -21,7 +21,7 @@ export type NetworkTrouble =
   | { readonly kind: 'tap-gone'; readonly tap: string }
   | { readonly kind: 'filter-gone'; readonly tap: string }
   | { readonly kind: 'port-down'; readonly tap: string }
-  /** Bridge, service port, or DHCP and DNS. */
+  /** Bridge, service port, gateway, or DHCP and DNS. */
   | { readonly kind: 'network-broken'; readonly networkUid: string }
 
 /**
@@ -29,10 +29,11 @@ export type NetworkTrouble =
  * accepts what is already gone. Fails closed: a tap joins its bridge and goes up only after its filter is loaded.
  */
 export interface NetworkDriver {
-  /** Bridge, firewall, namespace, service address, DHCP: all that guests of this network need from this host. */
+  /**
+   * Bridge, firewall, namespace, service address, gateway, DHCP: all that guests of this network need from this host.
+   * @throws where the kernel can't filter: the rules that were there stay
+   */
   ensureNetwork(network: Network): Promise<void>
-  /** Other rules for a network that is here. @throws where the kernel can't filter: what was there stays */
-  ensureFirewall(networkUid: string, firewall: Firewall): Promise<void>
   /** Those on other hosts: their names are answered here from now on, and no others. */
   ensureMembers(networkUid: string, members: readonly NetworkMember[]): Promise<void>
   /** Tap, anti-spoofing filter, bridge membership, DHCP lease. The network is there already. */

@@ -1,6 +1,7 @@
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec } from '../../host/ports.ts'
 import { metadataAddress, networkMtu, prefixLength } from '../../plan/dnsmasq-config.ts'
+import { hasGateway } from '../../plan/gateway.ts'
 import { bridgeName, namespaceName, serviceInterfaceName, servicePortName } from '../../plan/names.ts'
 import { changeLinks, disableIpv6, type Link, readAddresses, readLinks, removeLink } from './links.ts'
 
@@ -51,10 +52,12 @@ async function ensureInside(exec: Exec, network: Network, known: Link | undefine
     const facts = ['address', mac, 'mtu', String(mtu), 'up']
     await exec.run('ip', ['-n', namespace, 'link', 'set', 'dev', link, ...facts])
   }
+  const gatewayAddress = `${network.ipv4Gateway}/32`
   const wanted = [
     `${network.serviceIpv4}/${prefixLength(network.ipv4Cidr)}`,
     `${metadataAddress}/32`,
     ...(network.serviceIpv6 === '' ? [] : [`${network.serviceIpv6}/64`]),
+    ...(hasGateway(network) ? [gatewayAddress] : []),
   ]
   const present = await readAddresses(exec, namespace, link)
   const missing = wanted.filter((one) => !present.includes(one))
@@ -67,6 +70,11 @@ async function ensureInside(exec: Exec, network: Network, known: Link | undefine
       async () => (await readAddresses(exec, namespace, link)).includes(address),
     )
   }
+  if (hasGateway(network) || !present.includes(gatewayAddress)) return
+  await changeLinks(
+    () => exec.run('ip', ['-n', namespace, 'address', 'delete', gatewayAddress, 'dev', link]),
+    async () => !(await readAddresses(exec, namespace, link)).includes(gatewayAddress),
+  )
 }
 
 /** With a link-local address of its own at once, and deaf to what others advertise. */

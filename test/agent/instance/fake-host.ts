@@ -167,8 +167,6 @@ export class FakeHost {
     return {
       namespaceOf: (uid) => `berth-${uid}`,
       ensureNetwork: ({ uid }) => call(() => void this.networks.add(uid)),
-      ensureFirewall: (uid) =>
-        call(() => require(this.networks.has(uid), `firewall of ${uid} without its network`)),
       ensureMembers: (uid) =>
         call(() => require(this.networks.has(uid), `members of ${uid} without their network`)),
       ensurePort: ({ tap, network }) =>

@@ -57,7 +57,7 @@ async function smallVm(more: Partial<InventorySettings> = {}, qemu = true): Prom
   })
 }
 
-async function hgx(): Promise<HostFacts> {
+async function hgx(more: Partial<InventorySettings> = {}): Promise<HostFacts> {
   return readHostFacts({
     exec: programs({ kvmOpens: true, filtersVlans: true, qemu: true }),
     files: await filesWith({ totalGb: 28000, diskSizes: [500 * gibibyte] }),
@@ -69,7 +69,7 @@ async function hgx(): Promise<HostFacts> {
       cpus: 224,
       memoryMib: 2 * 1024 * 1024,
     }),
-    settings,
+    settings: { ...settings, ...more },
   })
 }
 
@@ -107,6 +107,24 @@ describe('a small virtual machine', () => {
   it('keeps what the operator says', async () => {
     const facts = await smallVm({ reservedCpus: 1, reservedMemoryMib: 105, reservedDiskGb: 40 })
     expect(facts).toMatchObject({ allocatableVcpus: 1, allocatableMemoryMib: 24000, allocatableDiskGb: 60 })
+  })
+})
+
+describe('a host that the operator makes a gateway', () => {
+  const gateway = { allowedRanges: [], deniedRanges: [], nameServers: [] }
+
+  it('says so where it has the interface and the kernel translates addresses', async () => {
+    const facts = await hgx({ gateway: { ...gateway, interface: 'eth1' } })
+    expect(facts.features).toContain('nat-gateway')
+    expect(codes(facts)).not.toContain('NO_GATEWAY')
+  })
+
+  it('warns where it has not, or the kernel does not', async () => {
+    const without = await hgx({ gateway: { ...gateway, interface: 'eth9' } })
+    expect(without.features).not.toContain('nat-gateway')
+    expect(codes(without)).toContain('NO_GATEWAY')
+    const unable = await smallVm({ gateway: { ...gateway, interface: 'lo' } })
+    expect(codes(unable)).toContain('NO_GATEWAY')
   })
 })
 

@@ -90,3 +90,16 @@ describe('what is answered', () => {
     expect(etag(tree, 'instance/')).toBe(etag(tree, 'instance/?recursive=true'))
   })
 })
+
+describe('the gateway', () => {
+  const gatewayOf = (natGateway: boolean) => {
+    const network = { ipv4Cidr: '10.0.0.0/24', ipv4Gateway: '10.0.0.1', firewall: { natGateway } }
+    return renderGceTree(specOf({ nics: [{ name: 'nic0', network }] }))
+  }
+
+  it('is there where the network reaches the outside', () => {
+    const interfaces = (gateway: string) => ({ instance: { 'network-interfaces': [{ gateway }] } })
+    expect(gatewayOf(true)).toMatchObject(interfaces('10.0.0.1'))
+    expect(gatewayOf(false)).toMatchObject(interfaces(''))
+  })
+})

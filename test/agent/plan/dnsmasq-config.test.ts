@@ -7,6 +7,7 @@ import {
   renderDnsmasqConfig,
 } from '../../../agent/plan/dnsmasq-config.ts'
 import { NetworkSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { FirewallSchema } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 import { expectGolden } from '../../support/golden.ts'
 
 const network = create(NetworkSchema, {
@@ -39,6 +40,15 @@ describe('renderDnsmasqConfig', () => {
     const dual = { ...network, ipv6Cidr: 'fd5b:1::/64', serviceIpv6: 'fd5b:1::a05:2' }
     expectGolden('dnsmasq-dual.conf', renderDnsmasqConfig(dual, paths))
     expect(() => renderDnsmasqConfig({ ...dual, serviceIpv6: 'x' }, paths)).toThrow('is no IPv6 address')
+  })
+
+  it('shows the way outside where there is one, and asks whoever knows the names there', () => {
+    const firewall = create(FirewallSchema, { natGateway: true })
+    const open = { ...network, ipv4Gateway: '10.5.0.1', firewall }
+    expectGolden('dnsmasq-gateway.conf', renderDnsmasqConfig(open, paths, ['192.0.2.53', '192.0.2.54']))
+    expect(renderDnsmasqConfig(network, paths, ['192.0.2.53'])).not.toContain('server=')
+    expect(() => renderDnsmasqConfig({ ...open, ipv4Gateway: '' }, paths)).toThrow('is no IPv4 address')
+    expect(() => renderDnsmasqConfig(open, paths, ['192.0.2.53\nport=0'])).toThrow('is no IPv4 address')
   })
 
   it.each([

@@ -6,6 +6,7 @@ import {
   renderUplinkRuleset,
 } from '../../../agent/plan/uplink-ruleset.ts'
 import { NetworkSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { FirewallSchema } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 import { expectGolden } from '../../support/golden.ts'
 
 const network = create(NetworkSchema, {
@@ -29,6 +30,16 @@ describe('renderUplinkRuleset', () => {
     const text = renderUplinkRuleset(create(NetworkSchema, { ...network, serviceIpv6: '' }), [])
     expect(text).toContain('set ipv6 { type ipv6_addr; }')
     expect(text).not.toContain('fd5b')
+  })
+
+  it('lets nobody outside be the gateway of a network that has one here', () => {
+    const firewall = create(FirewallSchema, { natGateway: true })
+    const gateway = create(NetworkSchema, { ...network, ipv4Gateway: '10.5.0.1', firewall })
+    const text = renderUplinkRuleset(gateway, [])
+    expect(text).toContain('arp saddr ip { 10.5.0.2, 169.254.169.254, 10.5.0.1 } drop')
+    expect(text).toContain('ip saddr { 10.5.0.2, 169.254.169.254, 10.5.0.1, 0.0.0.0,')
+    // The operator's may be there.
+    expect(renderUplinkRuleset({ ...network, ipv4Gateway: '10.5.0.1' }, [])).not.toContain('10.5.0.1')
   })
 })
 

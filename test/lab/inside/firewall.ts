@@ -72,11 +72,13 @@ type Rules = MessageInitShape<typeof FirewallSchema>['rules']
 let generation = 0
 const deny = (of: typeof network, rules: NonNullable<Rules> = []) => {
   generation += 1
-  return driver.ensureFirewall(of.uid, create(FirewallSchema, { generation, deniesIngress: true, rules }))
+  const firewall = create(FirewallSchema, { generation, deniesIngress: true, rules })
+  return driver.ensureNetwork({ ...of, firewall })
 }
 const allow = (of: typeof network) => {
   generation += 1
-  return driver.ensureFirewall(of.uid, create(FirewallSchema, { generation, deniesIngress: false }))
+  const firewall = create(FirewallSchema, { generation, deniesIngress: false })
+  return driver.ensureNetwork({ ...of, firewall })
 }
 const { TCP, UDP, ICMP } = FirewallProtocol
 const ports = (...list: readonly number[]) => list.map((first) => ({ first, last: first }))
