@@ -7,7 +7,7 @@ import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
 import { defaultPhysicalNetwork, metadataFlavours } from './model/catalogue.ts'
-import { ingressPolicies } from './model/firewall.ts'
+import { ingressPolicies, internetAccesses } from './model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
 const resourceId = Type.String({ maxLength: 63, pattern: resourceIdPattern })
@@ -87,6 +87,7 @@ const network = Type.Object(
     physicalNetwork: Type.Optional(resourceId),
     mtu: Type.Integer({ minimum: 1280, maximum: 9216, default: 1500 }),
     defaultIngress: Type.Optional(Type.Enum([...ingressPolicies])),
+    internetAccess: Type.Optional(Type.Enum([...internetAccesses])),
   },
   closed,
 )

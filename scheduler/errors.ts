@@ -150,6 +150,11 @@ const catalogue = {
     ({ hosts }) =>
       `${hosts === 1 ? 'A host' : `${hosts} hosts`} with instances of this network can't filter what they receive: stop and delete those instances first, or ask an operator.`,
   ),
+  INTERNET_ACCESS_UNSUPPORTED: entry<{ hosts: number }>(
+    409,
+    ({ hosts }) =>
+      `${hosts === 1 ? 'A host' : `${hosts} hosts`} with instances of this network can't be their way outside: stop and delete those instances first, or ask an operator.`,
+  ),
   TOO_MANY_RULES: entry<{ maximum: number }>(
     409,
     ({ maximum }) =>

@@ -36,6 +36,10 @@ export const ruleFields: readonly Field[] = [
     ...{ key: 'destinations', as: 'list' },
   },
 ]
+export const internet: Field = {
+  ...{ flag: '--internet-access <way>', key: 'internetAccess' },
+  description: 'NONE, or NAT: members reach public addresses, and nobody there reaches them',
+}
 export const ingress: Field = {
   ...{ flag: '--default-ingress <policy>', key: 'defaultIngress' },
   description: 'ALLOW, or DENY: members receive only what firewall rules allow, and answers',

@@ -3,6 +3,7 @@ import {
   description,
   type Field,
   ingress,
+  internet,
   pciIds,
   ruleFields,
   typeFields,
@@ -215,6 +216,7 @@ export const kinds: readonly Kind[] = [
       ['MTU', 'mtu'],
       ['SUBNETS', 'subnets'],
       ['INGRESS', 'defaultIngress'],
+      ['INTERNET', 'internetAccess'],
     ],
     changes: {
       isNameOptional: true,
@@ -230,8 +232,9 @@ export const kinds: readonly Kind[] = [
           key: 'physicalNetwork',
         },
         ingress,
+        internet,
       ],
-      update: [description, ingress],
+      update: [description, ingress, internet],
       examples: {
         create: ['for large frames', '--mtu 9000'],
         update: ['say what it is for', "--description 'between services'"],

@@ -6,7 +6,7 @@ import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts
 import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
 import { defaultPhysicalNetwork } from '../model/catalogue.ts'
-import { statefulFilter } from '../model/firewall.ts'
+import { needsOf } from '../model/firewall.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { Demand, Uplink } from '../model/placement.ts'
 import type { StoredReservation } from '../model/resource.ts'
@@ -113,9 +113,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
       ...(volumes === undefined ? {} : { volumes }),
-      ...(nics.some(({ network }) => network.defaultIngress === 'DENY')
-        ? { features: [statefulFilter] }
-        : {}),
+      ...featureDemand(nics),
       ...uplinkDemand(nics),
     },
     addresses: nics.map(claimAddress),
@@ -130,6 +128,12 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
     ],
     ...(reservation === undefined ? {} : { reservation }),
   }
+}
+
+function featureDemand(nics: readonly ResolvedNic[]): { features?: readonly string[] } {
+  const needs = nics.flatMap(({ network }) => needsOf(network))
+  const features = [...new Set(needs.map(({ feature }) => feature))].sort()
+  return features.length === 0 ? {} : { features }
 }
 
 /** One for each physical network, with the largest MTU that is needed there. */

@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
 import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
-import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
+import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
 const id = Type.Optional(
@@ -14,6 +14,8 @@ const reference = (what: string) => Type.String({ minLength: 1, maxLength: 2048,
 
 const ingressWords =
   'DENY: members receive only what a firewall rule allows, and answers. ALLOW where absent.'
+const internetWords =
+  'NAT: members reach public IPv4 addresses by their host, and nobody there reaches them. NONE where absent.'
 
 export const CreateNetwork = Type.Object(
   {
@@ -30,6 +32,7 @@ export const CreateNetwork = Type.Object(
       }),
     ),
     defaultIngress: Type.Optional(Type.Enum([...ingressPolicies], { description: ingressWords })),
+    internetAccess: Type.Optional(Type.Enum([...internetAccesses], { description: internetWords })),
   },
   { ...closed, title: 'CreateNetwork' },
 )
@@ -214,6 +217,7 @@ export const UpdateAcceleratorType = patch('AcceleratorTypePatch', {
 export const UpdateNetwork = patch('NetworkPatch', {
   ...describable,
   defaultIngress: { type: 'string', enum: [...ingressPolicies], description: ingressWords },
+  internetAccess: { type: 'string', enum: [...internetAccesses], description: internetWords },
 })
 /** Lists are replaced as a whole. */
 export const UpdateFirewallRule = patch('FirewallRulePatch', {

@@ -15,7 +15,7 @@ import type {
   Zone,
 } from '../model/catalogue.ts'
 import { defaultPhysicalNetwork, deprecationStates, metadataFlavours } from '../model/catalogue.ts'
-import { firewallProtocols, ingressPolicies } from '../model/firewall.ts'
+import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
 const named = { selfLink: Type.String(), id: Type.String(), description: Type.Optional(Type.String()) }
@@ -106,6 +106,9 @@ export const NetworkResource = Type.Object(
     subnets: Type.Array(Type.String()),
     defaultIngress: Type.Enum([...ingressPolicies], {
       description: 'DENY: members receive only what a firewall rule allows, and answers.',
+    }),
+    internetAccess: Type.Enum([...internetAccesses], {
+      description: 'NAT: members reach public IPv4 addresses by their host, and nobody there reaches them.',
     }),
   },
   { title: 'Network' },
@@ -247,7 +250,7 @@ export function catalogueRenderers(region: string) {
     }),
     network: (
       project: string,
-      { id, description, vlan, physicalNetwork, mtu, subnet, defaultIngress, meta }: CatalogueNetwork,
+      { id, description, vlan, physicalNetwork, mtu, subnet, meta, ...policy }: CatalogueNetwork,
     ): Static<typeof NetworkResource> => ({
       selfLink: paths.network(project, id),
       id,
@@ -256,7 +259,8 @@ export function catalogueRenderers(region: string) {
       ...(vlan === 0 ? {} : { vlan, physicalNetwork: physicalNetwork ?? defaultPhysicalNetwork }),
       mtu,
       subnets: subnet === undefined ? [] : [paths.subnet(project, subnet.id)],
-      defaultIngress: defaultIngress ?? 'ALLOW',
+      defaultIngress: policy.defaultIngress ?? 'ALLOW',
+      internetAccess: policy.internetAccess ?? 'NONE',
     }),
     firewallRule: (
       { project, network }: { project: string; network: string },

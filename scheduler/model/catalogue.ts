@@ -1,6 +1,6 @@
 // What a request can name: zones with their accelerator types and instance types, images, and projects with their networks,
 // declared in the settings file or made by request. Plain values; ids are unique within their list.
-import type { FirewallRule, IngressPolicy } from './firewall.ts'
+import type { FirewallRule, IngressPolicy, InternetAccess } from './firewall.ts'
 import type { ResourceMeta } from './resource.ts'
 
 export interface Catalogue {
@@ -106,6 +106,8 @@ export interface CatalogueNetwork {
   readonly mtu: number
   /** ALLOW where absent. */
   readonly defaultIngress?: IngressPolicy
+  /** NONE where absent. */
+  readonly internetAccess?: InternetAccess
   readonly firewallRules: readonly CatalogueFirewallRule[]
   /** Hosts name bridges and namespaces after meta.uid. */
   readonly meta: ResourceMeta

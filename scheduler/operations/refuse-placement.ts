@@ -38,7 +38,10 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   'disk-host': { field: 'disks', lack: 'the disk is on another host' },
   'host-ready': { field: 'type', lack: 'not ready to take instances' },
   architecture: { field: 'disks', lack: "another architecture than the image's" },
-  features: { field: 'nics', lack: 'no stateful filter, which a network that denies ingress needs' },
+  features: {
+    field: 'nics',
+    lack: 'no stateful filter or gateway, which networks with defaultIngress DENY or internetAccess NAT need',
+  },
   uplink: { field: 'nics', lack: "no uplink that carries the networks' VLANs with their MTU" },
   vcpus: { field: 'type', lack: 'too few vCPUs' },
   memory: { field: 'type', lack: 'too little memory' },

@@ -1,6 +1,7 @@
 // The part of the store's port that keeps resources: see store.ts for what all of it promises.
 import type { Readable } from 'node:stream'
 import type { NetworkUid, ProjectId, ResourceUid } from '../../proto/ids.ts'
+import type { PolicyNeed } from '../model/firewall.ts'
 import type {
   Collection,
   ReservationSlot,
@@ -65,9 +66,10 @@ export type Taking =
   /** Room and devices on hosts, of the project's quota. */
   | { readonly kind: 'capacity'; readonly project: ProjectId; readonly slots: readonly ReservationSlot[] }
 
-/** What a change of a network's firewall meets. */
-export interface HostsCannotFilter {
-  readonly kind: 'hosts-cannot-filter'
+/** What a change of a network's policy meets. */
+export interface HostsLackFeature {
+  readonly kind: 'hosts-lack-feature'
+  readonly need: PolicyNeed
   /** How many that have members of it. */
   readonly hosts: number
 }
@@ -119,7 +121,7 @@ export type CreateResourcesOutcome =
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
   | PciIdTaken
-  | HostsCannotFilter
+  | HostsLackFeature
   | ClaimLost
   | QuotaExceeded
 
@@ -140,7 +142,7 @@ export type UpdateResourceOutcome =
   | PciIdTaken
   /** Of what the patch would take away. */
   | InUse
-  | HostsCannotFilter
+  | HostsLackFeature
 
 export interface DeleteResource {
   readonly idempotency?: IdempotencyKey

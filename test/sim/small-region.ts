@@ -144,6 +144,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
           zone,
           logLevel: 'error',
           uplinks: [],
+          gateway: { interface: 'eth0', allowedRanges: [], deniedRanges: [], nameServers: ['192.0.2.53'] },
           accelerator: 'kvm',
           qemuProgram: 'qemu-system-x86_64',
         },

@@ -62,7 +62,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     'qemu-img': qemuImg,
     'qemu-system-x86_64': describeQemu,
     nft: nftProgram(network),
-    sysctl: succeed,
+    sysctl: sysctlProgram(network),
     sync: succeed,
     dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
     unshare: (args) => (args.includes('nft') ? {} : { code: 2, stderr: 'Error: Unknown device type.' }),
@@ -76,9 +76,10 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
   programs['ip'] = ipProgram({
     network,
     processes: members,
-    runIn: async (namespace, file, args) => {
+    runIn: async (namespace, file, args, stdin) => {
       if (file === 'dnsmasq') return dnsmasq(namespace, args)
       if (file === 'sysctl') return {}
+      if (file === 'nft' && stdin.startsWith('table ip ')) return {}
       throw new Error(`The fake host runs no ${file} in a namespace.`)
     },
   })
@@ -144,6 +145,20 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
       ),
   }
 }
+
+/** Sets, and tells of one that is asked for. */
+const sysctlProgram =
+  ({ settings }: FakeNetwork): FakeProgram =>
+  (args) => {
+    const names = args.filter((arg) => !arg.startsWith('-'))
+    if (args.includes('-n')) {
+      return { stdout: names.map((name) => `${settings.get(name) ?? '0'}\n`).join('') }
+    }
+    for (const [name, value] of names.map((pair) => pair.split('='))) {
+      if (name !== undefined && value !== undefined) settings.set(name, value)
+    }
+    return {}
+  }
 
 const describeQemu: FakeProgram = (args) => {
   if (args[0] === '--version') return { stdout: 'QEMU emulator version 7.2.0 (fake)\n' }

@@ -21,7 +21,9 @@ export const hostNamespace = ''
 export class FakeNetwork {
   readonly #namespaces = new Map<string, Map<string, FakeLink>>([[hostNamespace, new Map([loopback()])]])
   /** By name: the interface that it filters, and its text. */
-  readonly #tables = new Map<string, { readonly device: string; readonly text: string }>()
+  readonly #tables = new Map<string, { readonly device: string | undefined; readonly text: string }>()
+  /** By path below net/, as sysctl has it; 0 where nobody has set it. */
+  readonly settings = new Map<string, string>()
 
   namespaces(): string[] {
     return [...this.#namespaces.keys()].filter((name) => name !== hostNamespace).sort()
@@ -80,8 +82,8 @@ export class FakeNetwork {
   }
 
   /** A chain hooks at an interface that exists. */
-  loadTable(table: string, { device, text }: { device: string; text: string }): void {
-    this.link(hostNamespace, device)
+  loadTable(table: string, { device, text }: { device: string | undefined; text: string }): void {
+    if (device !== undefined) this.link(hostNamespace, device)
     this.#tables.set(table, { device, text })
   }
 

@@ -11,23 +11,23 @@ export function ipProgram(options: {
   network: FakeNetwork
   processes: NamespacedProcesses
   /** Runs another program of this host inside a namespace. */
-  runIn: (namespace: string, file: string, args: readonly string[]) => ReturnType<FakeProgram>
+  runIn: (namespace: string, file: string, args: readonly string[], stdin: string) => ReturnType<FakeProgram>
 }): FakeProgram {
   const { network, processes, runIn } = options
 
-  return async (args) => {
+  return async (args, stdin) => {
     const words = [...args]
     const namespace = words[0] === '-n' ? (words.splice(0, 2)[1] ?? '') : hostNamespace
     while (words[0] === '-j' || words[0] === '-d') words.shift()
     try {
-      return await run(namespace, words)
+      return await run(namespace, words, stdin)
     } catch (thrown) {
       if (thrown instanceof NetworkRefusal) return { code: 2, stderr: thrown.message }
       throw thrown
     }
   }
 
-  async function run(namespace: string, words: readonly string[]): Promise<ProgramResult> {
+  async function run(namespace: string, words: readonly string[], stdin: string): Promise<ProgramResult> {
     const [object, verb, ...rest] = words
     switch (`${object} ${verb}`) {
       case 'netns list':
@@ -49,7 +49,7 @@ export function ipProgram(options: {
       case 'netns exec': {
         const [target = '', file = '', ...args] = rest
         network.links(target)
-        return runIn(target, file, args)
+        return runIn(target, file, args, stdin)
       }
       case 'link show':
         return json(network.links(namespace).map(renderLink))
@@ -73,12 +73,28 @@ export function ipProgram(options: {
           }),
         )
         return {}
-      case 'address show':
-        return json([
-          { addr_info: network.link(namespace, valueAfter(rest, 'dev') ?? '').addresses.map(renderAddress) },
-        ])
+      case 'address show': {
+        const name = valueAfter(rest, 'dev')
+        const shown = name === undefined ? network.links(namespace) : [network.link(namespace, name)]
+        return json(
+          shown.map((link) => ({ ifname: link.name, addr_info: link.addresses.map(renderAddress) })),
+        )
+      }
       case 'address add':
         addAddress(network.link(namespace, valueAfter(rest, 'dev') ?? ''), rest[0] ?? '')
+        return {}
+      case 'address delete': {
+        const { addresses } = network.link(namespace, valueAfter(rest, 'dev') ?? '')
+        const at = addresses.indexOf(rest[0] ?? '')
+        if (at < 0) throw new NetworkRefusal('RTNETLINK answers: Cannot assign requested address')
+        addresses.splice(at, 1)
+        return {}
+      }
+      case 'route replace':
+        if (rest[0] !== 'default') throw new Error(`The fake host has no 'ip ${words.join(' ')}'.`)
+        if (!network.link(namespace, valueAfter(rest, 'dev') ?? '').isUp) {
+          throw new NetworkRefusal('Error: Nexthop has invalid gateway.')
+        }
         return {}
       default:
         throw new Error(`The fake host has no 'ip ${words.join(' ')}'.`)
@@ -94,6 +110,7 @@ export function ipProgram(options: {
     }
     if (kind !== 'veth') throw new Error(`The fake host makes no link of type ${kind}.`)
     const ofPeer = words.slice(words.indexOf('peer') + 1)
+    const ofOwn = (key: string) => valueAfter(words.slice(0, words.indexOf('peer')), key)
     const peer = {
       namespace: valueAfter(ofPeer, 'netns') ?? namespace,
       name: valueAfter(ofPeer, 'name') ?? '',
@@ -103,11 +120,12 @@ export function ipProgram(options: {
       newLink({
         name: peer.name,
         kind: 'veth',
+        mtu: Number(valueAfter(ofPeer, 'mtu') ?? 1500),
         macAddress: valueAfter(ofPeer, 'address') ?? '02:00:00:00:00:00',
         peer: { namespace, name },
       }),
     )
-    network.addLink(namespace, newLink({ name, kind: 'veth', peer }))
+    network.addLink(namespace, newLink({ name, kind: 'veth', mtu: Number(ofOwn('mtu') ?? 1500), peer }))
   }
 
   function setLink(link: FakeLink, namespace: string, words: readonly string[]): void {

@@ -1,7 +1,10 @@
 import type { FakeProgram } from './fake-exec.ts'
 import { type FakeNetwork, NetworkRefusal } from './fake-network.ts'
 
-/** nft, as far as the agent uses it: one netdev table for each tap and one of family bridge for each network that denies, each loaded whole or removed. */
+/**
+ * nft, as far as the agent uses it: a netdev table for each tap, one of family bridge for each network that denies, those
+ * of family ip for gateways, each loaded whole or removed.
+ */
 export function nftProgram(network: FakeNetwork): FakeProgram {
   return (args, stdin) => {
     if (args.join(' ') === '-f -') return load(network, stdin)
@@ -12,9 +15,14 @@ export function nftProgram(network: FakeNetwork): FakeProgram {
 }
 
 function load(network: FakeNetwork, text: string) {
-  const [, family, table] = /^table (netdev|bridge) (\S+)$/m.exec(text) ?? []
+  const [, family, table] = /^table (netdev|bridge|ip) (\S+)$/m.exec(text) ?? []
   if (table === undefined) throw new Error(`The fake host can't load this rule set:\n${text}`)
   if (text.includes(`delete table ${family} ${table}`)) network.deleteTable(table)
+  if (family === 'ip') {
+    // Rules of this family name interfaces, whether or not they are there.
+    if (text.includes(`${table} {`)) network.loadTable(table, { device: undefined, text })
+    return {}
+  }
   const device =
     family === 'netdev'
       ? /hook ingress device "([^"]+)" priority \S+; policy drop;/.exec(text)?.[1]

@@ -43,7 +43,7 @@ export function parseShape(text: string): HostShape {
     memoryMib: count > 0 ? 2 * 1024 * 1024 : 256 * 1024,
     diskBytes: 30e12,
     devices: Array.from({ length: count }, (_, index) => gpuAt({ index, count, id: id ?? '' })),
-    attributes: { 'sys/module/vfio_pci/version': '0.2' },
+    attributes: { 'sys/module/vfio_pci/version': '0.2', 'sys/class/net/eth0/mtu': '1500' },
   }
 }
 

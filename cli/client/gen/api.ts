@@ -1222,6 +1222,11 @@ export interface components {
              * @enum {unknown}
              */
             readonly defaultIngress?: "ALLOW" | "DENY";
+            /**
+             * @description NAT: members reach public IPv4 addresses by their host, and nobody there reaches them. NONE where absent.
+             * @enum {unknown}
+             */
+            readonly internetAccess?: "NONE" | "NAT";
         };
         /** CreateProject */
         readonly CreateProject: {
@@ -1344,7 +1349,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -1752,6 +1757,11 @@ export interface components {
              * @enum {unknown}
              */
             readonly defaultIngress: "ALLOW" | "DENY";
+            /**
+             * @description NAT: members reach public IPv4 addresses by their host, and nobody there reaches them.
+             * @enum {unknown}
+             */
+            readonly internetAccess: "NONE" | "NAT";
         };
         /**
          * NetworkPatch
@@ -1764,6 +1774,11 @@ export interface components {
              * @enum {string}
              */
             readonly defaultIngress?: "ALLOW" | "DENY";
+            /**
+             * @description NAT: members reach public IPv4 addresses by their host, and nobody there reaches them. NONE where absent.
+             * @enum {string}
+             */
+            readonly internetAccess?: "NONE" | "NAT";
         };
         /** Operation */
         readonly Operation: {

@@ -7,6 +7,7 @@ import type {
   CreateResource,
   CreateResourcesOutcome,
   DeleteResourcesOutcome,
+  HostsLackFeature,
   ResourceKeyOutcome,
   UpdateResourceOutcome,
 } from '../../store/resource-store.ts'
@@ -147,6 +148,11 @@ function answerRepeat(outcome: ResourceKeyOutcome, key: string): Outcome<StoredR
   }
 }
 
+const refuseLacking = ({ need, hosts }: HostsLackFeature): Refusal =>
+  need.field === 'internetAccess'
+    ? refuse('INTERNET_ACCESS_UNSUPPORTED', { hosts }, need.field)
+    : refuse('FIREWALL_UNSUPPORTED', { hosts }, need.field)
+
 const refuseDeclared = ({ collection, id }: Subject): Refusal =>
   refuse('RESOURCE_DECLARED', { noun: collections[collection], id })
 
@@ -177,8 +183,8 @@ function refuseCreate(
       return refuse('SUBNETS_EXHAUSTED', { pool: taking?.kind === 'cidr' ? taking.pool : '' }, 'ipv4Cidr')
     case 'has-subnet':
       return refuse('NETWORK_HAS_SUBNET', outcome, 'network')
-    case 'hosts-cannot-filter':
-      return refuse('FIREWALL_UNSUPPORTED', outcome)
+    case 'hosts-lack-feature':
+      return refuseLacking(outcome)
     case 'pci-id-taken':
       return refuse('PCI_ID_IN_USE', outcome, 'pciIds')
     case 'address-taken':
@@ -204,8 +210,8 @@ function answerUpdate(
       return refuseMissing(subject)
     case 'revision-mismatch':
       return refuse('REVISION_MISMATCH', { revision: outcome.revision })
-    case 'hosts-cannot-filter':
-      return refuse('FIREWALL_UNSUPPORTED', outcome, 'defaultIngress')
+    case 'hosts-lack-feature':
+      return refuseLacking(outcome)
     case 'pci-id-taken':
       return refuse('PCI_ID_IN_USE', outcome, 'pciIds')
     case 'in-use': {

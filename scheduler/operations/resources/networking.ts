@@ -56,6 +56,7 @@ function networkOf(
     body: {
       ...{ ...describe(body), mtu: body.mtu ?? defaultMtu, vlan: 0 },
       ...(body.defaultIngress === undefined ? {} : { defaultIngress: body.defaultIngress }),
+      ...(body.internetAccess === undefined ? {} : { internetAccess: body.internetAccess }),
       ...(body.physicalNetwork === undefined ? {} : { physicalNetwork: body.physicalNetwork }),
     },
     taking: {

@@ -1,4 +1,4 @@
-// The firewall of a network as its hosts are told of it: with every spec that leaves for a host, and by a command of its
+// The policy of a network, its firewall above all, as its hosts are told of it: with every spec that leaves for a host, and by a command of its
 // own when it changes while members are there.
 import { clone, create } from '@bufbuild/protobuf'
 import { type InstanceSpec, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -9,7 +9,7 @@ import {
   FirewallRuleSchema,
   FirewallSchema,
 } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
-import { type FirewallRule, statefulFilter } from '../../model/firewall.ts'
+import { type FirewallRule, needsOf, type PolicyNeed } from '../../model/firewall.ts'
 import type { StoredResource } from '../../model/resource.ts'
 import { queueCommand } from './outbox.ts'
 import { Refused } from './refused.ts'
@@ -23,12 +23,12 @@ export async function firewallChanged(
 ): Promise<void> {
   const part = after ?? before
   if (part?.collection === 'networks' && after !== undefined) {
-    const policyOf = (network?: StoredResource) => network?.body['defaultIngress'] ?? 'ALLOW'
-    if (policyOf(before) !== policyOf(after)) await publish(tx, after, requestId)
+    const namesOf = (network?: StoredResource) => policyNeeds(network).map(({ feature }) => feature)
+    if (namesOf(before).join() !== namesOf(after).join()) await publish(tx, after, requestId)
   }
   if (part?.collection === 'firewall-rules' && part.parentUid !== undefined) {
     const network = await findResource(tx, part.parentUid)
-    if (network !== undefined && denies(network)) await publish(tx, network, requestId)
+    if (denies(network)) await publish(tx, network, requestId)
   }
 }
 
@@ -46,16 +46,17 @@ export async function withFirewalls(tx: Tx, spec: InstanceSpec): Promise<Instanc
   return told
 }
 
-const denies = ({ body }: StoredResource) => body['defaultIngress'] === 'DENY'
+const policyNeeds = (network?: StoredResource) => needsOf(network?.body ?? {})
+const has = (network: StoredResource | undefined, wanted: PolicyNeed['feature']) =>
+  policyNeeds(network).some(({ feature }) => feature === wanted)
+const denies = (network?: StoredResource): network is StoredResource => has(network, 'stateful-filter')
 
 async function publish(tx: Tx, network: StoredResource, requestId: string): Promise<void> {
   const { uid } = network
   const hosts = await hostsOf(tx, uid)
-  if (denies(network)) {
-    const unable = hosts.filter(
-      ({ features }) => !(JSON.parse(features) as string[]).includes(statefulFilter),
-    )
-    if (unable.length > 0) throw new Refused({ kind: 'hosts-cannot-filter', hosts: unable.length })
+  for (const need of policyNeeds(network)) {
+    const unable = hosts.filter(({ features }) => !(JSON.parse(features) as string[]).includes(need.feature))
+    if (unable.length > 0) throw new Refused({ kind: 'hosts-lack-feature', need, hosts: unable.length })
   }
   const { generation } = await tx
     .insertInto('firewalls')
@@ -96,7 +97,7 @@ async function hostsOf(tx: Tx, networkUid: string) {
 
 async function readFirewall(tx: Tx, networkUid: string, generation: number): Promise<Firewall> {
   const network = await findResource(tx, networkUid)
-  const deniesIngress = network !== undefined && denies(network)
+  const deniesIngress = denies(network)
   const rows = deniesIngress
     ? await tx
         .selectFrom('resources')
@@ -109,6 +110,7 @@ async function readFirewall(tx: Tx, networkUid: string, generation: number): Pro
   return create(FirewallSchema, {
     generation,
     deniesIngress,
+    natGateway: has(network, 'nat-gateway'),
     rules: rows.map(resourceFromRow).map(renderRule),
   })
 }

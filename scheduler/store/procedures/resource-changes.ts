@@ -97,7 +97,10 @@ async function tellHosts(tx: Tx, resource: DeclaredResource, before: ResourceRow
     })
   } catch (thrown) {
     if (!(thrown instanceof Refused)) throw thrown
-    const message = `The network ${resource.id} can't have defaultIngress DENY yet: hosts with its instances can't filter.`
+    const { outcome } = thrown
+    if (outcome.kind !== 'hosts-lack-feature') throw thrown
+    const { field, value, feature } = outcome.need
+    const message = `The network ${resource.id} can't have ${field} ${value} yet: hosts with its instances have no ${feature}.`
     throw new Error(message, { cause: thrown })
   }
 }
