@@ -36,6 +36,8 @@ const instanceType = Type.Object(
     description: Type.Optional(Type.String()),
     vcpus: Type.Integer({ minimum: 1, maximum: 512 }),
     memoryMib: Type.Integer({ minimum: 128, maximum: 16_777_216 }),
+    /** What passes each NIC in each direction; no limit where absent. */
+    networkMbps: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     gpus: Type.Optional(
       Type.Object({ type: resourceId, count: Type.Integer({ minimum: 1, maximum: 64 }) }, closed),
     ),

@@ -30,6 +30,7 @@ export async function repairNetworks(ports: InstancePorts, actors: readonly Inst
           return networkUse.join(plan.network, plan.instanceUid)
         case 'filter-gone':
         case 'port-down':
+        case 'limit-gone':
           log.error(
             { instanceUid: plan.instanceUid, trouble },
             "A guest's port is not as it was; it is made again.",

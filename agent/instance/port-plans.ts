@@ -5,9 +5,9 @@ import { ownerOf } from './step-context.ts'
 
 /** A guest's connection as the network driver makes it. */
 export function portPlanOf(record: InstanceRecord, step: Extract<Step, { kind: 'connect-port' }>): PortPlan {
-  const { tap, macAddress, ipv4Address, ipv6Address, network } = step
+  const { tap, macAddress, ipv4Address, ipv6Address, networkMbps, network } = step
   return {
-    ...{ instanceUid: record.uid, tap, macAddress, ipv4Address, ipv6Address, network },
+    ...{ instanceUid: record.uid, tap, macAddress, ipv4Address, ipv6Address, networkMbps, network },
     hostname: record.spec?.hostname ?? '',
     ownerUid: ownerOf(record).uid,
   }

@@ -1,9 +1,17 @@
 import { type Exec, ExecError, type Sysfs } from '../host/ports.ts'
 import { type GatewaySettings, transferNet } from '../plan/gateway.ts'
 import { renderGatewayInside, renderGatewayOutside } from '../plan/gateway-ruleset.ts'
+import { egressLimitArgs, renderIngressLimit } from '../plan/rate-limit.ts'
 
 /** What placement and drivers may ask of a host; each name is part of the contract. */
-export type HostFeature = 'iommu' | 'hugepages-1g' | 'vhost-net' | 'vlan' | 'stateful-filter' | 'nat-gateway'
+export type HostFeature =
+  | 'iommu'
+  | 'hugepages-1g'
+  | 'vhost-net'
+  | 'vlan'
+  | 'stateful-filter'
+  | 'nat-gateway'
+  | 'rate-limit'
 
 export async function readFeatures(options: {
   exec: Exec
@@ -12,14 +20,16 @@ export async function readFeatures(options: {
   gateway?: GatewaySettings | undefined
 }): Promise<HostFeature[]> {
   const { exec, sysfs, gateway } = options
-  const [groups, hugepages, miscDevices, carriesVlans, tracksConnections, isGateway] = await Promise.all([
-    sysfs.list('sys/kernel/iommu_groups'),
-    sysfs.read('sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'),
-    sysfs.list('sys/class/misc'),
-    readVlans(exec),
-    readStatefulFilter(exec),
-    gateway !== undefined && readGateway({ exec, sysfs, gateway }),
-  ])
+  const [groups, hugepages, miscDevices, carriesVlans, tracksConnections, isGateway, limitsRates] =
+    await Promise.all([
+      sysfs.list('sys/kernel/iommu_groups'),
+      sysfs.read('sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'),
+      sysfs.list('sys/class/misc'),
+      readVlans(exec),
+      readStatefulFilter(exec),
+      gateway !== undefined && readGateway({ exec, sysfs, gateway }),
+      readRateLimit(exec),
+    ])
   const present: Readonly<Record<HostFeature, boolean>> = {
     iommu: groups.length > 0,
     'hugepages-1g': Number(hugepages ?? 0) > 0,
@@ -27,6 +37,7 @@ export async function readFeatures(options: {
     vlan: carriesVlans,
     'stateful-filter': tracksConnections,
     'nat-gateway': isGateway,
+    'rate-limit': limitsRates,
   }
   return (Object.keys(present) as HostFeature[]).filter((feature) => present[feature])
 }
@@ -68,6 +79,17 @@ async function readGateway({
     renderGatewayOutside('probe', gateway, transferNet(0)),
   ]
   return succeeds(exec, 'unshare', ['--net', 'nft', '-f', '-'], { stdin: rules.join('') })
+}
+
+/** Both directions, at the only link that a new namespace has. */
+async function readRateLimit(exec: Exec): Promise<boolean> {
+  const [rule = ''] = renderIngressLimit(1)
+  const chain = `chain probe {\n type filter hook ingress device "lo" priority 0; policy accept;\n ${rule}\n }\n`
+  const [isDropped, isQueued] = await Promise.all([
+    succeeds(exec, 'unshare', ['--net', 'nft', '-f', '-'], { stdin: `table netdev probe {\n ${chain}}\n` }),
+    succeeds(exec, 'unshare', ['--net', 'tc', ...egressLimitArgs('lo', 1)]),
+  ])
+  return isDropped && isQueued
 }
 
 async function succeeds(exec: Exec, ...call: Parameters<Exec['run']>): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { filterTableName } from './names.ts'
 import { type Ipv6Identity, readable, renderIpv6Rules } from './nft-ipv6.ts'
+import { renderIngressLimit } from './rate-limit.ts'
 
 /** Who a guest's port may claim to be. */
 export interface PortIdentity {
@@ -8,6 +9,8 @@ export interface PortIdentity {
   readonly ipv4Address: string
   /** Empty for a guest that has none: then it sends no IPv6 at all. */
   readonly ipv6Address: string
+  /** What it may send; no limit where absent or 0. */
+  readonly networkMbps?: number
 }
 
 /**
@@ -32,6 +35,7 @@ export function renderNftRuleset(port: PortIdentity): string {
     `${table} {`,
     '  chain ingress {',
     `    type filter hook ingress device "${tap}" priority 0; policy drop;`,
+    ...renderIngressLimit(port.networkMbps ?? 0).map((rule) => `    ${rule}`),
     `    ether saddr != ${mac} drop`,
     // Reads the outermost type: behind a VLAN tag the kernel's own notion of the protocol is the inner one.
     `    ether type != { ${ipv6 === '' ? 'ip, arp' : 'ip, arp, ip6'} } drop`,

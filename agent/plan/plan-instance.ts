@@ -17,6 +17,7 @@ export type Step =
       readonly macAddress: string
       readonly ipv4Address: string
       readonly ipv6Address: string
+      readonly networkMbps: number
       readonly network: Network
     }
   | { readonly kind: 'start-guest' }
@@ -41,14 +42,14 @@ function planNic(plan: {
   index: number
 }): readonly Step[] {
   const { nic, spec, index } = plan
-  const { network, ipv4Address, ipv6Address, macAddress } = nic
+  const { network, ipv4Address, ipv6Address, macAddress, networkMbps } = nic
   if (!network) return []
   return [
     { kind: 'join-network', network },
     { kind: 'publish-metadata', networkUid: network.uid, ipv4Address },
     {
       ...{ kind: 'connect-port', tap: tapName(spec.uid, index) },
-      ...{ macAddress, ipv4Address, ipv6Address, network },
+      ...{ macAddress, ipv4Address, ipv6Address, networkMbps, network },
     },
   ]
 }

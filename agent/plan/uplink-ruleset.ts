@@ -21,7 +21,7 @@ const neighbours = '{ nd-neighbor-solicit, nd-neighbor-advert }'
 const setNames = Object.keys(setTypes) as (keyof typeof setTypes)[]
 
 /** What a guest of this host alone may call itself. */
-export type GuestIdentity = Omit<PortIdentity, 'tap'>
+export type GuestIdentity = Omit<PortIdentity, 'tap' | 'networkMbps'>
 
 /**
  * The filter of a network's port to its VLAN, for `nft -f -`: what comes from there as one of this host's guests, as

@@ -41,7 +41,7 @@ export const oneInstance: Rendering<Instance> = {
         (nic) =>
           [
             nic.name,
-            `${[nic.ipv4Address ?? '-', ...(nic.ipv6Address === undefined ? [] : [nic.ipv6Address])].join(' ')}  ${nic.macAddress}  network ${shortName(nic.network)}`,
+            `${[nic.ipv4Address ?? '-', ...(nic.ipv6Address === undefined ? [] : [nic.ipv6Address])].join(' ')}  ${nic.macAddress}  network ${shortName(nic.network)}${nic.networkMbps === undefined ? '' : `  ${nic.networkMbps} Mbit/s`}`,
           ] as const,
       ),
       ...instance.disks.map(

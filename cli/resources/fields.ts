@@ -18,6 +18,10 @@ export const typeFields: readonly Field[] = [
   description,
   { flag: '--vcpus <n>', description: 'virtual CPUs', key: 'vcpus', as: 'integer', isRequired: true },
   { flag: '--memory-mib <n>', description: 'memory', key: 'memoryMib', as: 'integer', isRequired: true },
+  {
+    ...{ flag: '--network-mbps <n>', key: 'networkMbps', as: 'integer' },
+    description: 'what passes each NIC in each direction; no limit where absent',
+  },
   { flag: '--gpu-type <type>', description: 'accelerator type that comes with it', key: 'gpus.type' },
   { flag: '--gpu-count <n>', description: 'how many of it', key: 'gpus.count', as: 'integer' },
   {

@@ -70,6 +70,7 @@ export const kinds: readonly Kind[] = [
       ['ZONE', 'zone'],
       ['VCPUS', 'vcpus'],
       ['MEMORY MIB', 'memoryMib'],
+      ['NETWORK MBPS', 'networkMbps'],
       ['GPUS', 'gpus'],
       ['DESCRIPTION', 'description'],
     ],
@@ -95,6 +96,7 @@ export const kinds: readonly Kind[] = [
       ['ZONE', 'zone'],
       ['VCPUS', 'vcpus'],
       ['MEMORY MIB', 'memoryMib'],
+      ['NETWORK MBPS', 'networkMbps'],
       ['GPUS', 'gpus'],
     ],
     changes: {

@@ -5,7 +5,7 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
-import { defaultPhysicalNetwork } from '../model/catalogue.ts'
+import { defaultPhysicalNetwork, type InstanceType } from '../model/catalogue.ts'
 import { needsOf } from '../model/firewall.ts'
 import type { InstanceDetails } from '../model/instance.ts'
 import type { Demand, Uplink } from '../model/placement.ts'
@@ -14,7 +14,7 @@ import { diskWarnings, type ResolvedDisk, resolveDisks } from './disks.ts'
 import { type GpuDemand, resolveGpus } from './gpus.ts'
 import { checkHostname, renderHostname } from './hostname.ts'
 import type { InstanceRequest } from './instance-request.ts'
-import { resolveInstanceType, type TypeInZone } from './instance-type.ts'
+import { resolveInstanceType, type TypeInZone, typeFeatures } from './instance-type.ts'
 import { checkLabels } from './labels.ts'
 import { checkMetadata } from './metadata.ts'
 import { type ResolvedNic, resolveNics } from './nics.ts'
@@ -56,7 +56,7 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
   const place = resolveInstanceType(request.type, context)
   const typeInZone = place.kind === 'resolved' ? place.value : undefined
   const disks = resolveDisks(request.disks ?? [], typeInZone?.type, context)
-  const nics = resolveNics(request.nics ?? [], context)
+  const nics = resolveNics(request.nics ?? [], typeInZone?.type ?? {}, context)
   // Accelerator types belong to a zone: without one nothing can be said about them.
   const gpus = typeInZone === undefined ? resolved([]) : resolveGpus(request.gpus ?? [], typeInZone, context)
   const reservation = resolveReservation(request.reservation, context)
@@ -113,7 +113,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
       ...(volumes === undefined ? {} : { volumes }),
-      ...featureDemand(nics),
+      ...featureDemand(type, nics),
       ...uplinkDemand(nics),
     },
     addresses: nics.map(claimAddress),
@@ -130,9 +130,9 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
   }
 }
 
-function featureDemand(nics: readonly ResolvedNic[]): { features?: readonly string[] } {
+function featureDemand(type: InstanceType, nics: readonly ResolvedNic[]): { features?: readonly string[] } {
   const needs = nics.flatMap(({ network }) => needsOf(network))
-  const features = [...new Set(needs.map(({ feature }) => feature))].sort()
+  const features = [...new Set([...typeFeatures(type), ...needs.map(({ feature }) => feature)])].sort()
   return features.length === 0 ? {} : { features }
 }
 

@@ -63,6 +63,10 @@ function findOwnType(
   return { zone, type, path: paths.projectInstanceType(project.id, id) }
 }
 
+/** What hosts need for it, as their agents name it. */
+export const typeFeatures = ({ networkMbps }: InstanceType): readonly string[] =>
+  networkMbps === undefined ? [] : ['rate-limit']
+
 const hasType = (
   candidate: Omit<TypeInZone, 'type'> & { readonly type: InstanceType | undefined },
 ): candidate is TypeInZone => candidate.type !== undefined

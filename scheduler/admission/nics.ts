@@ -1,5 +1,5 @@
 import { type Problem, problem } from '../errors.ts'
-import type { CatalogueNetwork, CatalogueSubnet } from '../model/catalogue.ts'
+import type { CatalogueNetwork, CatalogueSubnet, InstanceType } from '../model/catalogue.ts'
 import type { InstanceNic } from '../model/instance.ts'
 import type { NicRequest } from './instance-request.ts'
 import { resolveIpv4 } from './nic-addresses.ts'
@@ -24,16 +24,21 @@ const defaultNetwork = 'default'
 /** The NICs with network, subnet and MAC address; without any in the request, one on the network `default`. */
 export function resolveNics(
   nics: readonly NicRequest[],
+  type: Pick<InstanceType, 'networkMbps'>,
   context: AdmissionContext,
 ): Resolution<readonly ResolvedNic[]> {
   const asked = nics.length === 0 ? [{}] : nics
-  const together = allResolved(asked.map((nic, index) => resolveNic(nic, index, context)))
+  const together = allResolved(asked.map((nic, index) => resolveNic(nic, { index, type }, context)))
   if (together.kind === 'refused') return together
   const problems = findRepeatedAddresses(together.value)
   return problems.length === 0 ? together : refusedWith(...problems)
 }
 
-function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): Resolution<ResolvedNic> {
+function resolveNic(
+  nic: NicRequest,
+  { index, type }: { index: number; type: Pick<InstanceType, 'networkMbps'> },
+  context: AdmissionContext,
+): Resolution<ResolvedNic> {
   const field = nicField(index)
   const found = resolveNetwork(nic, field, context)
   if (found.kind === 'refused') return found
@@ -59,6 +64,7 @@ function resolveNic(nic: NicRequest, index: number, context: AdmissionContext): 
       ...(address.value === undefined ? {} : { ipv4Address: address.value }),
       ...(network.vlan === 0 ? {} : { vlan: network.vlan }),
       macAddress: context.identity.macAddresses[index] ?? '',
+      ...(type.networkMbps === undefined ? {} : { networkMbps: type.networkMbps }),
     },
   })
 }

@@ -147,6 +147,12 @@ export const CreateInstanceType = Type.Object(
     description,
     vcpus: Type.Integer({ minimum: 1, maximum: 512 }),
     memoryMib: Type.Integer({ minimum: 128, maximum: 16_777_216 }),
+    networkMbps: Type.Optional(
+      Type.Integer({
+        ...{ minimum: 1, maximum: 100_000 },
+        description: 'What passes each NIC in each direction; no limit where absent.',
+      }),
+    ),
     gpus: Type.Optional(
       Type.Object(
         {

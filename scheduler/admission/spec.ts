@@ -111,6 +111,7 @@ function renderNic({ details, network, subnet }: ResolvedNic, domain: string) {
     name: details.name,
     macAddress: details.macAddress,
     ipv4Address: details.ipv4Address ?? '',
+    networkMbps: details.networkMbps ?? 0,
     network: {
       uid: network.meta.uid,
       id: network.id,

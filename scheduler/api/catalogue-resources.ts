@@ -52,6 +52,9 @@ export const InstanceTypeResource = Type.Object(
     ...named,
     vcpus: Type.Integer(),
     memoryMib: Type.Integer(),
+    networkMbps: Type.Optional(
+      Type.Integer({ description: 'What passes each NIC in each direction; no limit where absent.' }),
+    ),
     gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
     defaultImage: Type.Optional(Type.String()),
     ...kept,
@@ -180,6 +183,7 @@ export function catalogueRenderers(region: string) {
     ...optional('description', type.description),
     vcpus: type.vcpus,
     memoryMib: type.memoryMib,
+    ...optional('networkMbps', type.networkMbps),
     gpus:
       type.gpus === undefined
         ? []

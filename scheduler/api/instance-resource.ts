@@ -45,6 +45,9 @@ export const InstanceResource = Type.Object(
         ipv6Address: Type.Optional(Type.String()),
         vlan: Type.Optional(Type.Integer()),
         macAddress: Type.String(),
+        networkMbps: Type.Optional(
+          Type.Integer({ description: 'What passes in each direction; no limit where absent.' }),
+        ),
       }),
     ),
     gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),

@@ -29,6 +29,8 @@ export interface InstanceType {
   readonly description?: string
   readonly vcpus: number
   readonly memoryMib: number
+  /** What passes each NIC in each direction; no limit where absent. */
+  readonly networkMbps?: number
   /** GPUs that come with the type; a request for such a type names no other. */
   readonly gpus?: { readonly type: string; readonly count: number }
   /** The image of the boot disk where a request has no disks. */

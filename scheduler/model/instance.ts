@@ -46,6 +46,8 @@ export interface InstanceNic {
   readonly ipv6Address?: string
   readonly vlan?: number
   readonly macAddress: string
+  /** What passes in each direction; no limit where absent. */
+  readonly networkMbps?: number
 }
 
 export interface InstanceGpu {

@@ -40,7 +40,7 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   architecture: { field: 'disks', lack: "another architecture than the image's" },
   features: {
     field: 'nics',
-    lack: 'no stateful filter or gateway, which networks with defaultIngress DENY or internetAccess NAT need',
+    lack: 'no stateful filter, gateway or rate limit, which defaultIngress DENY, internetAccess NAT or networkMbps need',
   },
   uplink: { field: 'nics', lack: "no uplink that carries the networks' VLANs with their MTU" },
   vcpus: { field: 'type', lack: 'too few vCPUs' },

@@ -11,7 +11,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'disk-host': 'without the disk',
   'host-ready': 'not ready',
   architecture: 'other architecture',
-  features: 'without what the networks need',
+  features: 'without what the networks or the type need',
   uplink: 'without an uplink that the networks need',
   vcpus: 'too few vCPUs free',
   memory: 'too little memory free',

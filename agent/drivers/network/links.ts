@@ -11,6 +11,8 @@ export interface Link {
   readonly bridge: string | undefined
   readonly isIsolated: boolean
   readonly kind: string | undefined
+  /** How what leaves by it waits: noqueue, tbf, … */
+  readonly queueing: string | undefined
   /** Of a VLAN: what it is on, and its number. */
   readonly lower: string | undefined
   readonly vlanId: number | undefined
@@ -25,6 +27,7 @@ const linkSchema = Type.Array(
     flags: Type.Array(Type.String()),
     address: Type.Optional(Type.String()),
     master: Type.Optional(Type.String()),
+    qdisc: Type.Optional(Type.String()),
     link: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     linkinfo: Type.Optional(
       Type.Object({
@@ -56,6 +59,7 @@ export function parseLinks(shown: unknown): Link[] {
     bridge: link.master,
     isIsolated: link.linkinfo?.info_slave_data?.isolated ?? false,
     kind: link.linkinfo?.info_kind,
+    queueing: link.qdisc,
     lower: link.link ?? undefined,
     vlanId: vlanIdOf(link.linkinfo),
     tapOwner: link.linkinfo?.info_data?.user,

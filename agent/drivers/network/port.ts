@@ -10,6 +10,8 @@ export interface PortPlan {
   /** Empty where its network has no IPv6. */
   readonly ipv6Address: string
   readonly hostname: string
+  /** What passes in each direction; no limit where absent or 0. */
+  readonly networkMbps?: number
   readonly network: Network
   /** The guest's own user, who may open the tap. */
   readonly ownerUid: number
@@ -21,6 +23,7 @@ export type NetworkTrouble =
   | { readonly kind: 'tap-gone'; readonly tap: string }
   | { readonly kind: 'filter-gone'; readonly tap: string }
   | { readonly kind: 'port-down'; readonly tap: string }
+  | { readonly kind: 'limit-gone'; readonly tap: string }
   /** Bridge, service port, gateway, or DHCP and DNS. */
   | { readonly kind: 'network-broken'; readonly networkUid: string }
 
@@ -36,7 +39,7 @@ export interface NetworkDriver {
   ensureNetwork(network: Network): Promise<void>
   /** Those on other hosts: their names are answered here from now on, and no others. */
   ensureMembers(networkUid: string, members: readonly NetworkMember[]): Promise<void>
-  /** Tap, anti-spoofing filter, bridge membership, DHCP lease. The network is there already. */
+  /** Tap, anti-spoofing filter, rate limit, bridge membership, DHCP lease. The network is there already. */
   ensurePort(port: PortPlan): Promise<void>
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>
   /** Looks, and changes nothing, except that a port whose filter is gone goes down at once. */

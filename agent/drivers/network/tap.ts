@@ -4,13 +4,15 @@ import type { Exec } from '../../host/ports.ts'
 import { networkMtu } from '../../plan/dnsmasq-config.ts'
 import { bridgeName, filterTableName } from '../../plan/names.ts'
 import { renderNftRemoval, renderNftRuleset } from '../../plan/nft-ruleset.ts'
+import { egressLimitArgs } from '../../plan/rate-limit.ts'
 import { changeLinks, disableIpv6, type Link, readLinks, removeLink } from './links.ts'
 import type { PortPlan } from './port.ts'
 
-/** A guest's tap: made down, filtered, then joined to its bridge and up, in this order. */
+/** A guest's tap: made down, filtered and limited, then joined to its bridge and up, in this order. */
 export async function ensureTap(exec: Exec, port: PortPlan): Promise<void> {
   const known = await ensureDevice(exec, port)
   await ensureFilter(exec, port)
+  await ensureEgressLimit(exec, port, known)
   const bridge = bridgeName(port.network.uid)
   const mtu = networkMtu(port.network)
   if (known?.bridge === bridge && known.isUp && known.mtu === mtu) return
@@ -23,6 +25,16 @@ export async function removeTap(exec: Exec, tap: string): Promise<void> {
   // The filter goes last: while there is a tap there is a filter.
   await removeLink(exec, tap)
   await exec.run('nft', ['-f', '-'], { stdin: renderNftRemoval(tap) })
+}
+
+/** Of what comes for the guest. Replacing one that is there drops nothing, and changes it where it differs. */
+async function ensureEgressLimit(
+  exec: Exec,
+  { tap, networkMbps = 0 }: PortPlan,
+  known: Link | undefined,
+): Promise<void> {
+  if (networkMbps > 0) await exec.run('tc', egressLimitArgs(tap, networkMbps))
+  else if (known?.queueing === 'tbf') await exec.run('tc', ['qdisc', 'delete', 'dev', tap, 'root'])
 }
 
 /** What was there already; undefined for a new one, which is down and in no bridge. */

@@ -54,7 +54,9 @@ export function findPortTrouble(
   if (link === undefined) return { kind: 'tap-gone', tap: port.tap }
   if (!filters.has(filterTableName(port.tap))) return { kind: 'filter-gone', tap: port.tap }
   const isIn = link.bridge === bridgeName(port.network.uid) && link.isUp
-  return isIn ? undefined : { kind: 'port-down', tap: port.tap }
+  if (!isIn) return { kind: 'port-down', tap: port.tap }
+  const isLimited = (port.networkMbps ?? 0) === 0 || link.queueing === 'tbf'
+  return isLimited ? undefined : { kind: 'limit-gone', tap: port.tap }
 }
 
 /** The links that a network has besides its ports. */

@@ -6,7 +6,7 @@ import { DownloadError, type Downloads, type Host } from '../ports.ts'
 import { FakeExec, type FakeProgram } from './fake-exec.ts'
 import { FakeFiles } from './fake-files.ts'
 import { metadataKeeperDaemon } from './fake-metadata-keeper.ts'
-import { FakeNetwork } from './fake-network.ts'
+import { FakeNetwork, hostNamespace } from './fake-network.ts'
 import { FakeProcesses } from './fake-processes.ts'
 import { FakeSockets } from './fake-sockets.ts'
 import { FakeSysfs } from './fake-sysfs.ts'
@@ -63,9 +63,11 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     'qemu-system-x86_64': describeQemu,
     nft: nftProgram(network),
     sysctl: sysctlProgram(network),
+    tc: tcProgram(network),
     sync: succeed,
     dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
-    unshare: (args) => (args.includes('nft') ? {} : { code: 2, stderr: 'Error: Unknown device type.' }),
+    unshare: (args) =>
+      args.includes('nft') || args.includes('tc') ? {} : { code: 2, stderr: 'Error: Unknown device type.' },
     setpriv: async (args) => {
       const { file, rest } = parseSetpriv(args)
       const inner = file === 'prlimit' ? parsePrlimit(rest) : { file, rest }
@@ -157,6 +159,16 @@ const sysctlProgram =
     for (const [name, value] of names.map((pair) => pair.split('='))) {
       if (name !== undefined && value !== undefined) settings.set(name, value)
     }
+    return {}
+  }
+
+/** Queues of taps with a limit. */
+const tcProgram =
+  (network: FakeNetwork): FakeProgram =>
+  (args) => {
+    const [, verb, tap = ''] = /^qdisc (replace|delete) dev (\S+) root\b/.exec(args.join(' ')) ?? []
+    if (verb === undefined) throw new Error(`The fake host has no 'tc ${args.join(' ')}'.`)
+    network.link(hostNamespace, tap).queueing = verb === 'replace' ? 'tbf' : 'noqueue'
     return {}
   }
 

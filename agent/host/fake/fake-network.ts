@@ -10,6 +10,7 @@ export interface FakeLink {
   master: string | undefined
   isIsolated: boolean
   readonly tapUser: number | undefined
+  queueing: string
   /** Of a veth: where its other end is. */
   readonly peer: { readonly namespace: string; readonly name: string } | undefined
   readonly addresses: string[]
@@ -105,6 +106,7 @@ export function newLink(facts: Pick<FakeLink, 'name' | 'kind'> & Partial<FakeLin
     master: undefined,
     isIsolated: false,
     tapUser: undefined,
+    queueing: 'noqueue',
     peer: undefined,
     addresses: [],
     ...facts,

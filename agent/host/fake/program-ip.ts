@@ -167,6 +167,7 @@ function renderLink(link: FakeLink): object {
     mtu: link.mtu,
     flags: link.isUp ? ['UP'] : [],
     address: link.macAddress,
+    qdisc: link.queueing,
     ...(link.master === undefined ? {} : { master: link.master }),
     linkinfo: {
       ...(link.kind === 'loopback' ? {} : { info_kind: link.kind }),

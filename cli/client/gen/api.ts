@@ -1198,6 +1198,8 @@ export interface components {
             readonly description?: string;
             readonly vcpus: number;
             readonly memoryMib: number;
+            /** @description What passes each NIC in each direction; no limit where absent. */
+            readonly networkMbps?: number;
             readonly gpus?: {
                 /** @description Path or id of the accelerator type. */
                 readonly type: string;
@@ -1241,6 +1243,8 @@ export interface components {
             readonly description?: string;
             readonly vcpus: number;
             readonly memoryMib: number;
+            /** @description What passes each NIC in each direction; no limit where absent. */
+            readonly networkMbps?: number;
             readonly gpus?: {
                 /** @description Path or id of the accelerator type. */
                 readonly type: string;
@@ -1555,6 +1559,8 @@ export interface components {
                 readonly ipv6Address?: string;
                 readonly vlan?: number;
                 readonly macAddress: string;
+                /** @description What passes in each direction; no limit where absent. */
+                readonly networkMbps?: number;
             }[];
             readonly gpus: readonly {
                 readonly type: string;
@@ -1713,6 +1719,8 @@ export interface components {
             readonly description?: string;
             readonly vcpus: number;
             readonly memoryMib: number;
+            /** @description What passes each NIC in each direction; no limit where absent. */
+            readonly networkMbps?: number;
             readonly gpus: readonly {
                 readonly type: string;
                 readonly count: number;
@@ -1824,6 +1832,8 @@ export interface components {
             readonly description?: string;
             readonly vcpus: number;
             readonly memoryMib: number;
+            /** @description What passes each NIC in each direction; no limit where absent. */
+            readonly networkMbps?: number;
             readonly gpus: readonly {
                 readonly type: string;
                 readonly count: number;

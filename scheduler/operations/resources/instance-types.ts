@@ -58,7 +58,7 @@ function resolveBody(
 ): Outcome<CreateResource['body']> {
   // Images and accelerator types are no project's.
   const context = { catalogue, project: { id: '' }, serverHost }
-  const { id, gpus, defaultImage, description, vcpus, memoryMib } = body
+  const { id, gpus, defaultImage, description, vcpus, memoryMib, networkMbps } = body
   const gpu: Resolution<{ readonly id: string } | undefined> =
     gpus === undefined
       ? resolved(undefined)
@@ -76,6 +76,7 @@ function resolveBody(
   const boots = image.kind === 'resolved' ? image.value?.id : undefined
   return done({
     ...{ vcpus, memoryMib },
+    ...(networkMbps === undefined ? {} : { networkMbps }),
     ...(description === undefined ? {} : { description }),
     ...(gpus === undefined || type === undefined ? {} : { gpus: { type, count: gpus.count } }),
     ...(boots === undefined ? {} : { defaultImage: boots }),

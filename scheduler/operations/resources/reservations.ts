@@ -1,7 +1,7 @@
 // Reservations: room and devices that are kept on certain hosts for instances to come.
 import { projectId, resourceUid, slotUid, zoneId } from '../../../proto/ids.ts'
 import { type GpuDemand, resolveGpus } from '../../admission/gpus.ts'
-import { resolveInstanceType, type TypeInZone } from '../../admission/instance-type.ts'
+import { resolveInstanceType, type TypeInZone, typeFeatures } from '../../admission/instance-type.ts'
 import type { ReservedShape } from '../../admission/reservation.ts'
 import { type LookupContext, problemsOf, resolved } from '../../admission/resolution.ts'
 import type { CreateReservation } from '../../admission/resource-requests.ts'
@@ -73,6 +73,7 @@ function wishOf(
   { catalogue }: LookupContext,
 ): Wish {
   const image = catalogue.images.find(({ id }) => id === type.defaultImage)
+  const features = typeFeatures(type)
   return {
     shape: {
       ...(description === undefined ? {} : { description }),
@@ -81,6 +82,7 @@ function wishOf(
     demand: {
       ...{ zone: zoneId(zone.id), vcpus: type.vcpus, memoryMib: type.memoryMib, diskGb, gpus },
       architecture: image?.architecture ?? 'x86_64',
+      ...(features.length === 0 ? {} : { features }),
     },
   }
 }

@@ -151,7 +151,9 @@ describe('a host with eight GPUs', () => {
 
   it('has every feature and one trouble', async () => {
     const facts = await hgx()
-    expect(facts.features).toEqual(['kvm', 'iommu', 'hugepages-1g', 'vhost-net', 'vlan', 'stateful-filter'])
+    expect(facts.features).toEqual([
+      ...['kvm', 'iommu', 'hugepages-1g', 'vhost-net', 'vlan', 'stateful-filter', 'rate-limit'],
+    ])
     expect(codes(facts)).toEqual(['BRIDGE_CALLS_IPTABLES'])
   })
 
