@@ -22,6 +22,7 @@ export type NetworkTrouble =
   /** The guest's NIC leads nowhere, and only a new start of the guest opens another. */
   | { readonly kind: 'tap-gone'; readonly tap: string }
   | { readonly kind: 'filter-gone'; readonly tap: string }
+  /** Down, out of its bridge, or with another MTU. */
   | { readonly kind: 'port-down'; readonly tap: string }
   | { readonly kind: 'limit-gone'; readonly tap: string }
   /** Bridge, service port, gateway, or DHCP and DNS. */

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec } from '../../host/ports.ts'
+import { networkMtu } from '../../plan/dnsmasq-config.ts'
 import { bridgeName, filterTableName, servicePortName, uplinkPortName } from '../../plan/names.ts'
 import { type Link, readLinks } from './links.ts'
 import type { NetworkTrouble, PortPlan } from './port.ts'
@@ -53,19 +54,23 @@ export function findPortTrouble(
   const link = links.get(port.tap)
   if (link === undefined) return { kind: 'tap-gone', tap: port.tap }
   if (!filters.has(filterTableName(port.tap))) return { kind: 'filter-gone', tap: port.tap }
-  const isIn = link.bridge === bridgeName(port.network.uid) && link.isUp
+  const mtu = networkMtu(port.network)
+  const isIn = link.bridge === bridgeName(port.network.uid) && link.isUp && link.mtu === mtu
   if (!isIn) return { kind: 'port-down', tap: port.tap }
   const isLimited = (port.networkMbps ?? 0) === 0 || link.queueing === 'tbf'
   return isLimited ? undefined : { kind: 'limit-gone', tap: port.tap }
 }
 
 /** The links that a network has besides its ports. */
-export function hasNetworkLinks({ links, filters }: KernelNetwork, { uid, vlan }: Network): boolean {
+export function hasNetworkLinks({ links, filters }: KernelNetwork, network: Network): boolean {
+  const { uid, vlan } = network
+  const mtu = networkMtu(network)
   const [bridge, service, uplink] = [bridgeName(uid), servicePortName(uid), uplinkPortName(uid)]
   const isJoined = (port: string) => {
     const link = links.get(port)
-    return link?.bridge === bridge && link.isUp && link.isIsolated
+    return link?.bridge === bridge && link.isUp && link.isIsolated && link.mtu === mtu
   }
-  if (links.get(bridge)?.isUp !== true || !isJoined(service)) return false
+  const middle = links.get(bridge)
+  if (middle?.isUp !== true || middle.mtu !== mtu || !isJoined(service)) return false
   return vlan === 0 || (isJoined(uplink) && filters.has(filterTableName(uplink)))
 }
