@@ -14,7 +14,7 @@ import { constants, gunzipSync } from 'node:zlib'
 import { instancesPath, startRegion } from '../test/scheduler/api/region.ts'
 import { median, say } from './figures.ts'
 
-const createsPerTurn = 300
+const createsPerTurn = 200
 const turns = 5
 const clients = 16
 
