@@ -87,7 +87,7 @@ describe('renderDnsHost', () => {
     expect(renderDnsHost({ ...host, ipv6Address: 'fd5b:1::a05:11' })).toBe(
       '10.5.0.17 vm-1\nfd5b:1::a05:11 vm-1\n',
     )
-    expect(() => renderDnsHost({ ...host, ipv6Address: 'x' })).toThrow('is no IPv6 address')
+    expect(() => renderDnsHost({ ...host, ipv6Address: 'x:' })).toThrow('is no IPv6 address')
   })
 
   it.each(['', 'a b', 'a\n10.5.0.2 x', '-a'])('refuses the host name %j', (hostname) => {

@@ -36,8 +36,7 @@ describe('renderUplinkRuleset', () => {
     const firewall = create(FirewallSchema, { natGateway: true })
     const gateway = create(NetworkSchema, { ...network, ipv4Gateway: '10.5.0.1', firewall })
     const text = renderUplinkRuleset(gateway, [])
-    expect(text).toContain('arp saddr ip { 10.5.0.2, 169.254.169.254, 10.5.0.1 } drop')
-    expect(text).toContain('ip saddr { 10.5.0.2, 169.254.169.254, 10.5.0.1, 0.0.0.0,')
+    expect(text).toContain('set ipv4 { type ipv4_addr; elements = { 10.5.0.2, 169.254.169.254, 10.5.0.1 }; }')
     // The operator's may be there.
     expect(renderUplinkRuleset({ ...network, ipv4Gateway: '10.5.0.1' }, [])).not.toContain('10.5.0.1')
   })
