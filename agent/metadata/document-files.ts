@@ -1,20 +1,26 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
+import type { Clock } from '../../lib/clock.ts'
 import { type Document, parseDocument } from './document.ts'
 
 /** One network's documents. */
 export interface DocumentFiles {
   /**
-   * The document of the guest with this address; undefined where the agent has put none. Read at each request: what the
-   * agent has just published is what the guest gets.
+   * The document of the guest with this address; undefined where the agent has put none. Looked for at each request:
+   * what the agent has just published is what the guest gets.
    */
   read(ipv4Address: string): Promise<Document | undefined>
   /** Calls at each change of the guest's document, and for safety also without one. The result ends it. */
   watch(ipv4Address: string, onChange: () => void): () => void
 }
 
-export function createDocumentFiles(directory: string): DocumentFiles {
+/** Two files of one name that are written at once may look the same by number, time and size: not those this far apart. */
+const settledMs = 1000
+
+export function createDocumentFiles(directory: string, clock: Clock): DocumentFiles {
+  /** What was read, by address, and of which file. */
+  const known = new Map<string, { readonly version: string; readonly document: Document }>()
   const listeners = new Map<string, Set<() => void>>()
   let watcher: FSWatcher | undefined
 
@@ -41,8 +47,18 @@ export function createDocumentFiles(directory: string): DocumentFiles {
   return {
     read: async (ipv4Address) => {
       if (!isIPv4(ipv4Address)) return undefined
-      const text = await readText(`${directory}/${ipv4Address}.json`)
-      return text === undefined ? undefined : parseDocument(text)
+      const path = `${directory}/${ipv4Address}.json`
+      // Microseconds, where a turn of another thread would cost many times that.
+      const info = statSync(path, { bigint: true, throwIfNoEntry: false })
+      const held = known.get(ipv4Address)
+      if (info !== undefined && held?.version === versionOf(info)) return held.document
+      known.delete(ipv4Address)
+      const text = info && (await readText(path))
+      if (info === undefined || text === undefined) return undefined
+      const document = parseDocument(text)
+      const isSettled = clock.nowMs() - Number(info.ctimeMs) > settledMs
+      if (isSettled) known.set(ipv4Address, { version: versionOf(info), document })
+      return document
     },
     watch: (ipv4Address, onChange) => {
       const name = `${ipv4Address}.json`
@@ -57,6 +73,9 @@ export function createDocumentFiles(directory: string): DocumentFiles {
     },
   }
 }
+
+/** The agent never writes into a file that is there: each document is a new one. */
+const versionOf = ({ ino, ctimeNs, size }: BigIntStats) => `${ino} ${ctimeNs} ${size}`
 
 /** undefined where there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {

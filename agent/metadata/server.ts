@@ -41,6 +41,8 @@ const idleTimeoutMs = 30_000
 
 export function createMetadataServer(options: MetadataServerOptions): Server {
   const tokens = createEc2Tokens(options.random.bytes(32))
+  // For answers that nobody waits for: an abort for each would cost more than the answer.
+  const neverGone = new AbortController().signal
   const askers = createAskers(options.limits ?? defaultLimits, options.clock)
   const attributeAskers = createAskers(options.attributeLimits ?? defaultAttributeLimits, options.clock)
   const server = createServer({
@@ -66,9 +68,10 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
   server.on('request', (request, response) => {
     const address = addressOf(request.socket)
     const reply = (answer: Answer) => {
-      const body = Buffer.from(answer.body)
-      response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length })
-      response.end(request.method === 'HEAD' ? undefined : body)
+      const length = Buffer.byteLength(answer.body)
+      response.writeHead(answer.status, { ...answer.headers, 'content-length': length })
+      // A string leaves with the head in one piece.
+      response.end(request.method === 'HEAD' ? undefined : answer.body)
     }
     if (!askers.asks(address)) {
       reply(tooFast)
@@ -81,14 +84,16 @@ export function createMetadataServer(options: MetadataServerOptions): Server {
       reply(tooFast)
       return
     }
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
+    let signal = neverGone
     if (question.kind === 'gce' && question.wait !== undefined) {
+      const gone = new AbortController()
+      signal = gone.signal
+      response.once('close', () => gone.abort())
       // Nothing moves on the connection until there is news.
       request.socket.setTimeout(0)
       response.once('finish', () => request.socket.setTimeout(idleTimeoutMs))
     }
-    answerTo(question, { address, signal: gone.signal, request }, { ...options, tokens }).then(
+    answerTo(question, { address, signal, request }, { ...options, tokens }).then(
       reply,
       (thrown: unknown) => {
         // Not the message: that of a parser quotes what it could not parse.

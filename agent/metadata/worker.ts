@@ -24,7 +24,7 @@ process.on('message', (message, socket) => {
   const { verb, networkUid } = message as { verb: 'serve' | 'stop'; networkUid: string }
   close(networkUid)
   if (verb === 'stop') return
-  const documents = createDocumentFiles(`${directory}/${networkUid}`)
+  const documents = createDocumentFiles(`${directory}/${networkUid}`, systemClock)
   const server = createMetadataServer({
     documents,
     readIdentity,

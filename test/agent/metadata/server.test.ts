@@ -35,7 +35,7 @@ function publish(address: string, metaData: string, motto = 'none'): void {
 }
 
 async function start(options: { limits?: AskerLimits; log?: Logger } = {}): Promise<void> {
-  const documents = createDocumentFiles(directory)
+  const documents = createDocumentFiles(directory, systemClock)
   const made = createMetadataServer({
     ...{ readIdentity: async () => undefined, attributes: createAttributeStore() },
     ...{ documents, clock: systemClock, random: systemRandom, log: silentLogger },

@@ -9,6 +9,8 @@ export interface AskPlan {
   readonly atOnce: number
   /** As fast as answers come where it is not given. */
   readonly perSecond?: number
+  /** When to give an answer up; long where it is not given, so that a busy machine answers in time. */
+  readonly timeoutMs?: number
   /** The source address, where it is not the one that the kernel chooses. */
   readonly from?: string
   /** Whom the requests claim to come from or to be for, in every word that servers have believed. */
@@ -18,7 +20,6 @@ export interface AskPlan {
 /** How often each answer came: status and body, or why there was none. */
 export type Tally = Readonly<Record<string, number>>
 
-const timeoutMs = 3000
 const plan = JSON.parse(process.argv[2] ?? '') as AskPlan
 const agent = new Agent({ keepAlive: true, maxSockets: plan.atOnce })
 const tally: Record<string, number> = {}
@@ -42,7 +43,7 @@ async function askOnAndOn(): Promise<void> {
 }
 
 function ask(number: number): Promise<string> {
-  const { posesAs, from } = plan
+  const { posesAs, from, timeoutMs = 60_000 } = plan
   const path = number % 2 === 0 ? '/meta-data' : '/user-data'
   return new Promise((resolve) => {
     const asking = request({

@@ -104,8 +104,8 @@ describeNeeding(needs, 'a flood of forgeries', () => {
     // First: the flood makes the services believe in other MACs.
     expect(await posing({ count: 4, atOnce: 1 })).toEqual({ '200 the neighbour': 4 })
     const { neighbour, services } = await arriving(2000)
-    expect(neighbour).toBeGreaterThan(500)
-    expect(services).toBeGreaterThan(500)
+    expect(neighbour).toBeGreaterThan(100)
+    expect(services).toBeGreaterThan(100)
   })
 
   it(`reaches neither neighbour nor services, which go on: ${frames} frames`, {
@@ -128,7 +128,7 @@ describeNeeding(needs, 'a flood of forgeries', () => {
     const { forger, neighbour } = lab
     const half = requests / 2
     const honest = startAsking(neighbour, { count: Number.MAX_SAFE_INTEGER, atOnce: 2, perSecond: 50 })
-    const posed = await posing({ count: half, atOnce: 1000 })
+    const posed = await posing({ count: half, atOnce: 1000, timeoutMs: 3000 })
     const claimed = await ask(forger, { count: half, atOnce: 8, posesAs: cast.other.ip })
     const answers = await honest.stop()
     expect(posed).toEqual({ 'no answer': half })

@@ -8,6 +8,8 @@ $honest = pack "H*", $honest;
 socket(my $socket, 17, 3, 0x0300) or die "socket: $!";
 open(my $file, "<", "/sys/class/net/$link/ifindex") or die "ifindex: $!";
 bind($socket, pack("SnlSCCa8", 17, 3, int(<$file>), 0, 0, 0, "")) or die "bind: $!";
+# SO_RCVBUFFORCE: what comes faster than it is counted waits.
+setsockopt($socket, SOL_SOCKET, 33, pack("l", 1 << 26)) or die "setsockopt: $!";
 $| = 1;
 print "ready\n";
 
