@@ -11,6 +11,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createAttributeStore } from '../agent/metadata/attribute-store.ts'
 import { createDocumentFiles } from '../agent/metadata/document-files.ts'
 import { createMetadataServer } from '../agent/metadata/server.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -39,8 +40,10 @@ switch (role) {
     tellPort(
       createMetadataServer({
         documents: createDocumentFiles(words[0] ?? '', systemClock),
+        readIdentity: async () => undefined,
+        attributes: createAttributeStore(),
         ...{ clock: systemClock, random: systemRandom, log: silentLogger },
-        ...(role === 'raised' && { limits: raised }),
+        ...(role === 'raised' ? { limits: raised } : {}),
       }),
     )
     break

@@ -41,7 +41,7 @@ function publish(guest: string, isEnabled: boolean): void {
 
 async function start(options: Partial<MetadataServerOptions> = {}): Promise<void> {
   server = createMetadataServer({
-    documents: createDocumentFiles(directory),
+    documents: createDocumentFiles(directory, systemClock),
     readIdentity: async () => undefined,
     attributes: createAttributeStore(),
     ...{ clock: systemClock, random: systemRandom, log: silentLogger, attributeLimits: fast },
