@@ -9,6 +9,7 @@ export function portPlanOf(record: InstanceRecord, step: Extract<Step, { kind: '
   return {
     ...{ instanceUid: record.uid, tap, macAddress, ipv4Address, ipv6Address, networkMbps, network },
     hostname: record.spec?.hostname ?? '',
+    queues: record.pinned?.nicQueues ?? 0,
     ownerUid: ownerOf(record).uid,
   }
 }

@@ -12,6 +12,8 @@ export interface PinnedFacts {
 
 /** For devices that come later: a hot-plugged disk needs a port that was there at boot. */
 const spareSlots = 8
+/** One for each vCPU, up to where more of them cost interrupts and gain little. */
+const mostNicQueues = 8
 /** Slot 0 is the host bridge; those from 31 on are the chipset's. */
 const firstSlot = 1
 const lastSlot = 30
@@ -33,6 +35,7 @@ export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
     cpuModel: facts.accelerator === 'kvm' ? 'host' : 'max',
     accelerator: facts.accelerator,
     runAsUid: facts.runAsUid,
+    nicQueues: Math.min(spec.vcpus, mostNicQueues),
     slots: named.map((device, index) => ({ device, slot: firstSlot + index })),
   })
 }

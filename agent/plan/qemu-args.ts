@@ -50,7 +50,10 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     ...['-device', `virtio-rng-pci,rng=rng,bus=${portOf(pinned, 'rng0')}`],
     ...diskArgs(plan),
     ...spec.nics.flatMap((nic, index) =>
-      nicArgs({ spec, index, name: nic.name, mac: nic.macAddress, port: portOf(pinned, nic.name) }),
+      nicArgs({
+        ...{ spec, index, name: nic.name, mac: nic.macAddress, port: portOf(pinned, nic.name) },
+        queues: pinned.nicQueues,
+      }),
     ),
     ...spec.gpus.flatMap((gpu, index) => [
       '-device',
@@ -103,16 +106,23 @@ function nicArgs(nic: {
   name: string
   mac: string
   port: string
+  queues: number
 }): readonly string[] {
   const tap = tapName(nic.spec.uid, nic.index)
   const mtu = nic.spec.nics[nic.index]?.network?.mtu
   const hostMtu = mtu ? `,host_mtu=${mtu}` : ''
+  const isMultiQueue = nic.queues > 1
+  // An interrupt for each queue in each direction, one for changes of the device, and one for its control.
+  const vectors = isMultiQueue ? `,mq=on,vectors=${2 * nic.queues + 2}` : ''
   return [
-    ...['-netdev', `tap,id=${nic.name},ifname=${tap},script=no,downscript=no,vhost=off`],
+    ...[
+      '-netdev',
+      `tap,id=${nic.name},ifname=${tap},script=no,downscript=no,vhost=off${isMultiQueue ? `,queues=${nic.queues}` : ''}`,
+    ],
     // No option ROM: nothing boots from the network.
     ...[
       '-device',
-      `virtio-net-pci,id=${nic.name}-device,netdev=${nic.name},mac=${nic.mac},bus=${nic.port},romfile=${hostMtu}`,
+      `virtio-net-pci,id=${nic.name}-device,netdev=${nic.name},mac=${nic.mac},bus=${nic.port},romfile=${hostMtu}${vectors}`,
     ],
   ]
 }

@@ -21,8 +21,9 @@ async function openNetwork(internetAccess: string) {
   expect(outcome.kind).toBe('updated')
 }
 
+/** With a NIC of two queues. */
 async function member() {
-  const { uid } = await region.create()
+  const { uid } = await region.create({ type: 'custom-2-1024', disks: [{ source: 'debian-12' }] })
   await region.until(uid, (one) => one?.status === 'RUNNING')
   return uid
 }

@@ -18,6 +18,8 @@ export interface Link {
   readonly vlanId: number | undefined
   /** A number, or the name of a user that the host knows; undefined where anybody privileged may open it. */
   readonly tapOwner: number | string | undefined
+  /** Of a tap: whoever opens it must want the same. */
+  readonly isMultiQueue: boolean
 }
 
 const linkSchema = Type.Array(
@@ -36,6 +38,7 @@ const linkSchema = Type.Array(
           Type.Object({
             user: Type.Optional(Type.Union([Type.Number(), Type.String()])),
             id: Type.Optional(Type.Unknown()),
+            multi_queue: Type.Optional(Type.Boolean()),
           }),
         ),
         info_slave_data: Type.Optional(Type.Object({ isolated: Type.Optional(Type.Boolean()) })),
@@ -63,6 +66,7 @@ export function parseLinks(shown: unknown): Link[] {
     lower: link.link ?? undefined,
     vlanId: vlanIdOf(link.linkinfo),
     tapOwner: link.linkinfo?.info_data?.user,
+    isMultiQueue: link.linkinfo?.info_data?.multi_queue ?? false,
   }))
 }
 

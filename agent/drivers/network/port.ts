@@ -12,6 +12,8 @@ export interface PortPlan {
   readonly hostname: string
   /** What passes in each direction; no limit where absent or 0. */
   readonly networkMbps?: number
+  /** Of the NIC: its tap is of another kind where there are several. One where absent or 0. */
+  readonly queues?: number
   readonly network: Network
   /** The guest's own user, who may open the tap. */
   readonly ownerUid: number

@@ -40,21 +40,30 @@ async function ensureEgressLimit(
 /** What was there already; undefined for a new one, which is down and in no bridge. */
 async function ensureDevice(exec: Exec, port: PortPlan): Promise<Link | undefined> {
   const known = (await readLinks(exec)).get(port.tap)
-  if (known && !isOwnedByAnother(known, port.ownerUid)) return known
+  if (known && !isForAnother(known, port)) return known
   if (known) await removeLink(exec, port.tap)
   await changeLinks(
-    () => exec.run('ip', ['tuntap', 'add', 'dev', port.tap, 'mode', 'tap', 'user', String(port.ownerUid)]),
+    () => exec.run('ip', ['tuntap', 'add', 'dev', port.tap, ...tapWords(port)]),
     async () => (await readLinks(exec)).has(port.tap),
   )
   return undefined
+}
+
+const hasQueues = ({ queues = 0 }: PortPlan) => queues > 1
+
+function tapWords(port: PortPlan): readonly string[] {
+  const words = ['mode', 'tap', 'user', String(port.ownerUid)]
+  return hasQueues(port) ? [...words, 'multi_queue'] : words
 }
 
 /**
  * Only a tap has an owner; another kind of link under its name was put there to stand in for one. `ip` shows a name
  * instead of the number for users that the host knows: those can't be compared.
  */
-function isOwnedByAnother(link: Link, ownerUid: number): boolean {
-  return link.kind === 'tun' && typeof link.tapOwner !== 'string' && link.tapOwner !== ownerUid
+function isForAnother(link: Link, port: PortPlan): boolean {
+  if (link.kind !== 'tun') return false
+  const isOwned = typeof link.tapOwner === 'string' || link.tapOwner === port.ownerUid
+  return !isOwned || link.isMultiQueue !== hasQueues(port)
 }
 
 async function ensureFilter(exec: Exec, port: PortPlan): Promise<void> {

@@ -10,6 +10,7 @@ export interface FakeLink {
   master: string | undefined
   isIsolated: boolean
   readonly tapUser: number | undefined
+  readonly isMultiQueue: boolean
   queueing: string
   /** Of a veth: where its other end is. */
   readonly peer: { readonly namespace: string; readonly name: string } | undefined
@@ -106,6 +107,7 @@ export function newLink(facts: Pick<FakeLink, 'name' | 'kind'> & Partial<FakeLin
     master: undefined,
     isIsolated: false,
     tapUser: undefined,
+    isMultiQueue: false,
     queueing: 'noqueue',
     peer: undefined,
     addresses: [],

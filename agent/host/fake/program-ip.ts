@@ -70,6 +70,7 @@ export function ipProgram(options: {
             name: valueAfter(rest, 'dev') ?? '',
             kind: 'tun',
             tapUser: Number(valueAfter(rest, 'user')),
+            isMultiQueue: rest.includes('multi_queue'),
           }),
         )
         return {}
@@ -171,7 +172,9 @@ function renderLink(link: FakeLink): object {
     ...(link.master === undefined ? {} : { master: link.master }),
     linkinfo: {
       ...(link.kind === 'loopback' ? {} : { info_kind: link.kind }),
-      ...(link.tapUser === undefined ? {} : { info_data: { user: link.tapUser } }),
+      ...(link.tapUser === undefined
+        ? {}
+        : { info_data: { user: link.tapUser, multi_queue: link.isMultiQueue } }),
       ...(link.master === undefined ? {} : { info_slave_data: { isolated: link.isIsolated } }),
     },
   }

@@ -162,6 +162,9 @@ function findProblem(world: QemuWorld, args: readonly string[], uid: number): st
     const tap = /ifname=([^,]+)/.exec(netdev)?.[1] ?? ''
     const link = world.network.links('').find((one) => one.name === tap)
     if (link?.tapUser !== uid) return `could not configure /dev/net/tun (${tap}): Operation not permitted`
+    if (link.isMultiQueue !== netdev.includes(',queues=')) {
+      return `could not configure /dev/net/tun (${tap}): Invalid argument`
+    }
   }
   const drivers = world.sysfs.drivers()
   for (const device of argumentsOf(args, '-device')) {

@@ -36,3 +36,11 @@ it('gives every device a slot of its own, within what the bus has', () => {
     ),
   )
 })
+
+it.each([
+  [1, 1],
+  [4, 4],
+  [192, 8],
+])('gives NICs of %d vCPUs %d queues', (vcpus, queues) => {
+  expect(planPinned(specOf({ vcpus }), facts).nicQueues).toBe(queues)
+})

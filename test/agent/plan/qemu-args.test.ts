@@ -59,6 +59,14 @@ describe('the command line of a guest', () => {
     expectGolden(name, linesOf(args))
   })
 
+  it('leaves NICs that were pinned with one queue as they are', () => {
+    const facts = { machineType: 'pc-q35-7.2', accelerator: 'kvm', runAsUid: 200_000 } as const
+    const pinned = { ...planPinned(manyDisks, facts), nicQueues: 0 }
+    const args = renderQemuArgs({ spec: manyDisks, pinned, paths: instancePaths(directories, manyDisks.uid) })
+    expect(args.filter((arg) => /queues=|mq=|vectors=/.test(arg))).toEqual([])
+    expect(argsOf(manyDisks, 'kvm').filter((arg) => /queues=4$|mq=on,vectors=10$/.test(arg))).toHaveLength(2)
+  })
+
   it('keeps a comma within its value', () => {
     const odd = { state: '/var/lib/a,b', run: '/run/a,b' }
     const pinned = planPinned(small, { machineType: 'pc-q35-7.2', accelerator: 'tcg', runAsUid: 200_000 })

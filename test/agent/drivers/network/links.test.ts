@@ -24,6 +24,7 @@ describe('parseLinks', () => {
         isIsolated: false,
         kind: 'tun',
         tapOwner: 200_001,
+        isMultiQueue: false,
       },
     ])
   })
