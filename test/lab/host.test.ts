@@ -11,7 +11,7 @@ import { labNeeds } from './needs.ts'
 const instances = `/v1/regions/${regionId}/projects/project-x9y8z7/compute/instances`
 
 describeNeeding(labNeeds, 'a lab host', () => {
-  let fleet: LabFleet
+  let fleet: LabFleet | undefined
   let host: LabHost
   let region: Region
 

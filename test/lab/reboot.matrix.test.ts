@@ -13,7 +13,7 @@ import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
 
 describeNeeding(labNeeds, 'a lab host that reboots', () => {
-  let fleet: LabFleet
+  let fleet: LabFleet | undefined
   let host: LabHost
   let region: Region
 

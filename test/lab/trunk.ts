@@ -20,7 +20,8 @@ const bridge = 'trunk'
 const mtu = 9000
 
 export function openTrunk(name: string): Trunk {
-  const namespace = `berth-trunk-${name}`
+  // A test that was killed may have left one of this name.
+  const namespace = `berth-trunk-${name}-${process.pid}`
   const strangers: GuestNamespace[] = []
   program('ip', ['netns', 'add', namespace])
   const inside = (...args: readonly string[]) => program('ip', ['-n', namespace, ...args])

@@ -11,7 +11,7 @@ const otherProject = 'project-other'
 const [nearAddress, farAddress] = ['10.90.0.10', '10.90.0.20']
 
 describeNeeding(labNeeds, 'two lab hosts on a trunk', () => {
-  let fleet: LabFleet
+  let fleet: LabFleet | undefined
   let region: Region
   let other: Region
 
