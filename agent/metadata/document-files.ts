@@ -1,4 +1,4 @@
-import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs'
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
@@ -20,7 +20,7 @@ const settledMs = 1000
 
 export function createDocumentFiles(directory: string, clock: Clock): DocumentFiles {
   /** What was read, by address, and of which file. */
-  const known = new Map<string, { readonly version: string; readonly document: Document }>()
+  const known = new Map<string, { readonly info: Stats; readonly document: Document }>()
   const listeners = new Map<string, Set<() => void>>()
   let watcher: FSWatcher | undefined
 
@@ -49,15 +49,15 @@ export function createDocumentFiles(directory: string, clock: Clock): DocumentFi
       if (!isIPv4(ipv4Address)) return undefined
       const path = `${directory}/${ipv4Address}.json`
       // Microseconds, where a turn of another thread would cost many times that.
-      const info = statSync(path, { bigint: true, throwIfNoEntry: false })
+      const info = statSync(path, { throwIfNoEntry: false })
       const held = known.get(ipv4Address)
-      if (info !== undefined && held?.version === versionOf(info)) return held.document
+      if (info !== undefined && held && isSame(held.info, info)) return held.document
       known.delete(ipv4Address)
       const text = info && (await readText(path))
       if (info === undefined || text === undefined) return undefined
       const document = parseDocument(text)
-      const isSettled = clock.nowMs() - Number(info.ctimeMs) > settledMs
-      if (isSettled) known.set(ipv4Address, { version: versionOf(info), document })
+      const isSettled = clock.nowMs() - info.ctimeMs > settledMs
+      if (isSettled) known.set(ipv4Address, { info, document })
       return document
     },
     watch: (ipv4Address, onChange) => {
@@ -75,7 +75,8 @@ export function createDocumentFiles(directory: string, clock: Clock): DocumentFi
 }
 
 /** The agent never writes into a file that is there: each document is a new one. */
-const versionOf = ({ ino, ctimeNs, size }: BigIntStats) => `${ino} ${ctimeNs} ${size}`
+const isSame = (one: Stats, other: Stats) =>
+  one.ino === other.ino && one.ctimeMs === other.ctimeMs && one.size === other.size
 
 /** undefined where there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {
