@@ -12,7 +12,14 @@ import {
 export type SaidBody = SessionRequest['body']
 
 /** A scheduler that says what a test says: Welcome after each Hello, then whatever is sent by hand. */
-export async function startScriptedScheduler(welcome: { epoch?: number; silenceAfterMs?: number } = {}) {
+export async function startScriptedScheduler(
+  welcome: {
+    epoch?: number
+    silenceAfterMs?: number
+    heartbeatIntervalMs?: number
+    onHeard?: (body: SaidBody) => void
+  } = {},
+) {
   const heard: SaidBody[] = []
   let sessions = 0
   let current: ServerDuplexStream<SessionRequest, SessionResponse> | undefined
@@ -25,10 +32,12 @@ export async function startScriptedScheduler(welcome: { epoch?: number; silenceA
       call.on('error', () => {})
       call.on('data', ({ body }: SessionRequest) => {
         heard.push(body)
+        welcome.onHeard?.(body)
         if (body.case !== 'hello') return
         const value = create(WelcomeSchema, {
           ...{ sessionId: `session-${sessions}`, epoch: welcome.epoch ?? 2 },
-          ...{ heartbeatIntervalMs: 20, silenceAfterMs: welcome.silenceAfterMs ?? 60_000 },
+          heartbeatIntervalMs: welcome.heartbeatIntervalMs ?? 20,
+          silenceAfterMs: welcome.silenceAfterMs ?? 60_000,
         })
         send({ case: 'welcome', value })
       })

@@ -54,7 +54,8 @@ const renderBinding = ({ tap, instanceUid, macAddress, ipv4Address }: PortPlan) 
 </filterbinding>
 `
 
-async function startLibvirt(): Promise<() => Promise<void>> {
+/** The result ends what was not running before. */
+export async function startLibvirt(): Promise<() => Promise<void>> {
   if (answers()) return async () => {}
   const daemon = spawn('libvirtd', [], { stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
