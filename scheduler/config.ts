@@ -68,6 +68,7 @@ const image = Type.Object(
     architecture: Type.Enum(['x86_64', 'aarch64'], { default: 'x86_64' }),
     sizeGb: Type.Integer({ minimum: 1, maximum: 65_536 }),
     metadataFlavour: Type.Enum([...metadataFlavours], { default: 'NOCLOUD' }),
+    seedDisk: Type.Optional(Type.Boolean()),
     directKernel: Type.Optional(
       Type.Object({ kernel: blob, initrd: blob, commandLine: Type.String() }, closed),
     ),

@@ -31,6 +31,8 @@ export function heldByStep(step: Step): HeldResource | undefined {
       return held('metadata', `${step.networkUid} ${step.ipv4Address}`)
     case 'connect-port':
       return held('port', `${step.network.uid} ${step.tap} ${step.macAddress}`)
+    case 'write-seed-disk':
+      return held('seed-disk', 'cidata')
     case 'start-guest':
       return held('guest', 'qemu')
   }
@@ -76,6 +78,9 @@ export async function undoHeld(
       await ports.files.remove(
         instancePaths(ports.directories, record.uid).disk({ deviceName: first, volumeUid: '' }),
       )
+      return
+    case 'seed-disk':
+      await ports.disk.removeSeedDisk(instancePaths(ports.directories, record.uid).seedDisk)
       return
     case 'volume': {
       const { data } = volumePaths(ports.directories, first)

@@ -1,6 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { FormerDriverSchema, type InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import {
+  FormerDriverSchema,
+  type InstanceRecord,
+  MemoryFile,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
 import { renderEc2Tree } from '../plan/ec2-tree.ts'
@@ -54,6 +58,15 @@ export async function runStep(
       return undefined
     case 'connect-port':
       await ports.network.ensurePort(portPlanOf(context.record(), step))
+      return undefined
+    case 'write-seed-disk':
+      // What the guest had mounted when it was suspended may not change under it.
+      if (context.record().memoryFile === MemoryFile.SAVED) return undefined
+      await ports.disk.writeSeedDisk({
+        path: instancePaths(ports.directories, spec.uid).seedDisk,
+        files: { ...renderNoCloud(spec, ports.clock.nowMs()) },
+        owner: ownerOf(context.record()),
+      })
       return undefined
     case 'start-guest':
       return startGuest(context)

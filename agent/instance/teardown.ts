@@ -55,5 +55,5 @@ function forgottenWith(
 }
 
 export const keepNothing = () => false
-/** A stopped instance keeps its own disks; volumes stay wherever they are. */
-export const keepDisks = (resource: HeldResource) => resource.kind === 'disk'
+/** A stopped instance keeps its own disks, and a suspended guest finds them as it left them; volumes stay wherever they are. */
+export const keepDisks = ({ kind }: HeldResource) => kind === 'disk' || kind === 'seed-disk'

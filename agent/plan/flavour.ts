@@ -1,5 +1,5 @@
 import { type InstanceSpec, MetadataFlavour } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { bootImage } from './plan-instance.ts'
+import { bootImage, hasSeedDisk } from './plan-instance.ts'
 
 /** What of the metadata services the image looks for. */
 export type Flavour = 'NOCLOUD' | 'GCE' | 'EC2' | 'OPENSTACK'
@@ -25,14 +25,15 @@ export interface SystemFacts {
 
 /**
  * What the firmware tells of the machine, by which cloud-init knows where to ask. NoCloud's serial is the address itself;
- * Amazon's machines are known by how their UUID begins, the others by their product.
+ * Amazon's machines are known by how their UUID begins, the others by their product. Where NoCloud has a disk, the address is not said: what
+ * cloud-init fetches from there would replace what the disk holds.
  */
 export function systemFacts(spec: InstanceSpec, noCloudSeed: string): SystemFacts {
   const { uid } = spec
   const facts = { manufacturer: 'Berth', product: 'Berth Instance', version: '1', serial: uid, uuid: uid }
   switch (flavourOf(spec)) {
     case 'NOCLOUD':
-      return { ...facts, serial: noCloudSeed }
+      return hasSeedDisk(spec) ? facts : { ...facts, serial: noCloudSeed }
     case 'GCE':
       return {
         ...{ ...facts, manufacturer: 'Google', product: 'Google Compute Engine' },

@@ -13,6 +13,8 @@ export interface InstancePaths {
   /** The journal's record. */
   readonly record: string
   readonly disk: (disk: { readonly deviceName: string; readonly volumeUid: string }) => string
+  /** Where the image wants one: what cloud-init reads. */
+  readonly seedDisk: string
   /** Of a suspended guest. */
   readonly memory: string
   /** Socket and pid file: the guest's user writes here. */
@@ -34,6 +36,7 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     record: `${directory}/record.pb`,
     disk: ({ deviceName, volumeUid }) =>
       volumeUid === '' ? `${directory}/${deviceName}.qcow2` : volumePaths(directories, volumeUid).data,
+    seedDisk: `${directory}/seed.img`,
     memory: `${directory}/memory.qcow2`,
     runDirectory,
     qmpSocket: `${runDirectory}/qmp.sock`,

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { type Disk, DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Pinned, PinnedSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { hasSeedDisk } from './plan-instance.ts'
 
 /** What a guest finds again at every start, chosen once. */
 export interface PinnedFacts {
@@ -9,6 +10,9 @@ export interface PinnedFacts {
   readonly accelerator: 'kvm' | 'tcg'
   readonly runAsUid: number
 }
+
+/** No disk of a tenant has such a name. */
+export const seedDevice = 'seed_disk'
 
 /** For devices that come later: a hot-plugged disk needs a port that was there at boot. */
 const spareSlots = 8
@@ -24,6 +28,7 @@ export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
     'rng0',
     ...(spec.disks.some((disk) => isScsi(disk)) ? ['scsi0'] : []),
     ...spec.disks.filter((disk) => !isScsi(disk)).map((disk) => disk.deviceName),
+    ...(hasSeedDisk(spec) ? [seedDevice] : []),
     ...spec.nics.map((nic) => nic.name),
     ...spec.gpus.map((_, index) => `gpu${index}`),
   ]
@@ -51,14 +56,17 @@ export function portOf({ slots }: Pinned, device: string): string {
   return `port${slot}`
 }
 
-const isOfNoDisk = (device: string) => /^(rng|scsi|nic|gpu|spare)\d+$/.test(device)
+const isOfNoDisk = (device: string) => device === seedDevice || /^(rng|scsi|nic|gpu|spare)\d+$/.test(device)
 
 /**
  * The pinned machine with a slot for each of these disks: one that is new gets a spare, one that has left gives its slot
  * back, all others stay where they are. undefined where no spare is left.
  */
 export function repinDisks(pinned: Pinned, disks: readonly Disk[]): Pinned | undefined {
-  const wanted = new Set(disks.map((disk) => (isScsi(disk) ? 'scsi0' : disk.deviceName)))
+  const wanted = new Set([
+    ...disks.map((disk) => (isScsi(disk) ? 'scsi0' : disk.deviceName)),
+    ...(hasSeedDisk({ disks: [...disks] }) ? [seedDevice] : []),
+  ])
   const slots = pinned.slots.map((one) => ({
     ...one,
     device: isOfNoDisk(one.device) || wanted.has(one.device) ? one.device : `spare${one.slot}`,

@@ -20,6 +20,7 @@ export type Step =
       readonly networkMbps: number
       readonly network: Network
     }
+  | { readonly kind: 'write-seed-disk' }
   | { readonly kind: 'start-guest' }
 
 /** Images first, for they take longest and fail most; the guest last, when its metadata answers. */
@@ -32,6 +33,7 @@ export function planInstance(spec: InstanceSpec): readonly Step[] {
     ...spec.disks.map((disk): Step => ({ kind: 'make-disk', disk })),
     ...spec.gpus.map((gpu): Step => ({ kind: 'bind-device', address: gpu.address })),
     ...spec.nics.flatMap((nic, index) => planNic({ spec, nic, index })),
+    ...(hasSeedDisk(spec) ? [{ kind: 'write-seed-disk' } as const] : []),
     { kind: 'start-guest' },
   ]
 }
@@ -63,9 +65,11 @@ function planDirectKernel(spec: InstanceSpec): readonly Step[] {
   ]
 }
 
-export function bootImage(spec: InstanceSpec): Image | undefined {
-  return (spec.disks.find((disk) => disk.boot) ?? spec.disks[0])?.image
+export function bootImage({ disks }: Pick<InstanceSpec, 'disks'>): Image | undefined {
+  return (disks.find((disk) => disk.boot) ?? disks[0])?.image
 }
+
+export const hasSeedDisk = (spec: Pick<InstanceSpec, 'disks'>): boolean => bootImage(spec)?.seedDisk ?? false
 
 /** What a step is doing, for people: "fetching image debian-12". */
 export function describeStep(step: Step): string {
@@ -84,6 +88,8 @@ export function describeStep(step: Step): string {
       return 'publishing metadata'
     case 'connect-port':
       return `connecting ${step.ipv4Address}`
+    case 'write-seed-disk':
+      return 'writing the disk with its metadata'
     case 'start-guest':
       return 'starting the guest'
   }

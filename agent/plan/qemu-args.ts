@@ -4,7 +4,15 @@ import { systemFacts } from './flavour.ts'
 import { tapName } from './names.ts'
 import type { InstancePaths } from './paths.ts'
 import { portOf } from './pinned.ts'
-import { escaped, planQemuDisk, renderOptions, scsiController } from './qemu-disk.ts'
+import { hasSeedDisk } from './plan-instance.ts'
+import {
+  escaped,
+  planQemuDisk,
+  planSeedDisk,
+  type QemuDisk,
+  renderOptions,
+  scsiController,
+} from './qemu-disk.ts'
 
 /** Files of an image that is booted without a boot loader. */
 export interface DirectKernelFiles {
@@ -90,15 +98,17 @@ function diskArgs({ spec, paths, pinned }: QemuPlan): readonly string[] {
       ? ['-device', renderOptions(scsiController(pinned))]
       : []),
     ...spec.disks.flatMap((disk) => {
-      const { file, format, device } = planQemuDisk(disk, { path: paths.disk(disk), pinned })
-      const bootindex = bootFirst.indexOf(disk) + 1
-      return [
-        ...['-blockdev', renderOptions(file, 'driver='), '-blockdev', renderOptions(format, 'driver=')],
-        ...['-device', renderOptions({ ...device, bootindex })],
-      ]
+      const { device, ...nodes } = planQemuDisk(disk, { path: paths.disk(disk), pinned })
+      return renderDisk({ ...nodes, device: { ...device, bootindex: bootFirst.indexOf(disk) + 1 } })
     }),
+    ...(hasSeedDisk(spec) ? renderDisk(planSeedDisk({ path: paths.seedDisk, pinned })) : []),
   ]
 }
+
+const renderDisk = ({ file, format, device }: QemuDisk): readonly string[] => [
+  ...['-blockdev', renderOptions(file, 'driver='), '-blockdev', renderOptions(format, 'driver=')],
+  ...['-device', renderOptions(device)],
+]
 
 function nicArgs(nic: {
   spec: InstanceSpec

@@ -1,6 +1,6 @@
 import { type Disk, DiskInterface } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
-import { isScsi, portOf } from './pinned.ts'
+import { isScsi, portOf, seedDevice } from './pinned.ts'
 
 type Options = Readonly<Record<string, string | number | boolean>>
 
@@ -35,6 +35,21 @@ export function planQemuDisk(disk: Disk, at: { readonly path: string; readonly p
       ...{ drive: deviceName, serial: deviceName },
     },
     ...(isScsi(disk) ? { controller: scsiController(at.pinned) } : {}),
+  }
+}
+
+/** Raw, and as large at every start. What a guest may not change needs no lock either. */
+export function planSeedDisk(at: { readonly path: string; readonly pinned: Pinned }): QemuDisk {
+  const file = fileNodeOf(seedDevice)
+  const access = { 'read-only': true }
+  return {
+    deviceName: seedDevice,
+    file: { driver: 'file', filename: at.path, 'node-name': file, ...access },
+    format: { driver: 'raw', file, 'node-name': seedDevice, ...access },
+    device: {
+      ...{ driver: 'virtio-blk-pci', id: deviceIdOf(seedDevice), bus: portOf(at.pinned, seedDevice) },
+      ...{ drive: seedDevice, serial: seedDevice },
+    },
   }
 }
 

@@ -81,6 +81,7 @@ const attributeOf = (flag: string): string =>
 
 function parseValue(flag: string, text: string, as: Field['as']): unknown {
   if (as === 'list') return text.split(',').map((part) => part.trim())
+  if (as === 'switch') return true
   return as === 'integer' || as === 'number' ? parseNumber(flag, text, as) : text
 }
 

@@ -6,8 +6,8 @@ export interface Field {
   readonly description: string
   /** gpus.type is inside of gpus. */
   readonly key: string
-  /** A list is written with commas. */
-  readonly as?: 'integer' | 'number' | 'list'
+  /** A list is written with commas; a switch has no value, and is true where it is given. */
+  readonly as?: 'integer' | 'number' | 'list' | 'switch'
   readonly isRequired?: boolean
 }
 

@@ -163,6 +163,10 @@ export const kinds: readonly Kind[] = [
           description: 'what it looks for at boot: NOCLOUD, GCE, EC2 or OPENSTACK',
         },
         {
+          ...{ flag: '--seed-disk', key: 'seedDisk', as: 'switch' },
+          description: 'guests find their metadata on a disk labelled cidata',
+        },
+        {
           ...{ flag: '--size-gb <n>', description: 'of the disk that it makes', key: 'sizeGb' },
           ...{ as: 'integer', isRequired: true },
         },

@@ -19,12 +19,13 @@ interface UploadFlags extends ContextFlags {
   readonly description?: string
   readonly architecture?: string
   readonly metadataFlavour?: string
+  readonly seedDisk?: boolean
 }
 
 const gib = 1024 ** 3
 
 export async function uploadAction(id: string, flags: UploadFlags): Promise<void> {
-  const { file, family, description, architecture, metadataFlavour } = flags
+  const { file, family, description, architecture, metadataFlavour, seedDisk } = flags
   const { format, sizeGb, bytes } = describeFile(file)
   const context = resolveContext(flags)
   const client = createClient({ context, clock: systemClock, random: systemRandom })
@@ -32,7 +33,8 @@ export async function uploadAction(id: string, flags: UploadFlags): Promise<void
     { title: `Uploading image ${id}`, clock: systemClock, isTerminal: process.stderr.isTTY },
     async (progress) => {
       const sha256 = await hash(file, bytes, progress)
-      const body = { id, sha256, format, sizeGb, ...{ family, description, architecture, metadataFlavour } }
+      const said = { family, description, architecture, metadataFlavour, seedDisk }
+      const body = { id, sha256, format, sizeGb, ...said }
       const idempotencyKey = systemRandom.uuid()
       await client.changeCollection({ method: 'POST', path: 'compute/images', body, idempotencyKey })
       const url = `${context.server}/v1/regions/${context.region}/compute/images/${encodeURIComponent(id)}:upload`

@@ -193,6 +193,12 @@ export const CreateImage = Type.Object(
         description: 'The metadata service that it looks for at boot; NOCLOUD where absent.',
       }),
     ),
+    seedDisk: Type.Optional(
+      Type.Boolean({
+        description:
+          'Guests find their metadata on a disk labelled cidata: for images that ask no server at boot. False where absent.',
+      }),
+    ),
   },
   { ...closed, title: 'CreateImage' },
 )

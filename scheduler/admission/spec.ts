@@ -94,13 +94,15 @@ export const useDetails = (
   ...{ interface: wish.interface ?? 'VIRTIO', type: 'PERSISTENT', mode: wish.mode ?? 'READ_WRITE' },
 })
 
-export function renderImage({ id, url, sha256, format, metadataFlavour, directKernel }: CatalogueImage) {
+export function renderImage(image: CatalogueImage) {
+  const { id, url, sha256, format, metadataFlavour, seedDisk = false, directKernel } = image
   return {
     id,
     url,
     sha256,
     format: formats[format],
     metadataFlavour: flavours[metadataFlavour],
+    seedDisk,
     ...(directKernel === undefined ? {} : { directKernel }),
   }
 }

@@ -85,6 +85,7 @@ export const ImageResource = Type.Object(
     format: Type.String(),
     sha256: Type.String(),
     metadataFlavour: Type.Enum([...metadataFlavours]),
+    seedDisk: Type.Boolean({ description: 'Whether guests find their metadata on a disk.' }),
     deprecation: Type.Optional(
       Type.Object({
         state: Type.Enum([...deprecationStates]),
@@ -242,6 +243,7 @@ export function catalogueRenderers(region: string) {
       format: image.format,
       sha256: image.sha256,
       metadataFlavour: image.metadataFlavour,
+      seedDisk: image.seedDisk ?? false,
       ...optional('deprecation', image.deprecation),
       ...renderMeta(image.meta),
     }),

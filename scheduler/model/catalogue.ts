@@ -71,6 +71,8 @@ export interface CatalogueImage {
   /** The size of the disk that the image makes, rounded up. */
   readonly sizeGb: number
   readonly metadataFlavour: MetadataFlavour
+  /** Guests find what cloud-init reads on a disk labelled cidata; not where absent. */
+  readonly seedDisk?: boolean
   /** OBSOLETE makes no new disks; DEPRECATED is left out of its family. */
   readonly deprecation?: { readonly state: (typeof deprecationStates)[number]; readonly replacement?: string }
   /** Its bytes come from a request, and are not here yet. */

@@ -8,6 +8,7 @@ import { type AgentDirectories, imageCacheDirectory } from '../../plan/paths.ts'
 import { ensureGuestDisk } from './guest-disk.ts'
 import { createImageCache } from './image-cache.ts'
 import { type DiskDriver, DiskError } from './port.ts'
+import { removeSeedDisk, writeSeedDisk } from './seed-disk.ts'
 
 export interface DiskDriverOptions {
   readonly exec: Exec
@@ -54,5 +55,7 @@ export function createDiskDriver(options: DiskDriverOptions): DiskDriver {
         fetch,
       ),
     ensureDisk: (disk) => ensureGuestDisk({ exec, files, disk }),
+    writeSeedDisk: (disk) => writeSeedDisk({ exec, files, disk }),
+    removeSeedDisk: (path) => removeSeedDisk(files, path),
   }
 }

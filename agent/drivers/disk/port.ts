@@ -31,6 +31,12 @@ export interface DiskPlan {
   }
 }
 
+export interface SeedDiskPlan {
+  readonly path: string
+  readonly files: Readonly<Record<string, string>>
+  readonly owner: FileOwner
+}
+
 /** Why a disk or image can't be had; reason is published with the failed instance. */
 export class DiskError extends Error {
   override readonly name = 'DiskError'
@@ -42,6 +48,7 @@ export class DiskError extends Error {
     | 'IMAGE_LARGER_THAN_DISK'
     | 'DISK_FULL'
     | 'DISK_LOST'
+    | 'METADATA_TOO_LARGE'
 
   constructor(reason: DiskError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)
@@ -57,4 +64,7 @@ export interface DiskDriver {
   ensureBlob(blob: Blob, options?: FetchOptions): Promise<CachedFile>
   /** Made once: an existing disk is left as it is, but grown to its size. */
   ensureDisk(disk: DiskPlan): Promise<void>
+  /** Made anew at each call; only the guest's user may read it. */
+  writeSeedDisk(disk: SeedDiskPlan): Promise<void>
+  removeSeedDisk(path: string): Promise<void>
 }

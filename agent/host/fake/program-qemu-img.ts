@@ -5,7 +5,7 @@ const qcow2Magic = 0x514649fb
 
 /**
  * qemu-img, as far as the agent uses it: makes qcow2 files whose header is real, so that the agent's own parser reads
- * them, grows them, and copies images into them.
+ * them, grows them, and copies images and folders into them.
  */
 export function qemuImgProgram(files: FakeFiles): FakeProgram {
   return async (args) => {
@@ -37,10 +37,21 @@ async function resize(files: FakeFiles, args: readonly string[]): Promise<Progra
 /** Into a target that is there: its own size stays. */
 async function convert(files: FakeFiles, args: readonly string[]): Promise<ProgramResult> {
   const [source = '', target = ''] = args.slice(-2)
+  if (args.includes('--image-opts')) return writeFolder(files, source, target)
   if (!args.includes('-n')) throw new Error('The fake qemu-img copies only into what is there.')
   for (const path of [source, target]) {
     if (!(await files.stat(path))) return { code: 1, stderr: `qemu-img: Could not open '${path}'` }
   }
+  return {}
+}
+
+/** driver=vvfat,dir=…: the disk is not real, but it is there and as large. */
+async function writeFolder(files: FakeFiles, source: string, target: string): Promise<ProgramResult> {
+  const folder = /^driver=vvfat,dir=([^,]+),/.exec(source)?.[1] ?? ''
+  if ((await files.stat(folder))?.kind !== 'directory') {
+    return { code: 1, stderr: `qemu-img: Could not read directory ${folder}` }
+  }
+  files.place(target, { content: new Uint8Array(), sizeBytes: 1_474_560, mode: 0o644 })
   return {}
 }
 

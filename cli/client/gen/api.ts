@@ -1191,6 +1191,8 @@ export interface components {
              * @enum {unknown}
              */
             readonly metadataFlavour?: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
+            /** @description Guests find their metadata on a disk labelled cidata: for images that ask no server at boot. False where absent. */
+            readonly seedDisk?: boolean;
         };
         /** CreateInstanceType */
         readonly CreateInstanceType: {
@@ -1490,6 +1492,8 @@ export interface components {
             readonly sha256: string;
             /** @enum {unknown} */
             readonly metadataFlavour: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
+            /** @description Whether guests find their metadata on a disk. */
+            readonly seedDisk: boolean;
             readonly deprecation?: {
                 /** @enum {unknown} */
                 readonly state: "ACTIVE" | "DEPRECATED" | "OBSOLETE";

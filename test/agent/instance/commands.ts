@@ -26,6 +26,7 @@ export const spec: InstanceSpec = create(InstanceSpecSchema, {
         id: 'small',
         url: 'file:///a',
         sha256: 'a'.repeat(64),
+        seedDisk: true,
         directKernel: { kernel: { sha256: 'b'.repeat(64) }, initrd: { sha256: 'c'.repeat(64) } },
       },
     },

@@ -56,6 +56,7 @@ export class FakeHost {
   /** A guest that does nothing when its button is pressed. */
   ignoresPowerButton = false
   resets = 0
+  seedDisksWritten = 0
   /** What was plugged in while the guest ran, with the size that it was grown to. */
   readonly guestDisks = new Map<string, number>()
   /** A machine that takes no disk, and a guest that lets go of none. */
@@ -208,6 +209,12 @@ export class FakeHost {
           await this.files.makeDirectory(path.slice(0, path.lastIndexOf('/')))
           this.files.place(path, owner)
         }),
+      writeSeedDisk: ({ path, owner }) =>
+        call(() => {
+          this.seedDisksWritten += 1
+          this.files.place(path, owner)
+        }),
+      removeSeedDisk: (path) => call(() => this.files.remove(path)),
     }
   }
 

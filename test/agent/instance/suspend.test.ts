@@ -56,6 +56,18 @@ it('goes on where it was, and leaves nothing of its memory', async () => {
   ])
 })
 
+it('finds the disk with its metadata as it left it, and a new one after a stop', async () => {
+  const { supervisor } = await startAgent()
+  await ask(supervisor, run)
+  await ask(supervisor, suspend)
+  expect(host.files.paths().filter((path) => path.endsWith('/seed.img'))).toHaveLength(1)
+  await ask(supervisor, resume)
+  expect(host.seedDisksWritten).toBe(1)
+  await ask(supervisor, { desired: 'STOPPED', generation: 4, startGeneration: 3 })
+  await ask(supervisor, { desired: 'RUNNING', generation: 5, startGeneration: 5 })
+  expect(host.seedDisksWritten).toBe(2)
+})
+
 it('runs on where its memory can not be written, and that is told', async () => {
   const { supervisor } = await startAgent()
   await ask(supervisor, run)

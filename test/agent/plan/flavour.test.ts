@@ -3,8 +3,8 @@ import { flavourOf, systemFacts } from '../../../agent/plan/flavour.ts'
 import { MetadataFlavour } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { specOf } from '../drivers/hypervisor/guest-specs.ts'
 
-const factsOf = (metadataFlavour: MetadataFlavour) => {
-  const spec = specOf({ disks: [{ boot: true, image: { metadataFlavour } }] })
+const factsOf = (metadataFlavour: MetadataFlavour, seedDisk = false) => {
+  const spec = specOf({ disks: [{ boot: true, image: { metadataFlavour, seedDisk } }] })
   return { uid: spec.uid, flavour: flavourOf(spec), facts: systemFacts(spec, 'ds=nocloud') }
 }
 
@@ -14,6 +14,11 @@ describe('what the firmware says of the machine', () => {
       expect(factsOf(flavour)).toMatchObject({ flavour: 'NOCLOUD', facts: { serial: 'ds=nocloud' } })
     }
     expect(flavourOf(specOf({}))).toBe('NOCLOUD')
+  })
+
+  it('names no address that cloud-init would go by instead of its disk', () => {
+    const { uid, facts } = factsOf(MetadataFlavour.NOCLOUD, true)
+    expect(facts).toMatchObject({ product: 'Berth Instance', serial: uid })
   })
 
   it("is Google's product", () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { planPinned } from '../../../agent/plan/pinned.ts'
+import { planPinned, repinDisks, seedDevice } from '../../../agent/plan/pinned.ts'
 import { DiskInterface } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { specOf } from '../drivers/hypervisor/guest-specs.ts'
 
@@ -43,4 +43,17 @@ it.each([
   [192, 8],
 ])('gives NICs of %d vCPUs %d queues', (vcpus, queues) => {
   expect(planPinned(specOf({ vcpus }), facts).nicQueues).toBe(queues)
+})
+
+it('keeps the slot of the disk with the metadata when other disks come and go', () => {
+  const boot = { deviceName: 'disk0', boot: true, image: { seedDisk: true } }
+  const { disks } = specOf({ disks: [boot, { deviceName: 'disk1' }] })
+  const plain = planPinned(specOf({ disks: [{ deviceName: 'disk0' }] }), facts)
+  const slotIn = (pinned: ReturnType<typeof planPinned> | undefined) =>
+    pinned?.slots.find(({ device }) => device === seedDevice)?.slot
+  expect(slotIn(plain)).toBeUndefined()
+  // A boot disk with another image, in a machine that is there already.
+  const repinned = repinDisks(plain, disks)
+  expect(slotIn(repinned)).toBeGreaterThan(1)
+  expect(repinned && slotIn(repinDisks(repinned, disks.slice(0, 1)))).toBe(slotIn(repinned))
 })

@@ -12,6 +12,7 @@ it('fetches first, starts last, and has metadata before the port', () => {
     'join-network',
     'publish-metadata',
     'connect-port',
+    'write-seed-disk',
     'start-guest',
   ])
 })

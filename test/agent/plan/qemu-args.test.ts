@@ -29,6 +29,10 @@ const manyDisks = specOf({
   ],
   nics: [nic],
 })
+const seeded = specOf({
+  disks: [{ deviceName: 'disk0', sizeGb: 1, boot: true, interface: VIRTIO, image: { seedDisk: true } }],
+  nics: [nic],
+})
 const eightGpus = specOf({
   vcpus: 192,
   memoryMib: 1024 * 1024,
@@ -53,6 +57,7 @@ const linesOf = (args: readonly string[]) => `${args.join('\n').replaceAll(/\n(?
 describe('the command line of a guest', () => {
   it.each([
     ['qemu-small-tcg.txt', argsOf(small, 'tcg', 'console=ttyS0')],
+    ['qemu-seed-disk-kvm.txt', argsOf(seeded, 'kvm')],
     ['qemu-many-disks-kvm.txt', argsOf(manyDisks, 'kvm')],
     ['qemu-eight-gpus-kvm.txt', argsOf(eightGpus, 'kvm')],
   ])('is that of %s', (name, args) => {
@@ -81,7 +86,7 @@ describe('the command line of a guest', () => {
   })
 
   it('puts every device behind a port of its own, and no port twice', () => {
-    for (const spec of [small, manyDisks, eightGpus]) {
+    for (const spec of [small, seeded, manyDisks, eightGpus]) {
       const args = argsOf(spec, 'kvm')
       const ports = args.flatMap((arg) => /^pcie-root-port,id=([^,]+)/.exec(arg)?.[1] ?? [])
       const used = args.flatMap((arg) => /,bus=(port[^,]+)/.exec(arg)?.[1] ?? [])
