@@ -22,6 +22,8 @@ import { pipeline } from 'node:stream/promises'
 export interface DebianRecipe {
   /** What folders of the cache begin with. */
   readonly name: string
+  /** Default: bookworm, which is Debian 12. */
+  readonly suite?: 'bookworm' | 'trixie'
   readonly packages: readonly string[]
   readonly maskedUnits: readonly string[]
   /** There before the kernel is installed, so that the initrd is made once. */
@@ -82,8 +84,9 @@ async function build(recipe: DebianRecipe, draft: string, options: BuildOptions)
   const tree = join(draft, 'tree')
   const early = join(draft, 'early')
   await writeTree(early, recipe.earlyFiles)
-  say('Installing Debian 12 into a folder')
-  await run('mmdebstrap', bootstrapArguments(recipe, { tree, early, mirror: options.mirror }), say)
+  const { suite = 'bookworm' } = recipe
+  say(`Installing Debian ${suite === 'trixie' ? 13 : 12} into a folder`)
+  await run('mmdebstrap', bootstrapArguments(recipe, { suite, tree, early, mirror: options.mirror }), say)
 
   say('Configuring it')
   await writeTree(tree, recipe.files)
@@ -117,7 +120,7 @@ async function build(recipe: DebianRecipe, draft: string, options: BuildOptions)
 
 function bootstrapArguments(
   { packages }: DebianRecipe,
-  where: { tree: string; early: string; mirror: string | undefined },
+  where: { suite: string; tree: string; early: string; mirror: string | undefined },
 ): string[] {
   return [
     '--variant=minbase',
@@ -128,7 +131,7 @@ function bootstrapArguments(
     ...['man', 'doc', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
     // mmdebstrap hands hooks to a shell: the folder is an argument of sync-in, which splits at white space.
     `--essential-hook=sync-in ${where.early} /`,
-    'bookworm',
+    where.suite,
     where.tree,
     ...(where.mirror === undefined ? [] : [where.mirror]),
   ]

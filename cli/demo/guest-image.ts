@@ -1,5 +1,5 @@
-// The demo's guest: a Debian 12 with cloud-init and ssh.
-import { type BuildOptions, type DebianDisk, ensureDebianDisk } from './debian-disk.ts'
+// The demo's guest: a Debian 12 with cloud-init and ssh; and others like it, for tests.
+import { type BuildOptions, type DebianDisk, type DebianRecipe, ensureDebianDisk } from './debian-disk.ts'
 
 const commandLine = 'root=LABEL=root ro console=ttyS0 quiet'
 const diskBytes = 1024 ** 3
@@ -66,8 +66,29 @@ const links: Readonly<Record<string, string>> = {
     '/lib/systemd/system/systemd-networkd-wait-online.service',
 }
 
-export const ensureGuestImage = (options: BuildOptions = {}): Promise<DebianDisk> =>
+/** What differs in a Debian 13, with the agent that Google's images have: it runs where the machine says that it is Google's. */
+export const debian13: Partial<DebianRecipe> = {
+  suite: 'trixie',
+  packages: [...packages, 'google-guest-agent'],
+  files: {
+    ...files,
+    ...Object.fromEntries(
+      ['guest-agent', 'startup-scripts', 'shutdown-scripts'].map((unit) => [
+        `/etc/systemd/system/google-${unit}.service.d/condition.conf`,
+        '[Unit]\nConditionFirmware=smbios-field(product_name = "Google Compute Engine")\n',
+      ]),
+    ),
+  },
+}
+
+export const ensureGuestImage = (
+  options: BuildOptions = {},
+  otherwise: Partial<DebianRecipe> = {},
+): Promise<DebianDisk> =>
   ensureDebianDisk(
-    { name: 'debian-guest', packages, maskedUnits, earlyFiles, files, links, commandLine, diskBytes },
+    {
+      ...{ name: 'debian-guest', packages, maskedUnits, earlyFiles, files, links, commandLine, diskBytes },
+      ...otherwise,
+    },
     options,
   )

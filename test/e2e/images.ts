@@ -1,4 +1,4 @@
-import { ensureGuestImage } from '../../cli/demo/guest-image.ts'
+import { debian13, ensureGuestImage } from '../../cli/demo/guest-image.ts'
 import type { MetadataFlavour } from '../../scheduler/model/catalogue.ts'
 /** An image as the scheduler's settings name it. */
 export interface TestImage {
@@ -8,6 +8,7 @@ export interface TestImage {
   readonly format: 'raw' | 'qcow2'
   readonly sizeGb: number
   readonly metadataFlavour?: MetadataFlavour
+  readonly seedDisk?: boolean
   readonly directKernel?: {
     readonly kernel: { readonly url: string; readonly sha256: string }
     readonly initrd: { readonly url: string; readonly sha256: string }
@@ -17,9 +18,10 @@ export interface TestImage {
 
 /** The demo's Debian, with cloud-init: as a tenant gets it. Built in minutes, once on a machine. */
 export async function debianImage(
-  wish: { readonly id: string; readonly metadataFlavour?: MetadataFlavour } = { id: 'debian-12' },
+  wish: Pick<TestImage, 'id' | 'metadataFlavour' | 'seedDisk'> = { id: 'debian-12' },
+  version: 12 | 13 = 12,
 ): Promise<TestImage> {
-  const guest = await ensureGuestImage()
+  const guest = await ensureGuestImage({}, version === 13 ? debian13 : {})
   return {
     ...wish,
     url: `file://${guest.diskPath}`,
