@@ -53,14 +53,23 @@ async function main(): Promise<void> {
   chmodSync(directory, 0o711)
   const networkUid = v7()
   const taps: string[] = []
+  const sweep = () => {
+    sweepRegion(directory, networkUid)
+    rmSync(directory, { recursive: true, force: true })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      sweep()
+      process.exit(1)
+    })
+  }
   try {
     const agent = await startAgentProcess(directory)
     await measure({ directory, networkUid, agent, taps })
     await expectNothingLeft(directory, networkUid, taps)
     await agent.close()
   } finally {
-    sweepRegion(directory, networkUid)
-    rmSync(directory, { recursive: true, force: true })
+    sweep()
   }
 }
 
