@@ -10,6 +10,8 @@ import type { NetworkUse } from './network-use.ts'
 export class Members {
   /** By network, then by instance. */
   readonly #known = new Map<string, ReadonlyMap<string, NetworkMember>>()
+  /** What the journal has of it. */
+  readonly #kept = new Map<string, ReadonlyMap<string, NetworkMember>>()
   readonly #journal: Journal
   readonly #log: Logger
 
@@ -22,7 +24,11 @@ export class Members {
   async recover(usedNetworks: ReadonlySet<string>): Promise<void> {
     for (const { uid, members } of await this.#journal.listMembers()) {
       if (!usedNetworks.has(uid)) await this.#journal.removeMembers(uid)
-      else this.#known.set(uid, byInstance(members))
+      else {
+        const known = byInstance(members)
+        this.#known.set(uid, known)
+        this.#kept.set(uid, known)
+      }
     }
   }
 
@@ -30,7 +36,6 @@ export class Members {
     return [...(this.#known.get(networkUid)?.values() ?? [])]
   }
 
-  /** @throws where it could not be written or served: the next session tells all of it again */
   async take(told: NetworkMembers, use: NetworkUse): Promise<void> {
     const { networkUid: uid } = told
     const before = this.#known.get(uid)
@@ -39,21 +44,30 @@ export class Members {
     for (const member of told.members) members.set(member.instanceUid, member)
     if (before !== undefined && areSame(before, members)) return
     this.#known.set(uid, members)
-    const record = create(NetworkMembersRecordSchema, { recordVersion, uid, members: [...members.values()] })
     try {
-      await this.#journal.writeMembers(record)
       await use.changeMembers(uid)
-    } catch (thrown) {
-      // Taken as news when it is told again.
-      this.#known.delete(uid)
-      throw thrown
+    } catch (err) {
+      // The next who joins the network, or its repair, serves what is known then.
+      this.#log.error({ err, networkUid: uid }, "A network's members elsewhere could not be served.")
+      return
     }
     this.#log.info({ networkUid: uid, members: members.size }, "A network's members elsewhere have changed.")
   }
 
+  /** Of a network that is used here: known after a reboot too. */
+  async keep(uid: string): Promise<void> {
+    const members = this.#known.get(uid)
+    const kept = this.#kept.get(uid)
+    if (members === undefined || kept === members || members.size + (kept?.size ?? 0) === 0) return
+    const record = create(NetworkMembersRecordSchema, { recordVersion, uid, members: [...members.values()] })
+    await this.#journal.writeMembers(record)
+    this.#kept.set(uid, members)
+  }
+
   /** The last member has left this host. */
   async forget(networkUid: string): Promise<void> {
-    if (this.#known.delete(networkUid)) await this.#journal.removeMembers(networkUid)
+    this.#known.delete(networkUid)
+    if (this.#kept.delete(networkUid)) await this.#journal.removeMembers(networkUid)
   }
 }
 

@@ -41,7 +41,7 @@ export class NetworkUse {
     return this.#inTurn(network.uid, async () => {
       this.remember(network, instanceUid)
       await this.#network.ensureNetwork(this.#firewalls.newest(network))
-      await this.#network.ensureMembers(network.uid, this.#members.of(network.uid))
+      await this.#serveMembers(network.uid)
       await this.#metadata.ensureListening(network.uid, this.#network.namespaceOf(network.uid))
     })
   }
@@ -63,9 +63,13 @@ export class NetworkUse {
   /** Of a network that nobody has joined yet, whoever joins first brings them. */
   changeMembers(networkUid: string): Promise<void> {
     return this.#inTurn(networkUid, async () => {
-      if (!this.#users.has(networkUid)) return
-      await this.#network.ensureMembers(networkUid, this.#members.of(networkUid))
+      if (this.#users.has(networkUid)) await this.#serveMembers(networkUid)
     })
+  }
+
+  async #serveMembers(networkUid: string): Promise<void> {
+    await this.#members.keep(networkUid)
+    await this.#network.ensureMembers(networkUid, this.#members.of(networkUid))
   }
 
   /** Of a network that nobody has joined yet, whoever joins first brings them. */

@@ -40,7 +40,7 @@ export interface AgentSide {
   welcomed(epoch: number, identityIssuer: string): Promise<void>
   /** Durable in the journal when it resolves: only then is the command acknowledged. */
   accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
-  /** Who is in a network on other hosts. @throws where it could not be taken: it is told again in the next session */
+  /** Who is in a network on other hosts. */
   takeMembers(told: NetworkMembers): Promise<void>
   /** Every instance that this host knows, and tombstones of what was removed. */
   observations(): readonly Observation[]

@@ -30,7 +30,7 @@ openssh-client ssh logs in to the guest
 '
 test_packages='
 busybox busybox asks for addresses in tests as a small guest does
-mtools mcopy reads the disk with a guest's metadata in tests as the guest does
+mtools mcopy reads a metadata disk in tests as its guest does
 '
 
 ensure_node() {

@@ -49,10 +49,14 @@ describeNeeding(labNeeds, 'two lab hosts on a trunk', () => {
     await waitForSerial(other, 'alien', `BERTH-GUEST-NOT-DONE ${toFar}`)
     const seen = await readSerial(other, 'alien')
     expect(seen).toContain(smallGuestReady)
-    expect(seen).toContain(`instance-id: ${alien.uid}`)
+    expect(sectionOf(seen, 'meta-data')).toContain(alien.uid)
     expect(seen).toContain(`inet ${nearAddress}/24`)
   })
 })
+
+/** What the small guest shows under a heading. */
+const sectionOf = (serial: string, heading: string) =>
+  serial.split(`BERTH-GUEST-BEGIN ${heading}\n`)[1]?.split('BERTH-GUEST-END')[0] ?? ''
 
 async function made(region: Region, path: string, body: object): Promise<void> {
   const answer = await region.call('POST', path, body)
