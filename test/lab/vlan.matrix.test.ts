@@ -54,9 +54,9 @@ describeNeeding(labNeeds, 'two lab hosts on a trunk', () => {
   })
 })
 
-/** What the small guest shows under a heading. */
+/** What the small guest shows under a heading; terminals end lines in two characters. */
 const sectionOf = (serial: string, heading: string) =>
-  serial.split(`BERTH-GUEST-BEGIN ${heading}\n`)[1]?.split('BERTH-GUEST-END')[0] ?? ''
+  serial.replaceAll('\r', '').split(`BERTH-GUEST-BEGIN ${heading}\n`)[1]?.split('BERTH-GUEST-END')[0] ?? ''
 
 async function made(region: Region, path: string, body: object): Promise<void> {
   const answer = await region.call('POST', path, body)
