@@ -1,3 +1,4 @@
+import { createTurns } from '../../lib/turns.ts'
 import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Firewall } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { MetadataDriver } from '../drivers/metadata/port.ts'
@@ -13,7 +14,7 @@ export class NetworkUse {
   readonly #users = new Map<string, Set<string>>()
   /** As it was joined last. */
   readonly #networks = new Map<string, Network>()
-  readonly #turns = new Map<string, Promise<void>>()
+  readonly #turns = createTurns()
   readonly #network: NetworkDriver
   readonly #metadata: MetadataDriver
   readonly #firewalls: Firewalls
@@ -38,7 +39,7 @@ export class NetworkUse {
   }
 
   join(network: Network, instanceUid: string): Promise<void> {
-    return this.#inTurn(network.uid, async () => {
+    return this.#turns.alone(network.uid, async () => {
       this.remember(network, instanceUid)
       await this.#network.ensureNetwork(this.#firewalls.newest(network))
       await this.#serveMembers(network.uid)
@@ -47,7 +48,7 @@ export class NetworkUse {
   }
 
   leave(networkUid: string, instanceUid: string): Promise<void> {
-    return this.#inTurn(networkUid, async () => {
+    return this.#turns.alone(networkUid, async () => {
       const users = this.#usersOf(networkUid)
       users.delete(instanceUid)
       if (users.size > 0) return
@@ -62,7 +63,7 @@ export class NetworkUse {
 
   /** Of a network that nobody has joined yet, whoever joins first brings them. */
   changeMembers(networkUid: string): Promise<void> {
-    return this.#inTurn(networkUid, async () => {
+    return this.#turns.alone(networkUid, async () => {
       if (this.#users.has(networkUid)) await this.#serveMembers(networkUid)
     })
   }
@@ -74,7 +75,7 @@ export class NetworkUse {
 
   /** Of a network that nobody has joined yet, whoever joins first brings them. */
   changeFirewall(networkUid: string, firewall: Firewall): Promise<void> {
-    return this.#inTurn(networkUid, async () => {
+    return this.#turns.alone(networkUid, async () => {
       const network = this.#networks.get(networkUid)
       if (network) await this.#network.ensureNetwork({ ...network, firewall })
     })
@@ -84,15 +85,5 @@ export class NetworkUse {
     const users = this.#users.get(networkUid) ?? new Set()
     this.#users.set(networkUid, users)
     return users
-  }
-
-  #inTurn(networkUid: string, work: () => Promise<void>): Promise<void> {
-    const run = (this.#turns.get(networkUid) ?? Promise.resolve()).then(work, work)
-    this.#turns.set(networkUid, run)
-    const forget = () => {
-      if (this.#turns.get(networkUid) === run) this.#turns.delete(networkUid)
-    }
-    run.then(forget, forget)
-    return run
   }
 }

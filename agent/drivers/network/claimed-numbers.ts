@@ -1,3 +1,4 @@
+import { createTurns } from '../../../lib/turns.ts'
 import type { Files } from '../../host/ports.ts'
 import { type AgentDirectories, networkDirectory } from '../../plan/paths.ts'
 
@@ -33,13 +34,13 @@ export function createClaimedNumbers(options: {
     return Promise.all(uids.map(async (uid) => ({ uid, number: await read(uid) })))
   }
 
-  /** One after the other: two networks that look for a free number at once would find the same. */
-  let lastTurn: Promise<unknown> = Promise.resolve()
+  const turns = createTurns()
 
   return {
     read,
-    claim: (networkUid, isFree = () => true) => {
-      const claim = async () => {
+    // One after the other: two networks that look for a free number at once would find the same.
+    claim: (networkUid, isFree = () => true) =>
+      turns.alone(fileName, async () => {
         const known = await read(networkUid)
         if (known !== undefined) return known
         const taken = new Set((await readAll()).map(({ number }) => number))
@@ -49,11 +50,7 @@ export function createClaimedNumbers(options: {
         await files.makeDirectory(networkDirectory(directories, networkUid), { mode: 0o755 })
         await files.writeAtomic(pathOf(networkUid), String(number), { durable: false })
         return number
-      }
-      const turn = lastTurn.then(claim, claim)
-      lastTurn = turn
-      return turn
-    },
+      }),
     release: (networkUid) => files.remove(pathOf(networkUid)),
     holders: async () => (await readAll()).flatMap(({ uid, number }) => (number === undefined ? [] : [uid])),
   }

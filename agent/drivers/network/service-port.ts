@@ -2,8 +2,9 @@ import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec } from '../../host/ports.ts'
 import { metadataAddress, networkMtu, prefixLength } from '../../plan/dnsmasq-config.ts'
 import { hasGateway } from '../../plan/gateway.ts'
-import { bridgeName, namespaceName, serviceInterfaceName, servicePortName } from '../../plan/names.ts'
-import { changeLinks, disableIpv6, type Link, readAddresses, readLinks, removeLink } from './links.ts'
+import { namespaceName, serviceInterfaceName, servicePortName } from '../../plan/names.ts'
+import { joinIsolated } from './bridge.ts'
+import { changeLinks, type Link, readAddresses, readLinks, removeLink } from './links.ts'
 
 /** The veth that joins a network's services to its bridge. Guests reach it; an uplink or another service port can't. */
 export async function ensureServicePort(exec: Exec, network: Network): Promise<void> {
@@ -21,7 +22,7 @@ export async function ensureServicePort(exec: Exec, network: Network): Promise<v
       async () => (await readLinks(exec, namespace)).has(serviceInterfaceName),
     )
   }
-  await ensureOutside(exec, network, outside)
+  await joinIsolated(exec, network, { port: servicePortName(network.uid), known: outside })
   await ensureInside(exec, network, inside)
 }
 
@@ -31,17 +32,6 @@ export async function removeServicePort(exec: Exec, networkUid: string): Promise
 
 const peer = (network: Network, namespace: string) =>
   ['peer', 'name', serviceInterfaceName, 'address', network.serviceMac, 'netns', namespace] as const
-
-async function ensureOutside(exec: Exec, network: Network, known: Link | undefined): Promise<void> {
-  const port = servicePortName(network.uid)
-  const bridge = bridgeName(network.uid)
-  const mtu = networkMtu(network)
-  if (known?.bridge === bridge && known.isIsolated && known.isUp && known.mtu === mtu) return
-  await disableIpv6(exec, port)
-  await exec.run('ip', ['link', 'set', 'dev', port, 'mtu', String(mtu), 'master', bridge])
-  await exec.run('ip', ['link', 'set', 'dev', port, 'type', 'bridge_slave', 'isolated', 'on'])
-  await exec.run('ip', ['link', 'set', 'dev', port, 'up'])
-}
 
 async function ensureInside(exec: Exec, network: Network, known: Link | undefined): Promise<void> {
   const namespace = namespaceName(network.uid)

@@ -3,8 +3,7 @@ import { Value } from 'typebox/value'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec, Files } from '../../host/ports.ts'
 import type { UplinkSettings } from '../../inventory/uplinks.ts'
-import { networkMtu } from '../../plan/dnsmasq-config.ts'
-import { bridgeName, uplinkPortName } from '../../plan/names.ts'
+import { uplinkPortName } from '../../plan/names.ts'
 import { type AgentDirectories, networkDirectory } from '../../plan/paths.ts'
 import {
   type GuestIdentity,
@@ -12,7 +11,8 @@ import {
   renderUplinkRemoval,
   renderUplinkRuleset,
 } from '../../plan/uplink-ruleset.ts'
-import { changeLinks, disableIpv6, type Link, readLinks, removeLink } from './links.ts'
+import { joinIsolated } from './bridge.ts'
+import { changeLinks, type Link, readLinks, removeLink } from './links.ts'
 import type { PortPlan } from './port.ts'
 
 /** Networks with a VLAN on the host's uplinks. Calls for one network don't overlap. */
@@ -55,7 +55,7 @@ export function createUplinkPorts(options: {
       await files.makeDirectory(membersPath(network.uid), { mode: 0o700 })
       const known = await ensureVlan(exec, { network, uplink, links })
       await load(renderUplinkRuleset(network, await readMembers(network.uid)))
-      await join(exec, network, known)
+      await joinIsolated(exec, network, { port: uplinkPortName(network.uid), known })
     },
 
     addMember: async ({ network, tap, macAddress, ipv4Address, ipv6Address }) => {
@@ -93,20 +93,6 @@ const memberSchema = Type.Object({
   ipv4Address: Type.String(),
   ipv6Address: Type.String(),
 })
-
-/**
- * The port reaches guests, and never the services: the same addresses serve on every host. It goes up last, as taps
- * do.
- */
-async function join(exec: Exec, network: Network, known: Link | undefined): Promise<void> {
-  const [port, bridge] = [uplinkPortName(network.uid), bridgeName(network.uid)]
-  const mtu = networkMtu(network)
-  if (known?.bridge === bridge && known.isIsolated && known.isUp && known.mtu === mtu) return
-  await disableIpv6(exec, port)
-  await exec.run('ip', ['link', 'set', 'dev', port, 'mtu', String(mtu), 'master', bridge])
-  await exec.run('ip', ['link', 'set', 'dev', port, 'type', 'bridge_slave', 'isolated', 'on'])
-  await exec.run('ip', ['link', 'set', 'dev', port, 'up'])
-}
 
 function findUplink(
   { id, physicalNetwork, vlan, mtu }: Network,
