@@ -138,6 +138,10 @@ export function describeHostContract(name: string, open: OpenStore): void {
       expect(await store().setHostState({ hostId: host, state: 'ready', nowMs: 1 })).toEqual({
         kind: 'fenced',
       })
+      // Nobody is left who could answer: its owner has it gone at once, and nothing waits for the host.
+      expect(await store().changeInstance(deleteOf(running.uid))).toMatchObject({ kind: 'accepted' })
+      expect(await store().findInstance(running.project, running.uid)).toBeUndefined()
+      expect(await readOutbox(store())).toEqual([])
       const empty = hostOf({ journalUuid: 'journal-2' })
       expect(await store().registerHost(empty)).toMatchObject({ kind: 'registered', epoch: 2 })
       expect(await readHost(store())).toMatchObject({ state: 'cordoned' })

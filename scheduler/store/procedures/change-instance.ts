@@ -27,12 +27,14 @@ import { claimCompute, claimDevices, claimDiskRoom } from './claims.ts'
 import { withoutLeavingDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
+import { readHostState } from './host-state.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
 import { takeQuota } from './quotas.ts'
 import { findInstanceRow } from './read-instances.ts'
 import { Refused } from './refused.ts'
+import { removeInstance } from './release.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 /** A verb on an instance, whole or not at all. @throws Refused */
@@ -52,15 +54,25 @@ export async function changeInstance(tx: Tx, input: ChangeInstance): Promise<Cha
     isForMaintenance: input.maintenanceNoticeMs !== undefined,
   })
   if (decision.kind === 'refused') return { kind: 'wrong-state', message: decision.message }
+  const isLost = await isLostWithHost(tx, before)
   const { instance, isDone, ...about } =
     decision.kind === 'already'
       ? { instance: await noteOperation(tx, before, input), isDone: isAt(before, input) }
-      : await carryOut(tx, before, { input, decision })
+      : await carryOut(tx, before, { input, decision, tellsHost: !isLost && isHostsBusiness(before, input) })
   await startOperation(tx, { ...input, instance, isDone, ...about })
   if (input.idempotency) {
     await rememberKey(tx, input.idempotency, { ...input, uid: instance.uid })
   }
+  if (isLost && input.verb === 'delete') await removeInstance(tx, instance, input)
   return { kind: 'accepted', instance }
+}
+
+/**
+ * Whether its host was fenced since: given up with all that was on it. No session tells that host anything before an
+ * operator has emptied it, so nobody would ever answer.
+ */
+async function isLostWithHost(tx: Tx, { hostId, holds }: InstanceRecord): Promise<boolean> {
+  return holds === 'nothing' && (await readHostState(tx, hostId)) === 'fenced'
 }
 
 const isAt = ({ status }: InstanceRecord, { verb }: ChangeInstance) => goalOf(verb) === status
@@ -82,19 +94,19 @@ async function noteOperation(
 interface Change {
   readonly input: ChangeInstance
   readonly decision: Extract<Decision, { kind: 'change' }>
+  readonly tellsHost: boolean
 }
 
 async function carryOut(
   tx: Tx,
   before: InstanceRecord,
-  { input, decision }: Change,
+  { input, decision, tellsHost }: Change,
 ): Promise<{ instance: InstanceRecord; isDone: boolean; diskUid?: DiskUid }> {
   const holds = await claimForStart(tx, before, { input, decision })
   const demand = input.verb === 'suspend' ? await claimForMemory(tx, before) : before.demand
   const disks = await changeDisks(tx, before, input)
   const spec = disks?.spec ?? specAfter(before, input)
   const details = disks?.details ?? input.details
-  const tellsHost = isHostsBusiness(before, input)
   const generation = before.generation + (tellsHost ? 1 : 0)
   const message = decision.message ?? before.statusMessage
   const reason = decision.reason ?? before.reason
@@ -139,7 +151,7 @@ async function carryOut(
 async function claimForStart(
   tx: Tx,
   { uid, project, hostId, demand, holds }: InstanceRecord,
-  { input, decision }: Change,
+  { input, decision }: Omit<Change, 'tellsHost'>,
 ): Promise<Holding> {
   if (decision.asks !== 'start' || holds !== 'storage') return holds
   if (demand.slotUid !== undefined) return 'everything'

@@ -13,7 +13,7 @@ import { instanceFromRow, type Tx } from './rows.ts'
 import { touchHost } from './sequences.ts'
 
 export async function setHostState(tx: Tx, input: SetHostState): Promise<SetHostStateOutcome> {
-  const state = await readState(tx, input.hostId)
+  const state = await readHostState(tx, input.hostId)
   if (state === undefined) return { kind: 'not-found' }
   if (state === 'fenced') return { kind: 'fenced' }
   await writeState(tx, input.hostId, { state: input.state, nowMs: input.nowMs })
@@ -27,7 +27,7 @@ const lost = {
 
 export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutcome> {
   const { hostId, requestId, nowMs } = input
-  if ((await readState(tx, hostId)) === undefined) return { kind: 'not-found' }
+  if ((await readHostState(tx, hostId)) === undefined) return { kind: 'not-found' }
   const instances = await listInstancesOnHost(tx, hostId)
   for (const before of instances) {
     if (before.status === 'DEPROVISIONING') {
@@ -64,7 +64,7 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
   return { kind: 'fenced', instances: instances.length }
 }
 
-async function readState(tx: Tx, hostId: HostId): Promise<HostState | undefined> {
+export async function readHostState(tx: Tx, hostId: HostId): Promise<HostState | undefined> {
   const row = await tx.selectFrom('hosts').select('state').where('host_id', '=', hostId).executeTakeFirst()
   return row?.state as HostState | undefined
 }
