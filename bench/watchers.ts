@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { constants, gunzipSync } from 'node:zlib'
+import { createLogger } from '../lib/log.ts'
 import { instancesPath, startRegion } from '../test/scheduler/api/region.ts'
 import { median, say } from './figures.ts'
 
@@ -28,7 +29,8 @@ else {
 }
 
 async function compare(): Promise<void> {
-  const region = await startRegion({ hosts: 200, ipv4Cidr: '10.0.0.0/16', isMeasured: true })
+  const log = createLogger({ level: 'error', descriptor: 2 })
+  const region = await startRegion({ hosts: 200, ipv4Cidr: '10.0.0.0/16', isMeasured: true, log })
   const editor = await region.issuer.tokenFor('project-x9y8z7:editor')
   const type = '/v1/regions/us-texas-1/zones/us1-a/instance-types/g1-small'
 

@@ -14,9 +14,9 @@ const windowSize = 5000
 const readLimit = 500
 /**
  * Between two reads, for each who waits: where many watch, what comes meanwhile is told together. To tell one of them takes
- * some 0.02 ms of the thread that answers requests, so that watchers use a twentieth of it.
+ * some 0.07 ms of the thread that answers requests, most of it the kernel's, so that watchers use less than a tenth of it.
  */
-const gatherMsPerWatcher = 0.4
+const gatherMsPerWatcher = 1
 const longestGatherMs = 1000
 /** Behind nudges: another process may write too. */
 const pollIntervalMs = 1000
