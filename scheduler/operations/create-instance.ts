@@ -181,6 +181,7 @@ export function answerTo(
     case 'disk-refused':
       return refuse(outcome.reason, { message: outcome.message }, 'disks')
     case 'claim-lost':
+    case 'mac-taken':
     case 'resource-gone':
       return 'again'
   }

@@ -260,6 +260,8 @@ export type CommitPlacementOutcome =
   | { readonly kind: 'resource-gone' }
   | { readonly kind: 'address-taken'; readonly nic: number; readonly address: string }
   | { readonly kind: 'addresses-exhausted'; readonly nic: number }
+  /** By chance: they are drawn from 2^31. */
+  | { readonly kind: 'mac-taken' }
   | DiskRefused
   | QuotaExceeded
   | ClaimLost

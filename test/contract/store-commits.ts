@@ -62,6 +62,15 @@ export function describeCommitContract(name: string, open: OpenStore): void {
       await commit(store(), placementOf(3, { id: 'web-1', project: otherProject }))
     })
 
+    it('draws another MAC where chance has drawn one that somebody has', async () => {
+      const [first, second] = [addressOf(1), addressOf(2)]
+      await commit(store(), placementOf(1, { addresses: [first] }))
+      const addresses = [{ ...second, macAddress: first.macAddress }]
+      expect(await store().commitPlacement(placementOf(2, { addresses }))).toEqual({ kind: 'mac-taken' })
+      expect(await store().findInstance(project, uidOf(2))).toBeUndefined()
+      await commit(store(), placementOf(2, { addresses: [second] }))
+    })
+
     it.each([
       ['vcpus', { vcpus: 65 }],
       ['memory', { memoryMib: 65_537 }],
@@ -105,11 +114,11 @@ export function describeCommitContract(name: string, open: OpenStore): void {
     })
 
     it('that breaks a constraint rejects and takes nobody with it', async () => {
-      await commit(store(), placementOf(1, { addresses: [addressOf(1)] }))
-      // The same MAC twice: no outcome, a bug of the caller.
+      await commit(store(), placementOf(1))
+      // The same uid twice: no outcome, a bug of the caller.
       const outcomes = await Promise.allSettled([
         store().commitPlacement(placementOf(2)),
-        store().commitPlacement(placementOf(3, { addresses: [addressOf(1)] })),
+        store().commitPlacement(placementOf(3, { uid: uidOf(1) })),
         store().commitPlacement(placementOf(4)),
       ])
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])

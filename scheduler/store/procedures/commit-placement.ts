@@ -173,6 +173,16 @@ async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonl
     mac_address: claim.macAddress,
     instance_uid: input.uid,
   }))
+  const namesake = await tx
+    .selectFrom('address_claims')
+    .select('mac_address')
+    .where(
+      'mac_address',
+      'in',
+      rows.map((row) => row.mac_address),
+    )
+    .executeTakeFirst()
+  if (namesake) throw new Refused({ kind: 'mac-taken' })
   for (const [nic, row] of rows.entries()) {
     const { mac_address, instance_uid } = row
     const claimed = await tx

@@ -57,8 +57,8 @@ const settled = () => new Promise(setImmediate)
 describe('the change feed', () => {
   it('lets changes gather the longer the more watch, and tells them all to everybody', async () => {
     for (const [watchers, gatherMs] of [
-      [100, 40],
-      [1000, 400],
+      [100, 100],
+      [400, 400],
       [5000, 1000],
     ] as const) {
       const { feed, sleptMs, pass, write } = fedBy()

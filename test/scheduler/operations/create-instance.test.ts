@@ -119,6 +119,13 @@ describe('createInstance', () => {
     expect(asked.commits).toHaveLength(1)
   })
 
+  it('draws other MAC addresses where one of its own is taken', async () => {
+    const { create, commits } = scripted([{ kind: 'mac-taken' }])
+    expect(await create()).toMatchObject({ kind: 'done' })
+    const drawn = commits.map(({ addresses }) => addresses[0]?.macAddress)
+    expect([drawn.length, new Set(drawn).size]).toEqual([2, 2])
+  })
+
   it('commits the demand of what was admitted, for the host that was chosen', async () => {
     const { create, commits } = scripted([])
     await create()
