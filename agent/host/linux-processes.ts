@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../lib/clock.ts'
 import type { Processes, ProcessIdentity } from './ports.ts'
 
-const pollMs = 20
+/** A look is one small read. */
+const pollMs = 5
 
 /** Processes of this host, known by pid and start time. */
 export function createLinuxProcesses(options: { clock: Clock }): Processes {

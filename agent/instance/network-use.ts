@@ -1,5 +1,6 @@
+import { equals } from '@bufbuild/protobuf'
 import { createTurns } from '../../lib/turns.ts'
-import type { Network } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { type Network, NetworkSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Firewall } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { MetadataDriver } from '../drivers/metadata/port.ts'
 import type { NetworkDriver } from '../drivers/network/port.ts'
@@ -14,6 +15,8 @@ export class NetworkUse {
   readonly #users = new Map<string, Set<string>>()
   /** As it was joined last. */
   readonly #networks = new Map<string, Network>()
+  /** As this agent has built it, and has not found it broken since. */
+  readonly #built = new Map<string, Network>()
   readonly #turns = createTurns()
   readonly #network: NetworkDriver
   readonly #metadata: MetadataDriver
@@ -38,13 +41,31 @@ export class NetworkUse {
     this.#usersOf(network.uid).add(instanceUid)
   }
 
+  /**
+   * What was built for an earlier guest is taken for whole: to look at all of it takes a dozen programs, and whoever looks
+   * for troubles sees within seconds if it is not.
+   */
   join(network: Network, instanceUid: string): Promise<void> {
     return this.#turns.alone(network.uid, async () => {
       this.remember(network, instanceUid)
-      await this.#network.ensureNetwork(this.#firewalls.newest(network))
+      const newest = this.#firewalls.newest(network)
+      const built = this.#built.get(network.uid)
+      if (built === undefined || !equals(NetworkSchema, built, newest)) await this.#build(newest)
       await this.#serveMembers(network.uid)
       await this.#metadata.ensureListening(network.uid, this.#network.namespaceOf(network.uid))
     })
+  }
+
+  /** Joined again, and looked at from end to end: something of it has been found broken. */
+  mend(network: Network, instanceUid: string): Promise<void> {
+    this.#built.delete(network.uid)
+    return this.join(network, instanceUid)
+  }
+
+  async #build(network: Network): Promise<void> {
+    this.#built.delete(network.uid)
+    await this.#network.ensureNetwork(network)
+    this.#built.set(network.uid, network)
   }
 
   leave(networkUid: string, instanceUid: string): Promise<void> {
@@ -54,6 +75,7 @@ export class NetworkUse {
       if (users.size > 0) return
       this.#users.delete(networkUid)
       this.#networks.delete(networkUid)
+      this.#built.delete(networkUid)
       await this.#metadata.stopListening(networkUid)
       await this.#network.removeNetwork(networkUid)
       await this.#firewalls.forget(networkUid)
@@ -77,7 +99,7 @@ export class NetworkUse {
   changeFirewall(networkUid: string, firewall: Firewall): Promise<void> {
     return this.#turns.alone(networkUid, async () => {
       const network = this.#networks.get(networkUid)
-      if (network) await this.#network.ensureNetwork({ ...network, firewall })
+      if (network) await this.#build({ ...network, firewall })
     })
   }
 

@@ -57,7 +57,7 @@ export async function runStep(
       await publishMetadata(ports, spec, step)
       return undefined
     case 'connect-port':
-      await ports.network.ensurePort(portPlanOf(context.record(), step))
+      await connectPort(context, step)
       return undefined
     case 'write-seed-disk':
       // What the guest had mounted when it was suspended may not change under it.
@@ -70,6 +70,24 @@ export async function runStep(
       return undefined
     case 'start-guest':
       return startGuest(context)
+  }
+}
+
+/** Its network may have been broken since somebody looked at it last. */
+async function connectPort(
+  { ports, spec, record }: StepContext,
+  step: Extract<Step, { kind: 'connect-port' }>,
+): Promise<void> {
+  const plan = portPlanOf(record(), step)
+  try {
+    await ports.network.ensurePort(plan)
+  } catch (thrown) {
+    ports.log.warn(
+      { err: thrown, instanceUid: spec.uid },
+      'A port could not be connected: its network is mended.',
+    )
+    await ports.networkUse.mend(step.network, spec.uid)
+    await ports.network.ensurePort(plan)
   }
 }
 

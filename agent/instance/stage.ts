@@ -1,4 +1,8 @@
-import { InstancePhase, type Progress } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  InstancePhase,
+  type InstanceSpec,
+  type Progress,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { DownloadProgress } from '../host/ports.ts'
 import { instancePaths } from '../plan/paths.ts'
@@ -9,6 +13,7 @@ import { heldByStep, isHeld } from './held.ts'
 import type { InstancePorts } from './ports.ts'
 import { runStep } from './run-step.ts'
 import type { Fetched } from './step-context.ts'
+import { carryOutAll, inOrder } from './step-order.ts'
 
 export interface StageContext {
   readonly ports: InstancePorts
@@ -31,27 +36,30 @@ export async function stage(context: StageContext): Promise<void> {
   const steps = planInstance(spec)
   const fetched: Fetched = { images: new Map(), blobs: new Map() }
   const learnt: Partial<InstanceRecord> = {}
-  let doing = 'preparing'
-  try {
-    await prepare(context)
-    for (const [index, step] of steps.entries()) {
-      signal.throwIfAborted()
-      doing = describeStep(step)
-      const number = { step: step.kind, stepNumber: index + 1, stepCount: steps.length }
-      const tell = ({ doneBytes, totalBytes }: DownloadProgress) =>
-        context.progress(sentenceOf(doing, doneBytes, totalBytes), {
-          ...number,
-          doneBytes: BigInt(doneBytes),
-          totalBytes: BigInt(totalBytes),
-        })
-      tell({ doneBytes: 0, totalBytes: 0 })
-      await journalHeld(context, step)
-      const noted = await runStep(
-        { ...context, spec, fetched, fetchOptions: { signal, onProgress: tell } },
-        step,
-      )
-      Object.assign(learnt, noted)
+  const carryOut = async (step: Step) => {
+    signal.throwIfAborted()
+    const doing = describeStep(step)
+    const number = { step: step.kind, stepNumber: steps.indexOf(step) + 1, stepCount: steps.length }
+    const tell = ({ doneBytes, totalBytes }: DownloadProgress) =>
+      context.progress(sentenceOf(doing, doneBytes, totalBytes), {
+        ...number,
+        doneBytes: BigInt(doneBytes),
+        totalBytes: BigInt(totalBytes),
+      })
+    tell({ doneBytes: 0, totalBytes: 0 })
+    try {
+      const fetchOptions = { signal, onProgress: tell }
+      Object.assign(learnt, await runStep({ ...context, spec, fetched, fetchOptions }, step))
+    } catch (cause) {
+      throw new StepFailed(doing, { cause })
     }
+  }
+  try {
+    const { fetches, parts, last } = inOrder(steps)
+    await carryOutAll([fetches], carryOut)
+    await prepare(context, [...parts.flat(), ...last])
+    await carryOutAll(parts, carryOut)
+    await carryOutAll([last], carryOut)
     const { slownessWarning } = ports.machine
     await context.change({
       ...learnt,
@@ -66,7 +74,10 @@ export async function stage(context: StageContext): Promise<void> {
     if (context.record().reason === 'HOST_REBOOTED') throw thrown
     const isResumable = context.record().memoryFile === MemoryFile.SAVED
     const advice = isResumable ? keptMemory : appliedGeneration > 0 ? keptDisks : undefined
-    const failure = failureOf(thrown, doing, advice)
+    const failure =
+      thrown instanceof StepFailed
+        ? failureOf(thrown.cause, thrown.doing, advice)
+        : failureOf(thrown, 'preparing', advice)
     ports.log.warn(
       { err: thrown, instanceUid: spec.uid, reason: failure.reason },
       'An instance could not be brought up.',
@@ -82,27 +93,39 @@ export async function stage(context: StageContext): Promise<void> {
 const keptMemory = 'Its memory is kept: resume it again, or stop it to give the memory up.'
 const keptDisks = 'Its disks are kept: start it again; if it fails again, ask the operator.'
 
-/** A user of its own and a machine that stays the same: chosen at the first start. */
-async function prepare(context: StageContext): Promise<void> {
-  const { ports } = context
-  const { uid, spec, pinned } = context.record()
-  if (!pinned && spec) {
-    const { machineType, accelerator } = ports.machine
-    await context.change({
-      pinned: planPinned(spec, { machineType, accelerator, runAsUid: context.allocateUid() }),
-    })
-  } else if (pinned && spec) {
-    const repinned = repinDisks(pinned, spec.disks)
-    if (!repinned) throw new Error('its machine has no free slot for another disk: detach one')
-    await context.change({ pinned: repinned })
+class StepFailed extends Error {
+  override readonly name = 'StepFailed'
+  readonly doing: string
+
+  constructor(doing: string, options: { cause: unknown }) {
+    super(`${doing} failed`, options)
+    this.doing = doing
   }
+}
+
+/**
+ * A user of its own and a machine that stays the same: chosen at the first start. With them all that the steps to come may
+ * leave on the host is noted, in one write before the first of them.
+ */
+async function prepare(context: StageContext, steps: readonly Step[]): Promise<void> {
+  const { ports } = context
+  const { uid, spec, held } = context.record()
+  const missing = steps
+    .flatMap((step) => heldByStep(step) ?? [])
+    .filter((resource) => !isHeld(context.record(), resource))
+  await context.change({ held: [...held, ...missing], ...(spec ? pinnedFor(context, spec) : {}) })
   await ports.files.makeDirectory(instancePaths(ports.directories, uid).directory, { mode: 0o711 })
 }
 
-async function journalHeld(context: StageContext, step: Step): Promise<void> {
-  const resource = heldByStep(step)
-  if (!resource || isHeld(context.record(), resource)) return
-  await context.change({ held: [...context.record().held, resource] })
+function pinnedFor(context: StageContext, spec: InstanceSpec): Pick<InstanceRecord, 'pinned'> {
+  const { pinned } = context.record()
+  if (!pinned) {
+    const { machineType, accelerator } = context.ports.machine
+    return { pinned: planPinned(spec, { machineType, accelerator, runAsUid: context.allocateUid() }) }
+  }
+  const repinned = repinDisks(pinned, spec.disks)
+  if (!repinned) throw new Error('its machine has no free slot for another disk: detach one')
+  return { pinned: repinned }
 }
 
 function sentenceOf(doing: string, doneBytes: number, totalBytes: number): string {

@@ -18,40 +18,60 @@ export class TeardownIncomplete extends Error {
   override readonly name = 'TeardownIncomplete'
 }
 
+/** A network may go once nothing of the instance is in it, and anything but the guest once that has ended. */
+const rounds: readonly ((resource: HeldResource) => boolean)[] = [
+  ({ kind }) => kind === 'guest',
+  ({ kind }) => kind !== 'guest' && kind !== 'network',
+  ({ kind }) => kind === 'network',
+]
+
 /**
- * Undoes what the journal says is held, newest first, each forgotten once it is gone. One that fails stops the rest:
- * what it rests on must stay. @throws TeardownIncomplete
+ * Undoes what the journal says is held, in rounds, and forgets what is gone in one write. One that fails stops what comes
+ * after its round: what it rests on must stay. @throws TeardownIncomplete
  */
 export async function tearDown(
   context: TeardownContext,
   keep: (resource: HeldResource) => boolean,
 ): Promise<void> {
-  const { ports } = context
-  for (const resource of context.record().held.toReversed()) {
-    if (keep(resource)) continue
+  const gone: HeldResource[] = []
+  const failures: TeardownIncomplete[] = []
+  const undo = async (resource: HeldResource) => {
     try {
-      await undoHeld(ports, context.record(), resource)
-    } catch (thrown) {
-      throw new TeardownIncomplete(
-        `${resource.kind} ${resource.name} could not be undone: ${describeCauses(thrown)}`,
-        {
-          cause: thrown,
-        },
+      await undoHeld(context.ports, context.record(), resource)
+      gone.push(resource)
+    } catch (cause) {
+      const what = `${resource.kind} ${resource.name}`
+      failures.push(
+        new TeardownIncomplete(`${what} could not be undone: ${describeCauses(cause)}`, { cause }),
       )
     }
-    const held = context.record().held.filter((one) => one !== resource)
-    await context.change({ held, ...forgottenWith(resource, context.record()) })
   }
+  for (const isNow of rounds) {
+    if (failures.length > 0) break
+    await Promise.all(
+      context
+        .record()
+        .held.filter((resource) => isNow(resource) && !keep(resource))
+        .map(undo),
+    )
+  }
+  // To undo something twice does no harm: an agent that ends before this does it all again.
+  if (gone.length > 0) await context.change(forgottenWith(gone, context.record()))
+  const [failure] = failures
+  if (failure) throw failure
 }
 
 /** The driver that a device had is asked anew the next time: an operator may have given it another meanwhile. */
 function forgottenWith(
-  { kind, name }: HeldResource,
-  { formerDrivers }: InstanceRecord,
+  gone: readonly HeldResource[],
+  { held, formerDrivers }: InstanceRecord,
 ): Partial<InstanceRecord> {
-  if (kind === 'guest') return { process: undefined }
-  if (kind === 'device') return { formerDrivers: formerDrivers.filter(({ address }) => address !== name) }
-  return {}
+  const isGone = (kind: string, name: string) => gone.some((one) => one.kind === kind && one.name === name)
+  return {
+    held: held.filter(({ kind, name }) => !isGone(kind, name)),
+    formerDrivers: formerDrivers.filter(({ address }) => !isGone('device', address)),
+    ...(gone.some(({ kind }) => kind === 'guest') ? { process: undefined } : {}),
+  }
 }
 
 export const keepNothing = () => false

@@ -25,7 +25,7 @@ export interface QemuDriverOptions {
   readonly log: Logger
 }
 
-const connectPollMs = 25
+const connectPollMs = 5
 const killTimeoutMs = 10_000
 const quitTimeoutMs = 2000
 const reconnectMs = 500

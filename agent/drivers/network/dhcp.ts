@@ -31,6 +31,8 @@ export interface Dhcp {
 const openDirectory = { mode: 0o755 }
 const openFile = { mode: 0o644, durable: false }
 const stopTimeoutMs = 5000
+/** In characters; some forty a guest. */
+const longestReleased = 100_000
 
 export function createDhcp(options: {
   exec: Exec
@@ -49,17 +51,38 @@ export function createDhcp(options: {
     return content === undefined ? undefined : new TextDecoder().decode(content)
   }
 
+  /** By network. A process never leaves its namespace for another: one that was seen there is not looked for again. */
+  const seen = new Map<string, ProcessIdentity>()
+
   /** The process of the pid file, if it lives in the network's namespace, where nothing else with a pid file does. */
   const readServer = async (networkUid: string): Promise<ProcessIdentity | undefined> => {
     const written = await readText(pathsOf(networkUid).pidFile)
+    const process = written === undefined ? undefined : await processes.identify(Number(written))
+    if (process === undefined) return undefined
+    const known = seen.get(networkUid)
+    if (known?.pid === process.pid && known.startTimeTicks === process.startTimeTicks) return process
     const namespace = namespaceName(networkUid)
-    if (written === undefined || !(await hasNamespace(exec, namespace))) return undefined
+    if (!(await hasNamespace(exec, namespace))) return undefined
     const { stdout } = await exec.run('ip', ['netns', 'pids', namespace])
-    if (!stdout.split('\n').includes(written.trim())) return undefined
-    return processes.identify(Number(written))
+    if (!stdout.split('\n').includes(String(process.pid))) return undefined
+    seen.set(networkUid, process)
+    return process
+  }
+
+  /** The hosts that the running server has let go of: it may hold their leases, and only a new process forgets them. */
+  const releasedPath = (networkUid: string) => `${networkDirectory(directories, networkUid)}/released-hosts`
+
+  /** Whether one that was let go has had the MAC or an address of this one. */
+  const isTaken = async (networkUid: string, dhcpHost: string) => {
+    const released = (await readText(releasedPath(networkUid))) ?? ''
+    if (released.length > longestReleased) return true
+    const words = (text: string) => text.split(/[,\n]/).filter(Boolean)
+    const known = new Set(words(released))
+    return words(dhcpHost).some((word) => known.has(word))
   }
 
   const start = async (networkUid: string, paths: DnsmasqPaths) => {
+    await files.remove(releasedPath(networkUid))
     // It returns once the daemon is bound and has left for the background.
     const command = ['dnsmasq', `--conf-file=${paths.config}`]
     await exec.run('ip', ['netns', 'exec', namespaceName(networkUid), ...command])
@@ -78,6 +101,8 @@ export function createDhcp(options: {
     ensureServer: async (network) => {
       const paths = pathsOf(network.uid)
       const config = renderDnsmasqConfig(network, paths, nameServers)
+      // Somebody may have deleted the namespace from under it.
+      seen.delete(network.uid)
       const server = await readServer(network.uid)
       if (server && (await readText(paths.config)) === config) return
       // Stopped first: a configuration on disk is always that of the process that runs.
@@ -102,7 +127,8 @@ export function createDhcp(options: {
       await files.writeAtomic(`${paths.dnsHosts}/${port.tap}`, renderDnsHost(port), openFile)
       const server = await readServer(port.network.uid)
       if (!server) return start(port.network.uid, paths)
-      if (before === undefined || before === dhcpHost) {
+      const isFresh = before === undefined && !(await isTaken(port.network.uid, dhcpHost))
+      if (isFresh || before === dhcpHost) {
         await processes.signal(server, 'SIGHUP')
         return
       }
@@ -112,13 +138,14 @@ export function createDhcp(options: {
 
     removeHost: async (networkUid, tap) => {
       const paths = pathsOf(networkUid)
+      const dhcpHost = await readText(`${paths.dhcpHosts}/${tap}`)
+      // Noted first: once its file is gone nobody else knows.
+      if (dhcpHost !== undefined)
+        await files.append(releasedPath(networkUid), new TextEncoder().encode(dhcpHost))
       await files.remove(`${paths.dhcpHosts}/${tap}`)
       await files.remove(`${paths.dnsHosts}/${tap}`)
-      // Only a new process forgets the lease, and the address may be another guest's next.
       const server = await readServer(networkUid)
-      if (!server) return
-      await stop(server)
-      await start(networkUid, paths)
+      if (server) await processes.signal(server, 'SIGHUP')
     },
 
     ensureMembers: async (networkUid, members) => {

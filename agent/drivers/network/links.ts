@@ -124,9 +124,10 @@ export async function changeLinks(
 }
 
 export async function removeLink(exec: Exec, name: string): Promise<void> {
-  const isGone = async () => !(await readLinks(exec)).has(name)
-  if (await isGone()) return
-  await changeLinks(() => exec.run('ip', ['link', 'delete', 'dev', name]), isGone)
+  await changeLinks(
+    () => exec.run('ip', ['link', 'delete', 'dev', name]),
+    async () => !(await readLinks(exec)).has(name),
+  )
 }
 
 /** Host ends of guest networks have no address of their own, not even a link-local one. */

@@ -5,20 +5,22 @@ import { networkMtu } from '../../plan/dnsmasq-config.ts'
 import { bridgeName, filterTableName } from '../../plan/names.ts'
 import { renderNftRemoval, renderNftRuleset } from '../../plan/nft-ruleset.ts'
 import { egressLimitArgs } from '../../plan/rate-limit.ts'
-import { changeLinks, disableIpv6, type Link, readLinks, removeLink } from './links.ts'
+import { disableIpv6, type Link, readLinks, removeLink } from './links.ts'
 import type { PortPlan } from './port.ts'
 
 /** A guest's tap: made down, filtered and limited, then joined to its bridge and up, in this order. */
 export async function ensureTap(exec: Exec, port: PortPlan): Promise<void> {
   const known = await ensureDevice(exec, port)
-  await ensureFilter(exec, port)
-  await ensureEgressLimit(exec, port, known)
   const bridge = bridgeName(port.network.uid)
   const mtu = networkMtu(port.network)
-  if (known?.bridge === bridge && known.isUp && known.mtu === mtu) return
-  await disableIpv6(exec, port.tap)
-  await exec.run('ip', ['link', 'set', 'dev', port.tap, 'mtu', String(mtu), 'master', bridge])
-  await exec.run('ip', ['link', 'set', 'dev', port.tap, 'up'])
+  const isJoined = known?.bridge === bridge && known.isUp && known.mtu === mtu
+  await Promise.all([
+    ensureFilter(exec, port),
+    ensureEgressLimit(exec, port, known),
+    ...(isJoined ? [] : [disableIpv6(exec, port.tap)]),
+  ])
+  if (isJoined) return
+  await exec.run('ip', ['link', 'set', 'dev', port.tap, 'mtu', String(mtu), 'master', bridge, 'up'])
 }
 
 export async function removeTap(exec: Exec, tap: string): Promise<void> {
@@ -39,14 +41,19 @@ async function ensureEgressLimit(
 
 /** What was there already; undefined for a new one, which is down and in no bridge. */
 async function ensureDevice(exec: Exec, port: PortPlan): Promise<Link | undefined> {
-  const known = (await readLinks(exec)).get(port.tap)
-  if (known && !isForAnother(known, port)) return known
-  if (known) await removeLink(exec, port.tap)
-  await changeLinks(
-    () => exec.run('ip', ['tuntap', 'add', 'dev', port.tap, ...tapWords(port)]),
-    async () => (await readLinks(exec)).has(port.tap),
-  )
-  return undefined
+  // Most are new: who asks first what there is reads all links of the host for nothing.
+  const add = () => exec.run('ip', ['tuntap', 'add', 'dev', port.tap, ...tapWords(port)])
+  try {
+    await add()
+    return undefined
+  } catch (thrown) {
+    const known = (await readLinks(exec)).get(port.tap)
+    if (known === undefined) throw thrown
+    if (!isForAnother(known, port)) return known
+    await removeLink(exec, port.tap)
+    await add()
+    return undefined
+  }
 }
 
 const hasQueues = ({ queues = 0 }: PortPlan) => queues > 1

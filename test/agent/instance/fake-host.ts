@@ -61,6 +61,11 @@ export class FakeHost {
   readonly guestDisks = new Map<string, number>()
   /** A machine that takes no disk, and a guest that lets go of none. */
   refusesDisks = false
+  /** A kernel that lets no port into a bridge. */
+  refusesPorts = false
+  networksBuilt = 0
+  /** Which calls they were. */
+  readonly portCalls: number[] = []
 
   /** Everything that must be gone again once no instance is here. */
   holdings(): object {
@@ -130,7 +135,7 @@ export class FakeHost {
       strike('after')
       return isDead() ? new Promise<Value>(() => {}) : value
     }
-    const network = this.#network(call)
+    const network = this.#network(call, () => calls)
     const metadata = this.#metadata(call)
     const firewalls = new Firewalls({
       journal: this.#journal(call, fault),
@@ -164,15 +169,21 @@ export class FakeHost {
     return { ports, calls: () => calls }
   }
 
-  #network(call: Call): NetworkDriver {
+  #network(call: Call, calls: () => number): NetworkDriver {
     return {
       namespaceOf: (uid) => `berth-${uid}`,
-      ensureNetwork: ({ uid }) => call(() => void this.networks.add(uid)),
+      ensureNetwork: ({ uid }) =>
+        call(() => {
+          this.networksBuilt += 1
+          this.networks.add(uid)
+        }),
       ensureMembers: (uid) =>
         call(() => require(this.networks.has(uid), `members of ${uid} without their network`)),
       ensurePort: ({ tap, network }) =>
         call(() => {
+          this.portCalls.push(calls())
           require(this.networks.has(network.uid), `port ${tap} without its network`)
+          require(!this.refusesPorts, 'this kernel takes no ports')
           this.taps.set(tap, network.uid)
         }),
       findTroubles: async () => [],

@@ -338,11 +338,34 @@ const up = async (supervisor: Supervisor) => {
 describe('a step that fails', async () => {
   host = new FakeHost()
   const calls = await countCalls(up, 'fail')
-  const faults = Array.from({ length: calls }, (_, index) => index + 1).flatMap((call) =>
-    (['before', 'after'] as const).map((when) => ({ call, when, how: 'fail' as const })),
+  const faultsOf = (of: readonly number[]) =>
+    of.flatMap((call) => (['before', 'after'] as const).map((when) => ({ call, when, how: 'fail' as const })))
+  const ports = host.portCalls
+  const others = Array.from({ length: calls }, (_, index) => index + 1).filter(
+    (call) => !ports.includes(call),
   )
 
-  it.each(faults)('call $call, $when its effect: everything is undone', async (fault) => {
+  it.each(faultsOf(ports))(
+    'a port, $when it is there: its network is mended, and it is tried again',
+    async (fault) => {
+      const { supervisor } = await startAgent(fault)
+      await up(supervisor)
+      expect(host.networksBuilt).toBe(2)
+      await takeDown(supervisor)
+    },
+  )
+
+  it('a port again and again: everything is undone', async () => {
+    host.refusesPorts = true
+    const { supervisor } = await startAgent()
+    await supervisor.accept(running)
+    await until(() => seen(supervisor)?.released === true, 'it has failed and holds nothing')
+    expect(seen(supervisor)?.message).toContain('this kernel takes no ports')
+    expect(host.holdings()).toMatchObject({ ...untouched, files: expect.anything() })
+    await takeDown(supervisor)
+  })
+
+  it.each(faultsOf(others))('call $call, $when its effect: everything is undone', async (fault) => {
     const { supervisor } = await startAgent(fault)
     await supervisor.accept(running)
     await until(() => seen(supervisor)?.released === true, 'it has failed and holds nothing')
