@@ -75,19 +75,19 @@ export async function runStep(
 
 /** Its network may have been broken since somebody looked at it last. */
 async function connectPort(
-  { ports, spec, record }: StepContext,
+  { ports, spec, record, onStartable }: StepContext,
   step: Extract<Step, { kind: 'connect-port' }>,
 ): Promise<void> {
   const plan = portPlanOf(record(), step)
   try {
-    await ports.network.ensurePort(plan)
+    await ports.network.ensurePort(plan, onStartable)
   } catch (thrown) {
     ports.log.warn(
       { err: thrown, instanceUid: spec.uid },
       'A port could not be connected: its network is mended.',
     )
     await ports.networkUse.mend(step.network, spec.uid)
-    await ports.network.ensurePort(plan)
+    await ports.network.ensurePort(plan, onStartable)
   }
 }
 

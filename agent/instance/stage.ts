@@ -36,7 +36,8 @@ export async function stage(context: StageContext): Promise<void> {
   const steps = planInstance(spec)
   const fetched: Fetched = { images: new Map(), blobs: new Map() }
   const learnt: Partial<InstanceRecord> = {}
-  const carryOut = async (step: Step) => {
+  let connected = Promise.resolve()
+  const carryOut = async (step: Step, onStartable: () => void) => {
     signal.throwIfAborted()
     const doing = describeStep(step)
     const number = { step: step.kind, stepNumber: steps.indexOf(step) + 1, stepCount: steps.length }
@@ -49,17 +50,25 @@ export async function stage(context: StageContext): Promise<void> {
     tell({ doneBytes: 0, totalBytes: 0 })
     try {
       const fetchOptions = { signal, onProgress: tell }
-      Object.assign(learnt, await runStep({ ...context, spec, fetched, fetchOptions }, step))
+      Object.assign(
+        learnt,
+        await runStep({ ...context, spec, fetched, fetchOptions, onStartable, connected }, step),
+      )
     } catch (cause) {
       throw new StepFailed(doing, { cause })
     }
   }
   try {
     const { fetches, parts, last } = inOrder(steps)
-    await carryOutAll([fetches], carryOut)
+    await carryOutAll([fetches], carryOut).all
     await prepare(context, [...parts.flat(), ...last])
-    await carryOutAll(parts, carryOut)
-    await carryOutAll([last], carryOut)
+    const underway = carryOutAll(parts, carryOut)
+    connected = underway.all
+    // QEMU takes as long to start as it takes to filter its NICs: at once, and no vCPU runs before.
+    const started = (await underway.startable) ? carryOutAll([last], carryOut).all : undefined
+    await Promise.allSettled([started])
+    await underway.all
+    await started
     const { slownessWarning } = ports.machine
     await context.change({
       ...learnt,

@@ -37,6 +37,7 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
     pidFilePath: paths.pidFile,
     logPath: paths.qemuLog,
     startTimeoutMs,
+    ...(context.connected === undefined ? {} : { connected: context.connected }),
     ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
   })
   return noteOf(context, handle)

@@ -14,6 +14,9 @@ export interface StepContext {
   readonly spec: InstanceSpec
   readonly fetched: Fetched
   readonly fetchOptions: Required<FetchOptions>
+  /** Called by a step that QEMU need not wait for any more: until `connected` no vCPU runs. */
+  readonly onStartable?: () => void
+  readonly connected?: Promise<void>
   record(): InstanceRecord
   /** Durable when it resolves. */
   change(change: Partial<InstanceRecord>): Promise<void>

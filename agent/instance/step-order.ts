@@ -22,6 +22,8 @@ function placeOf(step: Step): string {
     case 'fetch-image':
     case 'fetch-blob':
       return 'fetches'
+    case 'publish-metadata':
+      return `metadata of ${step.networkUid}`
     case 'make-disk':
     case 'write-seed-disk':
       return 'disks'
@@ -29,27 +31,42 @@ function placeOf(step: Step): string {
       return 'devices'
     case 'join-network':
     case 'connect-port':
-      return step.network.uid
-    case 'publish-metadata':
-      return step.networkUid
+      return `ports of ${step.network.uid}`
     case 'start-guest':
       return 'last'
   }
 }
 
-/** The steps of each part one after the other. Returns when none is under way any more. @throws what failed first */
-export async function carryOutAll(
+export interface PartsUnderway {
+  /** Resolves once each part has ended or has said that it is far enough; whether none has failed until then. */
+  readonly startable: Promise<boolean>
+  /** Resolves when none is under way any more. @throws what failed first */
+  readonly all: Promise<void>
+}
+
+/** Carries out parts at once, the steps of each one after the other. A step may say that it is far enough. */
+export function carryOutAll(
   parts: readonly (readonly Step[])[],
-  carryOut: (step: Step) => Promise<void>,
-): Promise<void> {
+  carryOut: (step: Step, onStartable: () => void) => Promise<void>,
+): PartsUnderway {
   const failures: unknown[] = []
-  const carryOutPart = async (part: readonly Step[]) => {
-    for (const step of part) {
-      // What else was begun is ended; nothing more is begun.
-      if (failures.length > 0) return
-      await carryOut(step).catch((thrown: unknown) => failures.push(thrown))
+  const underway = parts.map((part) => {
+    const startable = Promise.withResolvers<void>()
+    const run = async () => {
+      for (const [index, step] of part.entries()) {
+        // What else was begun is ended; nothing more is begun.
+        if (failures.length > 0) return
+        const onStartable = index === part.length - 1 ? startable.resolve : () => {}
+        await carryOut(step, onStartable).catch((thrown: unknown) => failures.push(thrown))
+      }
     }
-  }
-  await Promise.all(parts.map(carryOutPart))
-  if (failures.length > 0) throw failures[0]
+    return { ended: run().finally(startable.resolve), startable: startable.promise }
+  })
+  const all = Promise.all(underway.map(({ ended }) => ended)).then(() => {
+    if (failures.length > 0) throw failures[0]
+  })
+  // Whoever waits for `startable` asks for this later.
+  all.catch(() => {})
+  const startable = Promise.all(underway.map((part) => part.startable)).then(() => failures.length === 0)
+  return { startable, all }
 }

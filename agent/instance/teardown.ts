@@ -18,12 +18,11 @@ export class TeardownIncomplete extends Error {
   override readonly name = 'TeardownIncomplete'
 }
 
-/** A network may go once nothing of the instance is in it, and anything but the guest once that has ended. */
-const rounds: readonly ((resource: HeldResource) => boolean)[] = [
-  ({ kind }) => kind === 'guest',
-  ({ kind }) => kind !== 'guest' && kind !== 'network',
-  ({ kind }) => kind === 'network',
-]
+/** Ports may go under a guest that is ended anyway; the rest once it has ended; a network once nothing is in it. */
+const roundOf = ({ kind }: HeldResource): number => {
+  if (kind === 'guest' || kind === 'port') return 0
+  return kind === 'network' ? 2 : 1
+}
 
 /**
  * Undoes what the journal says is held, in rounds, and forgets what is gone in one write. One that fails stops what comes
@@ -46,12 +45,12 @@ export async function tearDown(
       )
     }
   }
-  for (const isNow of rounds) {
+  for (const round of [0, 1, 2]) {
     if (failures.length > 0) break
     await Promise.all(
       context
         .record()
-        .held.filter((resource) => isNow(resource) && !keep(resource))
+        .held.filter((resource) => roundOf(resource) === round && !keep(resource))
         .map(undo),
     )
   }

@@ -18,6 +18,8 @@ export interface GuestPlan {
   readonly pidFilePath: string
   /** What QEMU says, where no systemd keeps it. */
   readonly logPath: string
+  /** Resolves once its NICs are filtered and joined: no vCPU runs before. Where it rejects, the guest is ended. Absent where they are. */
+  readonly connected?: Promise<void>
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
   /** What saveMemory has written: the guest goes on from there. */

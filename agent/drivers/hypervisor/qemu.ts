@@ -74,6 +74,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
         await loadMemory(monitor, plan.memory.path)
         await plan.memory.onLoaded()
       }
+      await plan.connected
       await monitor.execute('cont')
       return handle
     } catch (thrown) {

@@ -93,8 +93,8 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     ensureMembers: (networkUid, members) =>
       turns.alone(networkUid, () => dhcp.ensureMembers(networkUid, members)),
 
-    ensurePort: async (port) => {
-      await ensureTap(exec, port)
+    ensurePort: async (port, onTap) => {
+      await ensureTap(exec, port, onTap)
       await turns.alone(port.network.uid, async () => {
         await uplinkPorts.addMember(port)
         await dhcp.ensureHost(port)

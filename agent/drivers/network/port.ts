@@ -42,8 +42,11 @@ export interface NetworkDriver {
   ensureNetwork(network: Network): Promise<void>
   /** Those on other hosts: their names are answered here from now on, and no others. */
   ensureMembers(networkUid: string, members: readonly NetworkMember[]): Promise<void>
-  /** Tap, anti-spoofing filter, rate limit, bridge membership, DHCP lease. The network is there already. */
-  ensurePort(port: PortPlan): Promise<void>
+  /**
+   * Tap, anti-spoofing filter, rate limit, bridge membership, DHCP lease. The network is there already. `onTap` is called
+   * once the tap can be opened, down and in no bridge where it is new; it may be called again where it is tried again.
+   */
+  ensurePort(port: PortPlan, onTap?: () => void): Promise<void>
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>
   /** Looks, and changes nothing, except that a port whose filter is gone goes down at once. */
   findTroubles(ports: readonly PortPlan[]): Promise<readonly NetworkTrouble[]>

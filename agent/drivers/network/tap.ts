@@ -1,5 +1,3 @@
-import { Type } from 'typebox'
-import { Value } from 'typebox/value'
 import type { Exec } from '../../host/ports.ts'
 import { networkMtu } from '../../plan/dnsmasq-config.ts'
 import { bridgeName, filterTableName } from '../../plan/names.ts'
@@ -9,8 +7,9 @@ import { disableIpv6, type Link, readLinks, removeLink } from './links.ts'
 import type { PortPlan } from './port.ts'
 
 /** A guest's tap: made down, filtered and limited, then joined to its bridge and up, in this order. */
-export async function ensureTap(exec: Exec, port: PortPlan): Promise<void> {
+export async function ensureTap(exec: Exec, port: PortPlan, onTap?: () => void): Promise<void> {
   const known = await ensureDevice(exec, port)
+  onTap?.()
   const bridge = bridgeName(port.network.uid)
   const mtu = networkMtu(port.network)
   const isJoined = known?.bridge === bridge && known.isUp && known.mtu === mtu
@@ -75,10 +74,9 @@ function isForAnother(link: Link, port: PortPlan): boolean {
 
 async function ensureFilter(exec: Exec, port: PortPlan): Promise<void> {
   try {
-    await exec.run('nft', ['-f', '-'], { stdin: renderNftRuleset(port) })
-    const table = filterTableName(port.tap)
-    const { stdout } = await exec.run('nft', ['-j', 'list', 'table', 'netdev', table])
-    if (!isFilterHooked(JSON.parse(stdout), port.tap)) {
+    // --echo: what the kernel says that it has taken.
+    const { stdout } = await exec.run('nft', ['-e', '-f', '-'], { stdin: renderNftRuleset(port) })
+    if (!isFilterHooked(stdout, port.tap)) {
       throw new Error(`The filter of ${port.tap} was loaded but is not at its ingress.`)
     }
   } catch (thrown) {
@@ -88,26 +86,13 @@ async function ensureFilter(exec: Exec, port: PortPlan): Promise<void> {
   }
 }
 
-const listingSchema = Type.Object({
-  nftables: Type.Array(
-    Type.Object({
-      chain: Type.Optional(
-        Type.Object({
-          hook: Type.Optional(Type.String()),
-          policy: Type.Optional(Type.String()),
-          // Older versions leave it out.
-          dev: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
-        }),
-      ),
-    }),
-  ),
-})
-
-export function isFilterHooked(listing: unknown, tap: string): boolean {
-  return Value.Parse(listingSchema, listing).nftables.some(
-    ({ chain }) =>
-      chain?.hook === 'ingress' &&
-      chain.policy === 'drop' &&
-      (chain.dev === undefined || [chain.dev].flat().includes(tap)),
-  )
+/** Of what the kernel echoes: whether a chain that drops by default is at the tap's ingress. */
+export function isFilterHooked(echo: string, tap: string): boolean {
+  const begin = `add chain netdev ${filterTableName(tap)} `
+  return echo.split('\n').some((line) => {
+    // Older versions leave the device out.
+    const device = /\bdevices?\b[^;]*?\bpriority\b/.exec(line)?.[0]
+    const isHere = device === undefined || device.split(/[\s"=,{}]+/).includes(tap)
+    return line.startsWith(begin) && isHere && /\bhook ingress\b.*\bpolicy drop;/.test(line)
+  })
 }

@@ -1,4 +1,4 @@
-import type { FakeProgram } from './fake-exec.ts'
+import type { FakeProgram, ProgramResult } from './fake-exec.ts'
 import { type FakeNetwork, NetworkRefusal } from './fake-network.ts'
 
 /**
@@ -8,13 +8,12 @@ import { type FakeNetwork, NetworkRefusal } from './fake-network.ts'
 export function nftProgram(network: FakeNetwork): FakeProgram {
   return (args, stdin) => {
     if (args.join(' ') === '-f -') return load(network, stdin)
-    const listed = /^-j list table netdev (\S+)$/.exec(args.join(' '))?.[1]
-    if (listed !== undefined) return list(network, listed)
+    if (args.join(' ') === '-e -f -') return echo(load(network, stdin), stdin)
     throw new Error(`The fake host has no 'nft ${args.join(' ')}'.`)
   }
 }
 
-function load(network: FakeNetwork, text: string) {
+function load(network: FakeNetwork, text: string): ProgramResult {
   const [, family, table] = /^table (netdev|bridge|ip) (\S+)$/m.exec(text) ?? []
   if (table === undefined) throw new Error(`The fake host can't load this rule set:\n${text}`)
   if (text.includes(`delete table ${family} ${table}`)) network.deleteTable(table)
@@ -37,9 +36,10 @@ function load(network: FakeNetwork, text: string) {
   }
 }
 
-function list(network: FakeNetwork, table: string) {
-  const device = network.tableDevice(table)
-  if (device === undefined) return { code: 1, stderr: 'Error: No such file or directory' }
-  const chain = { family: 'netdev', table, name: 'ingress', hook: 'ingress', policy: 'drop', dev: device }
-  return { stdout: JSON.stringify({ nftables: [{ metainfo: { version: '1.0.6' } }, { chain }] }) }
+/** What was taken, as the kernel tells it. */
+function echo(loaded: ProgramResult, text: string): ProgramResult {
+  if (loaded.code !== undefined) return loaded
+  const [, table] = /^table (\S+ \S+)$/m.exec(text) ?? []
+  const [, hook] = /(type filter hook ingress .*)$/m.exec(text) ?? []
+  return { stdout: `add table ${table}\nadd chain ${table} ingress { ${hook} }\n` }
 }

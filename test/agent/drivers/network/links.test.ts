@@ -42,21 +42,28 @@ describe('parseLinks', () => {
 })
 
 describe('isFilterHooked', () => {
-  const chain = { family: 'netdev', name: 'ingress', hook: 'ingress', policy: 'drop' }
-  const listing = (changes: object) => ({ nftables: [{ metainfo: {} }, { chain: { ...chain, ...changes } }] })
+  const echo = (chain: string) =>
+    `add table netdev berth-bt1n0\nadd chain netdev ${chain}\nadd rule netdev x y accept\n`
 
-  it.each([{}, { dev: 'bt1n0' }, { dev: ['bt1n0'] }])('takes a chain with %o', (changes) => {
-    expect(isFilterHooked(listing(changes), 'bt1n0')).toBe(true)
+  it.each([
+    'berth-bt1n0 ingress { type filter hook ingress priority filter; policy drop; }',
+    'berth-bt1n0 ingress { type filter hook ingress device "bt1n0" priority 0; policy drop; }',
+    'berth-bt1n0 ingress { type filter hook ingress devices = { bt1n0 } priority 0; policy drop; }',
+  ])('takes %s', (chain) => {
+    expect(isFilterHooked(echo(chain), 'bt1n0')).toBe(true)
   })
 
-  it.each([{ hook: undefined }, { hook: 'egress' }, { policy: 'accept' }, { dev: 'bt2n0' }, { dev: [] }])(
-    'refuses a chain with %o',
-    (changes) => {
-      expect(isFilterHooked(listing(changes), 'bt1n0')).toBe(false)
-    },
-  )
+  it.each([
+    'berth-bt1n0 ipv6 { }',
+    'berth-bt1n0 ingress { type filter hook egress priority filter; policy drop; }',
+    'berth-bt1n0 ingress { type filter hook ingress priority filter; policy accept; }',
+    'berth-bt1n0 ingress { type filter hook ingress device "bt2n0" priority 0; policy drop; }',
+    'berth-bt1n01 ingress { type filter hook ingress priority filter; policy drop; }',
+  ])('refuses %s', (chain) => {
+    expect(isFilterHooked(echo(chain), 'bt1n0')).toBe(false)
+  })
 
   it('refuses a table without a chain', () => {
-    expect(isFilterHooked({ nftables: [{ metainfo: {} }] }, 'bt1n0')).toBe(false)
+    expect(isFilterHooked('add table netdev berth-bt1n0\n', 'bt1n0')).toBe(false)
   })
 })
