@@ -54,6 +54,7 @@ export async function runStep(
       await ports.networkUse.join(step.network, spec.uid)
       return undefined
     case 'publish-metadata':
+      context.onStartable?.()
       await publishMetadata(ports, spec, step)
       return undefined
     case 'connect-port':

@@ -49,8 +49,8 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
   writeFileSync(settingsPath, stringify(settings))
   const logPath = join(directory, 'agent.log')
   const log = openSync(logPath, 'a')
-  const program = join(repositoryRoot, 'agent/main.ts')
-  const child = spawn(process.execPath, [program, '--config', settingsPath], { stdio: ['ignore', log, log] })
+  const args = [...readNodeOptions(), join(repositoryRoot, 'agent/main.ts'), '--config', settingsPath]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
   closeSync(log)
   const ended = once(child, 'exit')
   const fail = ended.then(() => {
@@ -95,4 +95,10 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
       await scheduler.close()
     },
   }
+}
+
+/** As its unit has them. */
+function readNodeOptions(): readonly string[] {
+  const unit = readFileSync(join(repositoryRoot, 'systemd/berth-agent.service'), 'utf8')
+  return /^ExecStart=\S+((?: --\S+)*) \S+main\.ts/m.exec(unit)?.[1]?.split(' ').filter(Boolean) ?? []
 }

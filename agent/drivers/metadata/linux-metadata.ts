@@ -66,6 +66,8 @@ export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetad
       await files.writeAtomic(fileOf(networkUid, ipv4Address), JSON.stringify(document), {
         mode: 0o640,
         owner: readableByWorker,
+        // Guests end with the host's power, and whoever starts them again publishes first.
+        durable: false,
       })
     },
 
