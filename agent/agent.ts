@@ -14,6 +14,7 @@ import { createQemuDriver } from './drivers/hypervisor/qemu.ts'
 import { createSystemdSupervision } from './drivers/hypervisor/systemd-unit.ts'
 import { createIdentityKeys, type IdentityKeys } from './drivers/metadata/identity-keys.ts'
 import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
+import { watchKernel } from './drivers/network/kernel-watch.ts'
 import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
 import type { Host } from './host/ports.ts'
@@ -42,7 +43,7 @@ export interface AgentOptions {
   readonly random: Random
   readonly log: Logger
   readonly ownPid: number
-  /** How often networks are looked at; never where absent, as on simulated hosts. */
+  /** How often networks are looked at where anything has changed; never where absent, as on simulated hosts. */
   readonly repairIntervalMs?: number
 }
 
@@ -125,15 +126,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
+/** Of a dead dnsmasq the kernel tells nothing. */
+const longestUnlookedMs = 5000
+
 function startRepairs(
   supervisor: Supervisor,
-  { repairIntervalMs, clock, log }: Pick<AgentOptions, 'repairIntervalMs' | 'clock' | 'log'>,
+  { repairIntervalMs, host, clock, log }: AgentOptions,
 ): () => void {
   if (repairIntervalMs === undefined) return () => {}
+  const kernel = watchKernel({ ...host, clock, log })
   let isLooking = false
-  return clock.every(repairIntervalMs, () => {
+  let lastMs = Number.NEGATIVE_INFINITY
+  const stop = clock.every(repairIntervalMs, () => {
     if (isLooking) return
+    if (!kernel.hasChanged() && clock.monotonicMs() - lastMs < longestUnlookedMs) return
     isLooking = true
+    lastMs = clock.monotonicMs()
     supervisor
       .repairNetworks()
       .catch((err: unknown) => log.error({ err }, "The guests' networks could not be looked at."))
@@ -141,6 +149,10 @@ function startRepairs(
         isLooking = false
       })
   })
+  return () => {
+    stop()
+    kernel.close()
+  }
 }
 
 function sideOf(options: {

@@ -10,8 +10,8 @@ import { createLinuxHost } from './host/linux-host.ts'
 import type { Host } from './host/ports.ts'
 import { readMachine } from './inventory/machine.ts'
 
-/** Two short programs each time, however many guests there are. */
-const repairIntervalMs = 2000
+/** Two short programs each time that something has changed, however many guests there are. */
+const repairIntervalMs = 1000
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } })

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { parentPort } from 'node:worker_threads'
 import { execa } from 'execa'
 import { systemClock } from '../../lib/clock.ts'
+import { programEnvironment as env } from './program-environment.ts'
 
 export interface ExecRequest {
   readonly id: number
@@ -45,8 +46,6 @@ export interface ExecReply {
 const lastOutputMs = 2000
 /** A program in an uninterruptible call survives SIGKILL; nobody waits for it. */
 const killMs = 1000
-
-const env = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
 
 function main(): void {
   const port = parentPort

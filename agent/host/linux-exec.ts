@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import PQueue from 'p-queue'
 import type { ExecReply, ExecRequest, StartReply, StartRequest } from './linux-exec-worker.ts'
 import { type Exec, ExecError, type ExecOptions, type ExecResult } from './ports.ts'
+import { programEnvironment } from './program-environment.ts'
 
 export interface LinuxExec extends Exec {
   /** Programs that are waited for are ended and their callers told; those that were started go on. */
@@ -62,6 +64,28 @@ export function createLinuxExec(
       const { pid, failure } = await ask<StartReply>({ file, args, logPath })
       if (pid !== undefined) return pid
       throw new ExecError({ kind: 'not-found', file, args, how: `could not be started (${failure})` })
+    },
+    follow: (file, args, { onOutput, onEnd }) => {
+      // The kernel ends it with this process: nothing is left of an agent that was killed.
+      const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', file, ...args], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+        env: programEnvironment,
+        cwd: '/',
+      })
+      let isStopped = false
+      const end = (how: string) => {
+        if (!isStopped) onEnd(how)
+        isStopped = true
+      }
+      child.stdout.on('data', onOutput)
+      child.once('error', (error) => end(error.message))
+      child.once('exit', (code, signal) => end(signal ?? `exit ${code}`))
+      const stop = () => {
+        isStopped = true
+        child.kill('SIGKILL')
+      }
+      closing.signal.addEventListener('abort', stop, { once: true })
+      return stop
     },
     close: async () => {
       closing.abort(new Error('The agent ends, and with it the programs that it waits for.'))

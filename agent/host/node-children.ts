@@ -2,6 +2,7 @@
 // It starts them and carries messages; what they do is theirs.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { programEnvironment } from './program-environment.ts'
 
 /** A process that can be sent messages, and with each a listening socket. */
 export interface NodeChild {
@@ -34,9 +35,6 @@ export function programBeside(importMetaUrl: string, pathWithoutEnding: string):
   return new URL(`${pathWithoutEnding}${ending}`, importMetaUrl)
 }
 
-// Nothing of the agent's own environment, which may hold secrets.
-const environment = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-
 export const nodeChildren: NodeChildren = {
   fork: (program, args) => connect(process.execPath, [fileURLToPath(program), ...args]),
   forkInNamespace: (namespace, program, args) =>
@@ -47,7 +45,7 @@ function connect(file: string, args: readonly string[]): NodeChild {
   const child: ChildProcess = spawn(file, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     cwd: '/',
-    env: environment,
+    env: programEnvironment,
   })
   // A child that dies while a message is on its way is told by its end, not here.
   child.on('error', () => {})

@@ -27,6 +27,15 @@ export interface Exec {
    * Resolves with its pid once it has begun. @throws ExecError if it can't begin.
    */
   start(file: string, args: readonly string[], options: { logPath: string }): Promise<number>
+  /**
+   * Starts a program that goes on telling until it is stopped, which the result does. It ends with this process.
+   * `onEnd` is called once when it ends by itself, or can't be started.
+   */
+  follow(
+    file: string,
+    args: readonly string[],
+    listeners: { onOutput: () => void; onEnd: (how: string) => void },
+  ): () => void
 }
 
 /** A program did not do its work: which, how it ended, and the end of what it said. */

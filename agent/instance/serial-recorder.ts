@@ -7,7 +7,9 @@ import type { InstancePorts } from './ports.ts'
 import { SerialRing } from './serial-ring.ts'
 
 /** While nobody looks: often enough that a chatty boot doesn't lap QEMU's ring. */
-const idlePollMs = 2000
+const pollMs = 2000
+/** A guest that says nothing is asked half as often each time, down to one turn in so many: a boot is not over sooner. */
+const longestRest = 8
 const drainBytes = 256 * 1024
 
 /** Takes guests' serial output out of QEMU's rings into files, and reads ranges of them. */
@@ -15,14 +17,19 @@ export class SerialRecorder {
   readonly #ports: InstancePorts
   readonly #rings = new Map<string, SerialRing>()
   readonly #draining = new Map<string, Promise<void>>()
+  /** Turns that are left out, by guest: of how many, and of those how many are left. */
+  readonly #rests = new Map<string, { length: number; left: number }>()
   readonly #stopPolling: () => void
 
   constructor(options: { ports: InstancePorts; actors: () => Iterable<InstanceActor> }) {
     this.#ports = options.ports
-    this.#stopPolling = options.ports.clock.every(idlePollMs, () => {
+    this.#stopPolling = options.ports.clock.every(pollMs, () => {
       for (const actor of options.actors()) {
-        const { phase } = actor.record
-        if (phase === InstancePhase.RUNNING || phase === InstancePhase.STOPPING) void this.#drain(actor)
+        const { phase, uid } = actor.record
+        if (phase !== InstancePhase.RUNNING && phase !== InstancePhase.STOPPING) continue
+        const rest = this.#rests.get(uid)
+        if (rest !== undefined && rest.left > 0) rest.left -= 1
+        else void this.#drain(actor)
       }
     })
   }
@@ -37,6 +44,7 @@ export class SerialRecorder {
   }
 
   forget(instanceUid: string): void {
+    this.#rests.delete(instanceUid)
     this.#rings.delete(instanceUid)
   }
 
@@ -63,11 +71,15 @@ export class SerialRecorder {
     const guest = record.process && (await findGuest(this.#ports, record))
     if (!guest || record.phase === InstancePhase.ABSENT) return
     const { qmpSocket } = instancePaths(this.#ports.directories, record.uid)
+    let isQuiet = true
     for (;;) {
       const bytes = await this.#ports.hypervisor.readSerial(guest, qmpSocket, drainBytes)
       if (bytes.length > 0) await this.#ringOf(actor).append(bytes)
-      if (bytes.length < drainBytes) return
+      isQuiet &&= bytes.length === 0
+      if (bytes.length < drainBytes) break
     }
+    const length = isQuiet ? Math.min((this.#rests.get(record.uid)?.length ?? 0) * 2 + 1, longestRest - 1) : 0
+    this.#rests.set(record.uid, { length, left: length })
   }
 
   #ringOf(actor: InstanceActor): SerialRing {

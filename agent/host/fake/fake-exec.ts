@@ -46,6 +46,11 @@ export class FakeExec implements Exec {
     return daemon(args, options.logPath)
   }
 
+  /** Nobody looks after the network of a host that nobody but the agent can reach. */
+  follow(file: string): () => void {
+    throw new Error(`The fake host has no '${file}' that goes on telling.`)
+  }
+
   failNext(fault: ExecFault): void {
     this.#faults.push(fault)
   }

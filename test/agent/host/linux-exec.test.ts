@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { createLinuxExec } from '../../../agent/host/linux-exec.ts'
 
 const exec = createLinuxExec({ maxConcurrent: 2 })
@@ -63,4 +63,34 @@ it('runs no more at once than it may', async () => {
     const under = spans.filter(([from = 0, to = 0]) => from <= start && start < to)
     expect(under.length).toBeLessThanOrEqual(2)
   }
+})
+
+describe('a program that goes on telling', () => {
+  const follow = (script: string) => {
+    const told: string[] = []
+    const stop = exec.follow('sh', ['-c', script], {
+      onOutput: () => told.push('output'),
+      onEnd: (how) => told.push(how),
+    })
+    return { told, stop }
+  }
+
+  it('is heard as often as it tells, until it ends by itself', async () => {
+    const { told } = follow('echo one; sleep 0.1; echo two; exit 3')
+    await vi.waitFor(() => expect(told).toEqual(['output', 'output', 'exit 3']), 5000)
+  })
+
+  it('is ended when it is stopped, and heard no more', async () => {
+    const { told, stop } = follow('echo $$; exec sleep 60')
+    await vi.waitFor(() => expect(told).toEqual(['output']), 5000)
+    stop()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(told).toEqual(['output'])
+  })
+
+  it('that is missing says so', async () => {
+    const ended = Promise.withResolvers<string>()
+    exec.follow('no-such-program', [], { onOutput: () => {}, onEnd: ended.resolve })
+    expect(await ended.promise).toContain('exit')
+  })
 })
