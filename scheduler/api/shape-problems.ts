@@ -50,7 +50,7 @@ function renderShapeProblem(finding: ShapeFinding): Problem {
     case 'type':
       return problem(
         'WRONG_TYPE',
-        { name, expected: typeNames[String(finding.params['type'])] ?? 'another type' },
+        { name, expected: [finding.params['type']].flat().map(typeName).join(' or ') },
         field,
       )
     case 'enum': {
@@ -84,6 +84,7 @@ const typeNames: Readonly<Record<string, string>> = {
   number: 'a number',
   boolean: 'true or false',
 }
+const typeName = (type: unknown): string => typeNames[String(type)] ?? String(type)
 
 function patternSentence(path: readonly string[], name: string): string {
   if (path[0] === 'pciIds') {

@@ -313,6 +313,18 @@ describe('bad bodies', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/ {4}at |node_modules/)
   })
 
+  it.each([
+    [`{"type":"a","disks":[{},{"sizeGb":1,"sizeGb":2}]}`, 'disks[1].sizeGb'],
+    [`{"type":"a","labels":{"__proto__":"x"}}`, 'labels.__proto__'],
+    [`${'['.repeat(30_000)}${']'.repeat(30_000)}`, '[0]'],
+    [`{"type":"a","labels":${'{"a":'.repeat(30_000)}1${'}'.repeat(30_000)}}`, 'labels'],
+  ])('says where in %.50s the trouble is', async (text, field) => {
+    for (const path of [instancesPath, `${instancesPath}:plan`]) {
+      const answer = await region.call('POST', path, { text })
+      expect([answer.status, details(answer)[0]?.[0]]).toEqual([400, field])
+    }
+  })
+
   it('takes the same key in different objects', async () => {
     const text = `{"type":"${small.type}","disks":[{"sizeGb":10,"source":"ubuntu-24.04-20260202-3"},{"sizeGb":1}]}`
     expect((await region.call('POST', instancesPath, { text })).status).toBe(202)

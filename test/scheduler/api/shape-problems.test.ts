@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { findMeant, parsePointer, renderField } from '../../../scheduler/api/shape-problems.ts'
+import {
+  findMeant,
+  parsePointer,
+  renderField,
+  renderShapeProblems,
+} from '../../../scheduler/api/shape-problems.ts'
 
 describe('findMeant', () => {
   const known = ['sizeGb', 'displayName', 'hostname', 'id', 'gpus', 'disks']
@@ -25,5 +30,14 @@ describe('renderField', () => {
     expect(renderField(parsePointer('/disks/0/sizeGb'))).toBe('disks[0].sizeGb')
     expect(renderField(parsePointer('/labels/a~1b'))).toBe('labels.a/b')
     expect(renderField(parsePointer(''))).toBe('')
+  })
+})
+
+describe('renderShapeProblems', () => {
+  it('names each type that is possible', () => {
+    const [found] = renderShapeProblems([
+      { keyword: 'type', instancePath: '/labels/a', params: { type: ['string', 'null'] } },
+    ])
+    expect(found?.message).toBe('"labels.a" must be a string or null.')
   })
 })
