@@ -2,7 +2,7 @@
 // refused. In: requests of those with a token. Out: entries for operators, and for admins those of their project. Never:
 // bodies or tokens.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
 import { projectId } from '../../proto/ids.ts'
 import type { AuditEntry } from '../model/audit.ts'
@@ -11,7 +11,7 @@ import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
 import { operatorOnly, projectAccess, projectOf } from './access.ts'
 import { ErrorBody } from './answer.ts'
-import { PageQuery, ProjectPath, parsePage, renderPageToken } from './parameters.ts'
+import { PageQuery, type PageRequest, ProjectPath, parsePage, renderPageToken } from './parameters.ts'
 import type { Server } from './server.ts'
 
 declare module 'fastify' {
@@ -89,12 +89,9 @@ const AuditQuery = Type.Object(
 const response = { 200: AuditList, '4xx': ErrorBody, '5xx': ErrorBody }
 
 export function addAuditRoutes(server: Server, ports: OperationPorts): void {
-  const read = async (
-    query: { pageSize?: string; pageToken?: string; principal?: string; requestId?: string },
-    project?: string,
-  ) => {
-    const { pageSize, after } = parsePage(query)
-    const { principal, requestId } = query
+  const read = async (request: PageRequest, project?: string) => {
+    const { pageSize, after } = parsePage(request)
+    const { principal, requestId } = request.query as Static<typeof AuditQuery>
     const { entries, nextBeforeId } = await listAudit(
       {
         pageSize,
@@ -105,7 +102,7 @@ export function addAuditRoutes(server: Server, ports: OperationPorts): void {
       },
       ports,
     )
-    const next = nextBeforeId === undefined ? {} : { nextPageToken: renderPageToken(nextBeforeId) }
+    const next = nextBeforeId === undefined ? {} : { nextPageToken: renderPageToken(nextBeforeId, request) }
     return {
       entries: entries.map(({ atMs, ...entry }) => ({ ...entry, at: formatTimestamp(atMs) })),
       ...next,
@@ -122,7 +119,7 @@ export function addAuditRoutes(server: Server, ports: OperationPorts): void {
         response,
       },
     },
-    (request) => read(request.query),
+    (request) => read(request),
   )
   server.get(
     '/v1/regions/:region/projects/:project/audit',
@@ -135,6 +132,6 @@ export function addAuditRoutes(server: Server, ports: OperationPorts): void {
         response,
       },
     },
-    (request) => read(request.query, projectOf(request).id),
+    (request) => read(request, projectOf(request).id),
   )
 }

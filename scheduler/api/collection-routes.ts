@@ -6,7 +6,7 @@ import { about } from './about.ts'
 import type { Access } from './access.ts'
 import { ErrorBody } from './answer.ts'
 import { RefusedError } from './json-body.ts'
-import { NoQuery, PageQuery, parsePage, renderPageToken } from './parameters.ts'
+import { NoQuery, PageQuery, type PageRequest, parsePage, renderPageToken } from './parameters.ts'
 import type { Server } from './server.ts'
 
 export interface Entry {
@@ -57,7 +57,7 @@ export function addCollection<Schema extends TObject, Item extends Entry>(
       },
     },
     async (request) => {
-      const { items, token } = pageOf(await collection.list(request), request.query)
+      const { items, token } = pageOf(await collection.list(request), request)
       return { [plural]: items.map((item) => render(item, request)), ...token }
     },
   )
@@ -84,15 +84,15 @@ export function addCollection<Schema extends TObject, Item extends Entry>(
 /** By the id and not by its place: what came and went meanwhile moves nothing. */
 export function pageOf<Item extends { readonly id: string }>(
   all: readonly Item[],
-  query: { pageSize?: string; pageToken?: string },
+  request: PageRequest,
 ): { readonly items: readonly Item[]; readonly token: { nextPageToken?: string } } {
-  const { pageSize, after } = parsePage(query)
+  const { pageSize, after } = parsePage(request)
   const sorted = all.toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const start = after === undefined ? 0 : sorted.findIndex(({ id }) => id > after)
   const items = start === -1 ? [] : sorted.slice(start, start + pageSize)
   const last = items.at(-1)
   const more = last !== undefined && start + pageSize < sorted.length
-  return { items, token: more ? { nextPageToken: renderPageToken(last.id) } : {} }
+  return { items, token: more ? { nextPageToken: renderPageToken(last.id, request) } : {} }
 }
 
 /** By id, or by uid. @throws RefusedError */

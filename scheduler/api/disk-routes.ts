@@ -94,13 +94,13 @@ export function addDiskRoutes(server: Server, ports: OperationPorts): void {
       },
     },
     async (request) => {
-      const { pageSize, after } = parsePage(request.query)
+      const { pageSize, after } = parsePage(request)
       const where = { project: projectId(projectOf(request).id), pageSize }
       const { disks, nextAfterId } = await listDisks(
         after === undefined ? where : { ...where, afterId: after },
         ports,
       )
-      const next = nextAfterId === undefined ? {} : { nextPageToken: renderPageToken(nextAfterId) }
+      const next = nextAfterId === undefined ? {} : { nextPageToken: renderPageToken(nextAfterId, request) }
       return { disks: disks.map((disk) => renderDisk(disk, region)), ...next }
     },
   )

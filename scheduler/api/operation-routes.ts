@@ -59,11 +59,11 @@ export function addOperationRoutes(server: Server, ports: OperationPorts): void 
       },
     },
     async (request) => {
-      const { pageSize, after } = parsePage(request.query)
+      const { pageSize, after } = parsePage(request)
       const where = { project: projectId(projectOf(request).id), pageSize }
       const older = after === undefined ? {} : { beforeId: operationId(after) }
       const { operations, nextBeforeId } = await listOperations({ ...where, ...older }, ports)
-      const next = nextBeforeId === undefined ? {} : { nextPageToken: renderPageToken(nextBeforeId) }
+      const next = nextBeforeId === undefined ? {} : { nextPageToken: renderPageToken(nextBeforeId, request) }
       return { operations: operations.map((one) => renderOperation(one, region)), ...next }
     },
   )

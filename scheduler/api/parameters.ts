@@ -1,4 +1,5 @@
 // Query parameters and headers that many routes take, from text to values. Text that makes no sense is refused.
+import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { refuse } from '../errors.ts'
@@ -55,19 +56,40 @@ export interface Page {
 export const parsePageSize = (text: string | undefined): number =>
   Number(parseInteger(text, { name: 'pageSize', minimum: 1n, maximum: 500n, absent: 50n }))
 
-export function parsePage(query: { pageSize?: string; pageToken?: string }): Page {
-  const pageSize = parsePageSize(query.pageSize)
-  if (query.pageToken === undefined) return { pageSize }
-  const after = Buffer.from(query.pageToken, 'base64url').toString()
-  if (after !== '' && renderPageToken(after) === query.pageToken) return { pageSize, after }
+/** What a list is asked by. */
+export type PageRequest = Pick<FastifyRequest, 'url'> & { readonly query: unknown }
+
+interface PageOptions {
+  readonly pageSize?: string
+  readonly pageToken?: string
+}
+
+export function parsePage(request: PageRequest): Page {
+  const { pageSize: size, pageToken } = request.query as PageOptions
+  const pageSize = parsePageSize(size)
+  if (pageToken === undefined) return { pageSize }
+  const after = Buffer.from(pageToken, 'base64url').toString().slice(markLength)
+  if (after !== '' && renderPageToken(after, request) === pageToken) return { pageSize, after }
   throw invalid(
     'pageToken',
-    'The pageToken is not one of ours; use nextPageToken of the page before as it is.',
+    'The pageToken is not one of ours for this list; use nextPageToken of the page before as it is, with the same query.',
   )
 }
 
 /** Opaque to clients. */
-export const renderPageToken = (last: string): string => Buffer.from(last).toString('base64url')
+export const renderPageToken = (last: string, request: PageRequest): string =>
+  Buffer.from(markOf(request) + last).toString('base64url')
+
+const markLength = 8
+
+/** A token belongs to its list and query: with others it would begin somewhere else. */
+function markOf({ url, query }: PageRequest): string {
+  const { pageSize: _size, pageToken: _token, ...rest } = query as PageOptions
+  return createHash('sha256')
+    .update(JSON.stringify([url.split('?', 1), Object.entries(rest).sort()]))
+    .digest('base64url')
+    .slice(0, markLength)
+}
 
 /** `requestId` of the query and the header `Idempotency-Key` are one and the same thing. */
 export function parseIdempotencyKey(

@@ -55,7 +55,7 @@ export function addQuotaRoutes(server: Server, ports: OperationPorts): void {
       const quotas = await listQuotas({ project: projectOf(request).id }, ports)
       const page = pageOf(
         quotas.map(({ metric, ...quota }) => ({ id: metric, ...quota })),
-        request.query,
+        request,
       )
       return { quotas: [...page.items], ...page.token }
     },

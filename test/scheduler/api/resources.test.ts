@@ -263,3 +263,12 @@ it('lists go on where they were, whatever came and went meanwhile', async () => 
   const second = await page(first.nextPageToken)
   expect(second.networks.map(({ id }) => id)).toEqual(['n2', 'n3'])
 })
+
+it('lists refuse the page token of another list', async () => {
+  await asAdmin('POST', `${compute}/networks`, { id: 'n1' })
+  const { nextPageToken } = (await asAdmin('GET', `${compute}/networks?pageSize=1`)).body
+  for (const path of ['subnets', 'disks', 'operations', 'networks/default/firewall', 'instances']) {
+    const answer = await asAdmin('GET', `${compute}/${path}?pageToken=${nextPageToken}`)
+    expect([path, ...reasons(answer)]).toEqual([path, 400, ['INVALID_VALUE', 'pageToken']])
+  }
+})
