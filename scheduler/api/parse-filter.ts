@@ -4,6 +4,7 @@
 //
 // AND, OR (which binds closer), NOT or -, parentheses; = != < <= > >= and : (has). An asterisk at the end of a value
 // stands for anything.
+import { instanceStatuses } from '../../proto/instance-state.ts'
 import type { Comparison, Filter, FilterField } from '../model/filter.ts'
 
 /** What is wrong with a filter, as a sentence. */
@@ -131,6 +132,7 @@ function compare(name: string, sign: string, value: string): Filter {
   if (sign === ':' && value === '*') return { kind: 'has', field }
   const by = (sign === ':' ? '=' : sign) as Comparison
   if (field.kind !== 'time') {
+    if (field.kind === 'text' && field.name === 'status') expectStatus(value)
     if (by !== '=' && by !== '!=') throw new FilterError(`"${name}" can only be compared with =, != and ":".`)
     return { kind: 'compare', field, by, value }
   }
@@ -139,6 +141,13 @@ function compare(name: string, sign: string, value: string): Filter {
     throw new FilterError(`"${value}" is no time: write one like "2026-11-01T00:00:00Z", with its quotes.`)
   }
   return { kind: 'compare', field, by, value: String(unixMs) }
+}
+
+/** One that no instance can have finds nothing and hides the mistake. */
+function expectStatus(value: string): void {
+  const known: readonly string[] = instanceStatuses
+  if (known.includes(value) || value.endsWith('*')) return
+  throw new FilterError(`There is no status "${value}"; there is ${known.join(', ')}.`)
 }
 
 const names = new Map<string, FilterField>([

@@ -47,6 +47,8 @@ describe('parseFilter', () => {
     ['color=red', /no field "color"; there is/],
     ['id>a', /can only be compared with =/],
     ['createdAt>yesterday', /no time/],
+    ['lifecycle.status=RUNING', /no status "RUNING"; there is PENDING, .*RUNNING/],
+    ['status:running', /no status/],
     ['id="a', /can't be read/],
     [Array.from({ length: 60 }, () => 'id=a').join(' '), /at most 50/],
   ])('says what is wrong with %s', (text, sentence) => {
