@@ -69,8 +69,16 @@ function refusalOf(thrown: unknown, request: FastifyRequest): Refusal | undefine
       return refuse('BODY_TOO_LARGE', { limitBytes: bodyLimitBytes })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return refuse('UNSUPPORTED_MEDIA_TYPE', { given: mediaTypeOf(request) })
+    case 'FST_ERR_BAD_URL':
+      return refuse('MALFORMED_REQUEST', {
+        message: 'The path has a % that begins no escape of UTF-8 text; write %25 for a % itself.',
+      })
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return refuse('MALFORMED_REQUEST', {
+        message: 'A part of the path is longer than any id; ids have at most 63 characters.',
+      })
     default:
-      // Other troubles that the framework blames on the client: a wrong content length, a path that can't be decoded.
+      // Other troubles that the framework blames on the client, such as a wrong content length.
       return statusCode !== undefined && statusCode >= 400 && statusCode < 500
         ? refuse('MALFORMED_REQUEST', { message: 'The request is not well-formed HTTP for this server.' })
         : undefined

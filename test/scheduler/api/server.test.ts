@@ -386,6 +386,14 @@ describe('every answer', () => {
     if (status === 405) expect(answer.headers.get('allow')).toContain('GET')
   })
 
+  it.each([
+    ['%zz', /a % that begins no escape/],
+    ['x'.repeat(200), /longer than any id/],
+  ])('says what is wrong with the path …/%.9s', async (id, sentence) => {
+    const { status, body } = await region.call('GET', `${instancesPath}/${id}`)
+    expect([status, body.error.message]).toEqual([400, expect.stringMatching(sentence)])
+  })
+
   it('is in the published form even to what is no HTTP', async () => {
     const { hostname, port } = new URL(region.url)
     const socket = connect({ host: hostname, port: Number(port) })
