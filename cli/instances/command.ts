@@ -26,6 +26,11 @@ export function addInstancesCommand(program: Command): void {
       .option('--image <image>', "image of the boot disk; the type's default where absent")
       .option('--disk-gb <n>', 'size of the boot disk', parseWhole)
       .option('--network <network>', 'network of the NIC; "default" where absent')
+      .option('--subnet <subnet>', "subnet of the NIC; the network's only one where absent")
+      .option(
+        '--address <ipv4>',
+        'address of the NIC, such as one that the project keeps; a free one where absent',
+      )
       .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
       .option('--reservation <reservation>', 'capacity that was reserved for it')
       .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)

@@ -13,6 +13,8 @@ export interface CreateFlags {
   readonly image?: string
   readonly diskGb?: number
   readonly network?: string
+  readonly subnet?: string
+  readonly address?: string
   readonly gpu?: readonly string[]
   readonly reservation?: string
   readonly sshKey?: readonly string[]
@@ -43,7 +45,7 @@ export function makeCreateRequest(flags: CreateFlags, surroundings: CreateSurrou
     ...(flags.label === undefined ? {} : { labels: Object.fromEntries(parsePairs('--label', flags.label)) }),
     ...(metadata.length === 0 ? {} : { instanceMetadata: metadata }),
     ...makeDisks(flags),
-    ...(flags.network === undefined ? {} : { nics: [{ network: flags.network }] }),
+    ...makeNics(flags),
     ...(flags.gpu === undefined ? {} : { gpus: flags.gpu.map(parseGpu) }),
     ...(flags.reservation === undefined ? {} : { reservation: flags.reservation }),
   }
@@ -53,6 +55,15 @@ function makeDisks({ image, diskGb }: CreateFlags): Pick<InstanceRequest, 'disks
   if (image === undefined && diskGb === undefined) return {}
   if (image === undefined) throw usageError('--disk-gb needs --image: without one the disk would be blank.')
   return { disks: [{ source: image, boot: true, ...(diskGb === undefined ? {} : { sizeGb: diskGb }) }] }
+}
+
+function makeNics({ network, subnet, address }: CreateFlags): Pick<InstanceRequest, 'nics'> {
+  const nic = {
+    ...(network === undefined ? {} : { network }),
+    ...(subnet === undefined ? {} : { subnet }),
+    ...(address === undefined ? {} : { ipv4Address: address }),
+  }
+  return Object.keys(nic).length === 0 ? {} : { nics: [nic] }
 }
 
 /** `nvidia-l40s` or `nvidia-h100-80gb:8`. */
@@ -74,11 +85,19 @@ function makeMetadata(
   for (const [key, value] of parsePairs('--metadata', flags.metadata ?? [])) {
     add(key, readIfFile(value, surroundings))
   }
-  if (flags.userData !== undefined) add('user-data', readIfFile(flags.userData, surroundings))
+  if (flags.userData !== undefined) add('user-data', readUserData(flags.userData, surroundings))
   if (flags.sshKey !== undefined) {
     add('ssh-keys', flags.sshKey.map((key) => parseSshKey(key, surroundings)).join('\n'))
   }
   return [...items].map(([key, value]) => ({ key, value }))
+}
+
+/** A file's name without its @ would be handed to the guest, which makes nothing of it and says nothing. */
+function readUserData(text: string, surroundings: CreateSurroundings): string {
+  if (/^[./~]\S*$|^[\w./~-]+\.\w+$/.test(text)) {
+    throw usageError(`--user-data ${text}: write @${text} for what is in that file.`)
+  }
+  return readIfFile(text, surroundings)
 }
 
 /** `USER:@FILE`, `@FILE` or `USER:ssh-ed25519 AAAA…`, as a line of `ssh-keys`. */

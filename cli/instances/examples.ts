@@ -7,6 +7,8 @@ export const examples: Readonly<Record<string, Examples>> = {
       'berth instances create web-1 --type g1-small --ssh-key admin:@~/.ssh/id_ed25519.pub',
     'two GPUs, and what cloud-init does at the first boot':
       'berth instances create train-1 --type g1-large --gpu nvidia-h100-80gb:2 --user-data @setup.yaml',
+    'with an address that the project keeps':
+      'berth instances create db-1 --type g1-small --network backend --address 10.90.0.20',
     'from capacity that was reserved':
       'berth instances create train-2 --type g1-large --gpu nvidia-h100-80gb:2 --reservation nightly',
     'from a script: the same key creates it once, and the name is all that is printed':

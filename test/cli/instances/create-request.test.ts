@@ -28,7 +28,7 @@ describe('the request of a create', () => {
         zone: 'us1-a',
         image: 'debian-12',
         diskGb: 20,
-        network: 'backend',
+        ...{ network: 'backend', subnet: 'backend-1', address: '10.90.0.20' },
         gpu: ['nvidia-l40s', 'nvidia-h100-80gb:8'],
         sshKey: ['admin:@/id.pub', '@~/id.pub', `root:${key}`],
         userData: '@/user-data',
@@ -38,7 +38,7 @@ describe('the request of a create', () => {
     ).toEqual({
       type: '/v1/regions/us-texas-1/zones/us1-a/instance-types/g1-small',
       disks: [{ source: 'debian-12', boot: true, sizeGb: 20 }],
-      nics: [{ network: 'backend' }],
+      nics: [{ network: 'backend', subnet: 'backend-1', ipv4Address: '10.90.0.20' }],
       gpus: [
         { type: 'nvidia-l40s', count: 1 },
         { type: 'nvidia-h100-80gb', count: 8 },
@@ -54,6 +54,8 @@ describe('the request of a create', () => {
 
   it.each([
     [{ diskGb: 20 }, '--disk-gb needs --image'],
+    [{ userData: 'setup.yaml' }, '--user-data setup.yaml: write @setup.yaml'],
+    [{ userData: '~/setup' }, 'write @~/setup'],
     [{ metadata: ['novalue'] }, '--metadata novalue: write KEY=VALUE.'],
     [{ label: ['=x'] }, '--label =x: write KEY=VALUE.'],
     [{ metadata: ['a=1', 'a=2'] }, 'key a is given twice'],
