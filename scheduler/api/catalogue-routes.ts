@@ -1,7 +1,10 @@
 // What instances are made of: zones, types, images and projects. They can be made, changed and deleted, unless the settings
 // file declares them.
 import type { FastifyRequest } from 'fastify'
+import { v5 } from 'uuid'
+import { resourceUid } from '../../proto/ids.ts'
 import { newestOfFamily, resolveImage } from '../admission/image.ts'
+import { parseCustomType } from '../admission/instance-type.ts'
 import {
   type CreateAcceleratorType,
   CreateAcceleratorType as CreateAcceleratorTypeBody,
@@ -21,7 +24,7 @@ import {
 } from '../admission/resource-requests.ts'
 import { roleIn } from '../auth/roles.ts'
 import { refuse, refuseAll } from '../errors.ts'
-import type { Zone } from '../model/catalogue.ts'
+import type { InstanceType, Zone } from '../model/catalogue.ts'
 import { done, type Outcome } from '../operations/outcome.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { forgetBytes, planImage, typesThatBoot } from '../operations/resources/images.ts'
@@ -95,6 +98,14 @@ function zoneOf(request: FastifyRequest, { catalogue }: OperationPorts): Zone {
   return zone
 }
 
+/** As old as its zone, and never changed. */
+function customType(id: string, { meta }: Zone): InstanceType | undefined {
+  const type = parseCustomType(id)
+  if (type === undefined) return undefined
+  const uid = resourceUid(v5(id, meta.uid))
+  return { ...type, meta: { ...meta, uid, revision: 1, updatedAtMs: meta.createdAtMs } }
+}
+
 function addTypes(server: Server, ports: OperationPorts): void {
   const render = catalogueRenderers(ports.catalogue.region)
   addChangeable(
@@ -108,6 +119,7 @@ function addTypes(server: Server, ports: OperationPorts): void {
       write: operatorOnly,
       schema: InstanceTypeResource,
       list: (request) => zoneOf(request, ports).instanceTypes,
+      unlisted: (id, request) => customType(id, zoneOf(request, ports)),
       render: (type, request) => render.instanceType(zoneOf(request, ports).id, type),
       create: {
         body: CreateInstanceTypeBody,

@@ -27,6 +27,8 @@ export interface Collection<Schema extends TObject, Item extends Entry> {
   readonly schema: Schema
   /** All of them; or throws where what they belong to does not exist. */
   readonly list: (request: FastifyRequest) => readonly Item[] | Promise<readonly Item[]>
+  /** One that is there under its name without ever being made, and so is in no list. */
+  readonly unlisted?: (id: string, request: FastifyRequest) => Item | undefined
   readonly render: (item: Item, request: FastifyRequest) => Static<Schema>
 }
 
@@ -74,7 +76,12 @@ export function addCollection<Schema extends TObject, Item extends Entry>(
       },
     },
     async (request, reply) => {
-      const item = await findEntry(collection, request)
+      const item = await findEntry(collection, request).catch((thrown: unknown) => {
+        const { id = '' } = request.params as { id?: string }
+        const unlisted = collection.unlisted?.(id, request)
+        if (unlisted !== undefined) return unlisted
+        throw thrown
+      })
       tagReply(reply, item)
       return render(item, request)
     },

@@ -34,7 +34,7 @@ function unknownFieldOf({ params, parentSchema }: ShapeFinding) {
 function renderShapeProblem(finding: ShapeFinding): Problem {
   const path = parsePointer(finding.instancePath)
   const field = renderField(path)
-  const name = field === '' ? 'the body' : field
+  const name = field === '' ? 'body' : field
   const invalid = (message: string) => problem('INVALID_VALUE', { message }, field)
   const limit = String(finding.params['limit'])
   switch (finding.keyword) {

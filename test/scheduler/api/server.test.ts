@@ -367,6 +367,20 @@ describe('catalogues', () => {
     expect((await get(`${path}/nothing-here`)).status).toBe(404)
   })
 
+  it('have custom types, which are in no list, where an instance says its type is', async () => {
+    const { status, body } = await get(`${zone}/instance-types/custom-4-5120`)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      selfLink: `${zone}/instance-types/custom-4-5120`,
+      id: 'custom-4-5120',
+      vcpus: 4,
+      memoryMib: 5120,
+      gpus: [],
+    })
+    expect((await get(`${zone}/instance-types/custom-4-5121`)).status).toBe(404)
+    expect((await get('/v1/regions/us-texas-1/zones/x/instance-types/custom-4-5120')).status).toBe(404)
+  })
+
   it('says nothing about other regions', async () => {
     expect((await get('/v1/regions/elsewhere/zones')).status).toBe(404)
   })
