@@ -3,13 +3,15 @@ import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
 import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
 import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
+import { lineOfText, textOfLines } from './instance-request.ts'
 
 const closed = { additionalProperties: false } as const
 const id = Type.Optional(
   Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern, description: 'Made where absent.' }),
 )
-const description = Type.Optional(Type.String({ maxLength: 2048 }))
-const displayName = Type.Optional(Type.String({ maxLength: 256 }))
+const nameForPeople = { ...lineOfText, maxLength: 256 }
+const description = Type.Optional(Type.String(textOfLines))
+const displayName = Type.Optional(Type.String(nameForPeople))
 const reference = (what: string) => Type.String({ minLength: 1, maxLength: 2048, description: what })
 
 const ingressWords =
@@ -115,7 +117,8 @@ const pciIds = {
   description:
     'vendor:device, as hosts report them: 10de:2330. No other type of the zone has one of them. Devices of hosts that are there already get the type at once.',
 }
-const pciId = Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' })
+export const pciIdPattern = '^[0-9a-f]{4}:[0-9a-f]{4}$'
+const pciId = Type.String({ pattern: pciIdPattern })
 const gpuMemoryGb = { minimum: 1, maximum: 65_536, description: 'Of each.' }
 const maximumPerInstance = { minimum: 1, maximum: 64 }
 
@@ -173,6 +176,7 @@ export const CreateProjectInstanceType = Type.Object(
   },
   { ...closed, title: 'CreateProjectInstanceType' },
 )
+export const sha256Pattern = '^[0-9a-f]{64}$'
 export const CreateImage = Type.Object(
   {
     id: Type.String({ minLength: 1, maxLength: 63, pattern: imageIdPattern }),
@@ -184,7 +188,7 @@ export const CreateImage = Type.Object(
         description: 'http://…, https://…, or file:///… on every host; absent where the bytes are uploaded.',
       }),
     ),
-    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'What hosts check the bytes against.' }),
+    sha256: Type.String({ pattern: sha256Pattern, description: 'What hosts check the bytes against.' }),
     format: Type.Enum(['raw', 'qcow2']),
     architecture: Type.Optional(Type.Enum(['x86_64', 'aarch64'])),
     sizeGb: Type.Integer({ minimum: 1, maximum: 65_536, description: 'Of the disk that it makes.' }),
@@ -208,7 +212,7 @@ export const CreateProject = Type.Object(
 )
 
 const nullable = <const T extends string>(type: T, rest: object = {}) => ({ type: [type, 'null'], ...rest })
-const describable = { description: nullable('string', { maxLength: 2048 }) }
+const describable = { description: nullable('string', textOfLines) }
 const patch = (title: string, properties: Readonly<Record<string, object>>) =>
   Type.Unsafe<Readonly<Record<string, unknown>>>({
     ...{ type: 'object', title, properties, additionalProperties: false },
@@ -241,7 +245,7 @@ export const UpdateFirewallRule = patch('FirewallRulePatch', {
 })
 export const UpdateProject = patch('ProjectPatch', {
   ...describable,
-  displayName: nullable('string', { maxLength: 256 }),
+  displayName: nullable('string', nameForPeople),
 })
 export const UpdateImage = patch('ImagePatch', {
   ...describable,

@@ -1,4 +1,7 @@
 // What the validator found wrong with a body or query, as sentences for a person with the field in the API's words.
+import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
+import { lineOfText, textOfLines } from '../admission/instance-request.ts'
+import { pciIdPattern, sha256Pattern } from '../admission/resource-requests.ts'
 import { type Problem, problem } from '../errors.ts'
 
 /** One finding of the validator, as far as it matters here. */
@@ -70,7 +73,11 @@ function renderShapeProblem(finding: ShapeFinding): Problem {
     case 'maxItems':
       return invalid(`"${name}" must have at most ${limit} entries.`)
     case 'pattern':
-      return invalid(patternSentence(path, name))
+      return invalid(
+        `"${name}" ${patternRules.get(finding.params['pattern']) ?? 'has characters that are not possible there.'}`,
+      )
+    case 'uniqueItems':
+      return invalid(`"${name}" has the same entry twice.`)
     default:
       return invalid(`"${name}" has a value that is not possible.`)
   }
@@ -86,14 +93,17 @@ const typeNames: Readonly<Record<string, string>> = {
 }
 const typeName = (type: unknown): string => typeNames[String(type)] ?? String(type)
 
-function patternSentence(path: readonly string[], name: string): string {
-  if (path[0] === 'pciIds') {
-    return `"${name}" must be vendor:device, four lower-case hexadecimal digits each, such as 10de:2330.`
-  }
-  return path.at(-1) === 'id'
-    ? `"${name}" must have 1 to 63 characters: a lower-case letter first, then lower-case letters, digits and hyphens, a letter or digit last.`
-    : `"${name}" has characters that are not possible there.`
-}
+const idRule = (others: string) =>
+  `must have 1 to 63 characters: a lower-case letter first, then lower-case letters, ${others}, a letter or digit last.`
+
+const patternRules = new Map<unknown, string>([
+  [resourceIdPattern, idRule('digits and hyphens')],
+  [imageIdPattern, idRule('digits, hyphens and dots')],
+  [pciIdPattern, 'must be vendor:device, four lower-case hexadecimal digits each, such as 10de:2330.'],
+  [sha256Pattern, 'must be 64 lower-case hexadecimal digits.'],
+  [lineOfText.pattern, 'must be one line, without control characters.'],
+  [textOfLines.pattern, 'must have no control characters but tabs and line feeds.'],
+])
 
 export const parsePointer = (pointer: string): readonly string[] =>
   pointer

@@ -250,6 +250,16 @@ describe('projects', () => {
   })
 })
 
+it('texts for people hold nothing that a terminal obeys', async () => {
+  const red = '\u001b[31m'
+  const made = await asAdmin('POST', `${compute}/networks`, { id: 'red', description: red })
+  expect(reasons(made)).toEqual([400, ['INVALID_VALUE', 'description']])
+  const changed = await asAdmin('PATCH', `${compute}/networks/default`, { description: red })
+  expect(reasons(changed)).toEqual([400, ['INVALID_VALUE', 'description']])
+  const project = await asOperator('POST', `${root}/projects`, { displayName: 'a\nb' })
+  expect(reasons(project)).toEqual([400, ['INVALID_VALUE', 'displayName']])
+})
+
 it('lists go on where they were, whatever came and went meanwhile', async () => {
   for (const id of ['n1', 'n2', 'n3', 'n4']) await asAdmin('POST', `${compute}/networks`, { id })
   const page = async (token = '') => {
