@@ -45,7 +45,12 @@ export async function loginAction(flags: LoginFlags): Promise<void> {
 async function readTarget(server: string, flags: LoginFlags): Promise<LoginTarget> {
   const url = `${server}/.well-known/oauth-protected-resource`
   const response = await fetch(url, { signal: AbortSignal.timeout(30_000) }).catch(() => undefined)
-  if (response?.ok !== true) {
+  if (response === undefined) {
+    throw new CliError(`The server ${server} does not answer: is --server right, and does it run?`, {
+      exitCode: exitCodes.trouble,
+    })
+  }
+  if (!response.ok) {
     throw new CliError(`The server ${server} does not say where tokens come from: is it a Berth server?`, {
       exitCode: exitCodes.trouble,
     })
@@ -118,6 +123,9 @@ export async function logoutAction(flags: ContextFlags): Promise<void> {
 
 export function listContexts(): void {
   const { contexts, current } = readContextFile()
+  if (Object.keys(contexts).length === 0) {
+    process.stdout.write('No contexts. berth login saves one, and so does berth dev.\n')
+  }
   for (const [name, { server, region, project }] of Object.entries(contexts)) {
     process.stdout.write(`${name === current ? '*' : ' '} ${name}  ${server}  ${region}  ${project}\n`)
   }

@@ -144,5 +144,8 @@ it('saves nothing where the person says no', async () => {
 it('says what is missing', async () => {
   const nowhere = await berth(['login', '--server', issuer])
   expect([nowhere.exitCode, nowhere.stderr]).toEqual([1, expect.stringContaining('is it a Berth server?')])
+  const silent = await berth(['login', '--server', 'http://127.0.0.1:1'])
+  expect([silent.exitCode, silent.stderr]).toEqual([1, expect.stringContaining('does not answer')])
   expect((await berth(['context', 'use', 'nothing'])).exitCode).toBe(2)
+  expect((await berth(['context', 'list'])).stdout).toContain('No contexts.')
 })
