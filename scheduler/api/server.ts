@@ -32,6 +32,7 @@ import { addProjectResourceRoutes } from './project-resource-routes.ts'
 import { addQuotaRoutes } from './quota-routes.ts'
 import { addRateLimit } from './rate-limit.ts'
 import { cutSilentConnections } from './silent-connections.ts'
+import { refuseUnmetConditions } from './unmet-conditions.ts'
 import { addUploadRoutes } from './upload-routes.ts'
 
 export type Server = FastifyInstance<
@@ -131,6 +132,7 @@ export async function buildServer({
   await addRateLimit(server, requestsPerMinute)
   addAuditTrail(server, ports)
   guardRoutes(server, { verifier, catalogue: ports.catalogue })
+  refuseUnmetConditions(server)
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
   addLoginRoute(server, login)

@@ -386,6 +386,32 @@ describe('catalogues', () => {
   })
 })
 
+describe('a condition', () => {
+  const ask = async (method: string, path: string, body: object, condition: string) =>
+    region.call(method, path, {
+      ...{ body, headers: { 'if-match': condition } },
+      token: await region.issuer.tokenFor('operator', 'project-x9y8z7:admin'),
+    })
+  const cordon = '/v1/regions/us-texas-1/hosts/host-1:cordon'
+
+  it('is refused where nothing could hold to it, and nothing is changed', async () => {
+    for (const [method, path, body] of [
+      ['POST', cordon, {}],
+      ['PUT', `${projectPath}/quotas`, { limits: { vcpus: 1 } }],
+    ] as const) {
+      const answer = await ask(method, path, body, '"1"')
+      expect([answer.status, answer.body.error.details[0].field]).toEqual([400, 'If-Match'])
+    }
+    const token = await region.issuer.tokenFor('operator')
+    expect((await get('/v1/regions/us-texas-1/hosts/host-1', token)).body.state).toBe('ready')
+  })
+
+  it('is met by whatever there is where it says so', async () => {
+    const { status } = await ask('POST', cordon.replace('cordon', 'uncordon'), {}, '*')
+    expect(status).toBe(200)
+  })
+})
+
 describe('every answer', () => {
   it.each([
     ['GET', '/nowhere', 404, 'ROUTE_NOT_FOUND'],
