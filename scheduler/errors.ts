@@ -46,7 +46,7 @@ const catalogue = {
   IMMUTABLE_FIELD: entry<{ name: string }>(
     400,
     ({ name }) =>
-      `"${name}" is fixed when the instance is created; leave it out, or create another instance.`,
+      `"${name}" can't be changed: it is fixed by the create, or set by the server. Leave it out.`,
   ),
   WRONG_TYPE: entry<{ name: string; expected: string }>(
     400,

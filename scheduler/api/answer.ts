@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Logger } from '../../lib/log.ts'
-import { type Refusal, reasons, refuse, refuseAll, statusOf } from '../errors.ts'
+import { type Problem, problem, type Refusal, reasons, refuse, refuseAll, statusOf } from '../errors.ts'
 import { StoreUnavailable } from '../operations/ports.ts'
 import { RefusedError } from './json-body.ts'
 import { renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
@@ -63,7 +63,7 @@ function refusalOf(thrown: unknown, request: FastifyRequest): Refusal | undefine
   if (thrown instanceof RefusedError) return thrown.refusal
   if (!(thrown instanceof Error)) return undefined
   const { validation, code, statusCode } = thrown as Partial<FastifyError>
-  if (validation !== undefined) return refuseShape(validation)
+  if (validation !== undefined) return refuseShape(validation, request)
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return refuse('BODY_TOO_LARGE', { limitBytes: bodyLimitBytes })
@@ -87,7 +87,21 @@ function refusalOf(thrown: unknown, request: FastifyRequest): Refusal | undefine
 
 const mediaTypeOf = (request: FastifyRequest) => request.headers['content-type']?.slice(0, 100) ?? 'nothing'
 
-function refuseShape(findings: readonly ShapeFinding[]): Refusal | undefined {
-  const [first, ...others] = renderShapeProblems(findings)
+function refuseShape(findings: readonly ShapeFinding[], request: FastifyRequest): Refusal | undefined {
+  const sayImmutable = immutableIn(request)
+  const [first, ...others] = renderShapeProblems(findings).map(sayImmutable)
   return first === undefined ? undefined : refuseAll([first, ...others])
+}
+
+/** What a patch does not take, and its answer has, is no unknown field. */
+function immutableIn({ method, routeOptions }: FastifyRequest): (found: Problem) => Problem {
+  const responses = (routeOptions.schema?.response ?? {}) as Readonly<
+    Record<string, { readonly properties?: object }>
+  >
+  const shown = (responses['200'] ?? responses['202'])?.properties ?? {}
+  return (found) => {
+    const { reason, field: name } = found
+    if (method !== 'PATCH' || reason !== 'UNKNOWN_FIELD' || name === undefined) return found
+    return Object.hasOwn(shown, name) ? problem('IMMUTABLE_FIELD', { name }, name) : found
+  }
 }

@@ -250,6 +250,13 @@ describe('projects', () => {
   })
 })
 
+it('what a patch can not change is told from what does not exist', async () => {
+  const patch = { mtu: 9000, uid: 'x', mut: 1 }
+  expect(reasons(await asAdmin('PATCH', `${compute}/networks/default`, patch))).toEqual([
+    ...[400, ['IMMUTABLE_FIELD', 'mtu'], ['IMMUTABLE_FIELD', 'uid'], ['UNKNOWN_FIELD', 'mut']],
+  ])
+})
+
 it('texts for people hold nothing that a terminal obeys', async () => {
   const red = '\u001b[31m'
   const made = await asAdmin('POST', `${compute}/networks`, { id: 'red', description: red })

@@ -140,11 +140,12 @@ describe('instances', () => {
     const both = await Promise.all([patch({ labels: { d: '4' } }), patch({ labels: { e: '5' } })])
     expect(both.map(({ status }) => status)).toEqual([202, 202])
     expect((await get(path)).body.labels).toEqual({ b: '2', c: '3', d: '4', e: '5' })
-    const wrong = await patch({ type: 'g1-xlarge', labels: { a: 1 }, tags: [] })
+    const wrong = await patch({ type: 'g1-xlarge', labels: { a: 1 }, lifecycle: {}, tags: [] })
     expect(wrong.status).toBe(400)
     const details = wrong.body.error.details as { field: string; reason: string }[]
     expect(details.map(({ field, reason }) => [field, reason]).sort()).toEqual([
       ['labels.a', 'WRONG_TYPE'],
+      ['lifecycle', 'IMMUTABLE_FIELD'],
       ['tags', 'UNKNOWN_FIELD'],
       ['type', 'IMMUTABLE_FIELD'],
     ])
