@@ -2,6 +2,7 @@ import { systemClock } from '../../lib/clock.ts'
 import { systemRandom } from '../../lib/random.ts'
 import { createClient } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
+import { forEach } from '../output/each.ts'
 
 export async function hostAction(
   verb: 'cordon' | 'uncordon' | 'drain' | 'fence',
@@ -16,8 +17,8 @@ export async function hostAction(
       : notice !== undefined
         ? { body: { noticeSeconds: notice } }
         : {}
-  for (const id of ids) {
+  await forEach(ids, async (id) => {
     const host = await client.changeHost({ id, verb, ...body })
     process.stdout.write(`${host.id} is ${host.state}\n`)
-  }
+  })
 }

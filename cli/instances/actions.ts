@@ -8,6 +8,7 @@ import { type ChangeRequest, createClient } from '../client/client.ts'
 import type { Instance, InstanceRequest } from '../client/resources.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { exitCodes, usageError } from '../exit-codes.ts'
+import { forEach } from '../output/each.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
@@ -129,7 +130,7 @@ export async function guestAttributesAction(
 
 export async function deleteAction(ids: readonly string[], flags: CommonFlags & WaitFlags): Promise<void> {
   const client = clientOf(flags)
-  for (const id of ids) {
+  await forEach(ids, async (id) => {
     const { uid } = await client.getInstance(id)
     await client.deleteInstance(uid)
     if (flags.wait) {
@@ -139,7 +140,7 @@ export async function deleteAction(ids: readonly string[], flags: CommonFlags & 
       })
     }
     process.stdout.write(`${flags.wait ? 'Deleted' : 'Deleting'} ${id}\n`)
-  }
+  })
 }
 
 export async function verbAction(
@@ -149,7 +150,7 @@ export async function verbAction(
 ): Promise<void> {
   parseOutputFormat(flags.output)
   const client = clientOf(flags)
-  for (const id of ids) {
+  await forEach(ids, async (id) => {
     const body = flags.force ? { force: true } : undefined
     const request = { id, verb, idempotencyKey: random.uuid() }
     const changed = await client.changeInstance(body === undefined ? request : { ...request, body })
@@ -159,7 +160,7 @@ export async function verbAction(
           waitForOperation(changed, { client, ...waiting(flags), onChange: sayState(progress) }),
         )
     await print(last, flags, oneInstance)
-  }
+  })
 }
 
 export async function updateAction(id: string, flags: CommonFlags & UpdateFlags): Promise<void> {

@@ -3,6 +3,7 @@ import { systemRandom } from '../../lib/random.ts'
 import { type Client, createClient, type Resource } from '../client/client.ts'
 import { type ContextFlags, resolveContext } from '../context/context.ts'
 import { usageError } from '../exit-codes.ts'
+import { forEach } from '../output/each.ts'
 import { print, rowOf } from './actions.ts'
 import type { Field } from './fields.ts'
 import { type Kind, parentOf, pathIn } from './kinds.ts'
@@ -34,13 +35,13 @@ export async function updateAction(kind: Kind, id: string, flags: Flags): Promis
 
 export async function deleteAction(kind: Kind, ids: readonly string[], flags: Flags): Promise<void> {
   const client = clientOf(flags)
-  for (const id of ids) {
+  await forEach(ids, async (id) => {
     const path = `${pathOf(kind, flags)}/${encodeURIComponent(id)}`
     const idempotencyKey = systemRandom.uuid()
     const left = await client.changeCollection({ method: 'DELETE', path, idempotencyKey })
     const isLeft = (left as (Resource & { status?: string }) | undefined)?.status === 'DELETING'
     process.stdout.write(`${id} is ${isLeft ? 'being ' : ''}deleted\n`)
-  }
+  })
 }
 
 /** vcpus=64, or vcpus=none for as much as there is. */

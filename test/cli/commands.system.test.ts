@@ -36,6 +36,16 @@ describe('berth', () => {
     expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('no field "color"')])
   })
 
+  it('does what it can of several, and says at the end what it could not', async () => {
+    for (const id of ['old-1', 'old-2']) await region.call('POST', instancesPath, { body: { type, id } })
+    const { exitCode, stdout, stderr } = await berth('instances', 'delete', 'old-1', 'gone', 'old-2', 'lost')
+    expect([exitCode, stdout]).toEqual([4, 'Deleting old-1\nDeleting old-2\n'])
+    expect(stderr).toMatch(/2 of 4 could not be done:\n.*gone does not exist.*\n.*lost does not exist/)
+    const hosts = await berth('hosts', 'uncordon', 'nowhere', 'host-1')
+    expect([hosts.exitCode, hosts.stdout]).toEqual([4, 'host-1 is ready\n'])
+    for (const id of ['old-1', 'old-2']) await region.remove(id)
+  })
+
   it('draws a plan, and ends with 5 where it does not fit', async () => {
     const fits = await berth('instances', 'plan', '--type', 'g1-xlarge', '--zone', 'us1-a')
     expect([fits.exitCode, fits.stdout]).toEqual([0, expect.stringMatching(/^FITS: it fits now\./)])
