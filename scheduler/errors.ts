@@ -29,6 +29,10 @@ const said = (status: number) => entry<Said>(status, ({ message }) => message)
 const catalogue = {
   // The shape of the request
   MALFORMED_REQUEST: said(400),
+  HEADERS_TOO_LARGE: entry<object>(
+    431,
+    () => 'The path, its query and the headers are larger than 16 KiB together; make them shorter.',
+  ),
   MALFORMED_JSON: entry<{ detail: string }>(400, ({ detail }) => `The body is not valid JSON: ${detail}.`),
   DUPLICATE_KEY: entry<{ key: string }>(
     400,

@@ -1,6 +1,7 @@
 // The HTTP face of the scheduler: tokens, shapes, statuses and headers.
 // In: requests. Out: answers, every one of them in the published form and with an X-Request-Id.
 // Never: decides, remembers, or lets a stack or another project's data out.
+import { STATUS_CODES } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, {
   type FastifyBaseLogger,
@@ -11,7 +12,7 @@ import fastify, {
 } from 'fastify'
 import { Type } from 'typebox'
 import type { TokenVerifier } from '../auth/verify-token.ts'
-import { refuse } from '../errors.ts'
+import { refuse, statusOf } from '../errors.ts'
 import { checkReadiness } from '../operations/list-hosts.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
@@ -89,7 +90,7 @@ export async function buildServer({
     clientErrorHandler: (thrown, socket) => {
       const requestId = `req_${random.slug(20)}`
       log.info({ requestId, code: thrown.code }, 'What came was no HTTP.')
-      if (socket.writable) socket.end(renderBadRequest(requestId))
+      if (socket.writable) socket.end(renderBadRequest(requestId, thrown.code))
     },
     frameworkErrors: (thrown, request, reply) => {
       void reply.header('x-request-id', request.id)
@@ -157,10 +158,18 @@ function acceptRequestId(header: string | readonly string[] | undefined): string
 }
 
 /** The published form, for a connection that never got as far as a request. */
-function renderBadRequest(requestId: string): string {
-  const { message, problems } = refuse('MALFORMED_REQUEST', { message: 'This is not HTTP that can be read.' })
-  const body = JSON.stringify({ error: { code: 400, message, details: problems } })
-  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close']
+function renderBadRequest(requestId: string, trouble: string): string {
+  const { message, problems } =
+    trouble === 'HPE_HEADER_OVERFLOW'
+      ? refuse('HEADERS_TOO_LARGE', {})
+      : refuse('MALFORMED_REQUEST', { message: 'This is not HTTP that can be read.' })
+  const code = statusOf(problems[0].reason)
+  const body = JSON.stringify({ error: { code, message, details: problems } })
+  const head = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code]}`,
+    'Content-Type: application/json',
+    'Connection: close',
+  ]
   return [...head, `X-Request-Id: ${requestId}`, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join(
     '\r\n',
   )

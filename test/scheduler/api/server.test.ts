@@ -444,6 +444,11 @@ describe('every answer', () => {
     expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 400 } })
   })
 
+  it('says so where headers are too large', async () => {
+    const { status, body } = await region.call('GET', `${instancesPath}?filter=${'x'.repeat(20_000)}`)
+    expect([status, body.error.code, body.error.details[0].reason]).toEqual([431, 431, 'HEADERS_TOO_LARGE'])
+  })
+
   it('keeps out request ids that could forge log lines', async () => {
     const answer = await region.call('GET', '/healthz', { token: '', headers: { 'x-request-id': 'a b"' } })
     expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
