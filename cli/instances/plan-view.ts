@@ -12,7 +12,7 @@ export const planView: Rendering<InstancePlan> = {
       `${verdict}: it ${marks[verdict]}.`,
       ...(verdict === 'FITS' ? [] : [message]),
       '',
-      `Asked: ${demand.vcpus} vCPUs, ${demand.memoryMib} MiB, ${demand.diskGb} GB of disk${gpus} in ${demand.zone}`,
+      `Asked: ${demand.vcpus} ${demand.vcpus === 1 ? 'vCPU' : 'vCPUs'}, ${demand.memoryMib} MiB, ${demand.diskGb} GB of disk${gpus} in ${demand.zone}`,
       `Hosts: ${hostsConsidered}`,
       ...rules.map(
         (rule) => `  - ${rule.rule.padEnd(12)} ${bar(rule.hostsRefused, hostsConsidered)} ${rule.message}`,

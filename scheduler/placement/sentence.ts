@@ -55,6 +55,7 @@ const hostsOf = (total: number) => (total === 1 ? 'Not the one host' : `None of 
 
 function describeDemand(demand: Demand): string {
   const gpus = demand.gpus.map(({ type, count }) => `${count} × ${type}`)
-  const parts = [`${demand.vcpus} vCPUs`, `${demand.memoryMib} MiB`, `${demand.diskGb} GB of disk`, ...gpus]
+  const vcpus = `${demand.vcpus} ${demand.vcpus === 1 ? 'vCPU' : 'vCPUs'}`
+  const parts = [vcpus, `${demand.memoryMib} MiB`, `${demand.diskGb} GB of disk`, ...gpus]
   return parts.join(', ')
 }

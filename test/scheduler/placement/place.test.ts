@@ -102,6 +102,11 @@ describe('the sentence of a refusal', () => {
     })
   })
 
+  it('speaks of one vCPU as one', () => {
+    const verdict = place({ ...exampleDemand, vcpus: 1 }, [exampleHost('a', { connected: false })], 'seed')
+    expect(verdict).toMatchObject({ message: expect.stringContaining('room for 1 vCPU, ') })
+  })
+
   it('says that it will never fit, and what to do', () => {
     expect(place({ ...exampleDemand, vcpus: 65 }, [exampleHost('a')], 'seed')).toMatchObject({
       kind: 'never-fits',
