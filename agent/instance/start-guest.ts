@@ -25,12 +25,19 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
   await ports.files.remove(paths.runDirectory)
   await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
   const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)
-  const groups = pinned.accelerator === 'kvm' ? [...readable, ...(await kvmGroup(ports))] : readable
+  const isKvm = pinned.accelerator === 'kvm'
+  const [kvm, vhost] = isKvm
+    ? await Promise.all([groupOf(ports, '/dev/kvm'), groupOf(ports, '/dev/vhost-net')])
+    : [undefined, undefined]
+  const groups = [...readable, kvm, vhost].filter((gid) => gid !== undefined)
   const onLoaded = () => change({ memoryFile: MemoryFile.USED })
   const handle = await ports.hypervisor.start({
     instanceUid: spec.uid,
     program: ports.machine.program,
-    args: renderQemuArgs({ spec, pinned, paths, ...directKernelOf(spec, fetched) }),
+    args: renderQemuArgs({
+      ...{ spec, pinned, paths, ...directKernelOf(spec, fetched) },
+      hasVhost: vhost !== undefined,
+    }),
     runAs: { ...owner, supplementaryGids: [...new Set(groups)].toSorted((a, b) => a - b) },
     memlockMib: planMemlockMib(spec),
     qmpSocketPath: paths.qmpSocket,
@@ -69,10 +76,11 @@ async function takeOver(context: StepContext): Promise<GuestHandle | undefined> 
   return undefined
 }
 
-/** Who may open /dev/kvm, where udev has given it a group; root's own is not handed out. */
-async function kvmGroup({ files }: InstancePorts): Promise<readonly number[]> {
-  const gid = (await files.stat('/dev/kvm'))?.gid ?? 0
-  return gid > 0 ? [gid] : []
+/** Who may open a device, where udev has given it a group; root's own is not handed out. */
+async function groupOf({ files }: InstancePorts, device: string): Promise<number | undefined> {
+  const info = await files.stat(device)
+  const isOpen = info !== undefined && info.gid > 0 && (info.mode & 0o060) === 0o060
+  return isOpen ? info.gid : undefined
 }
 
 function directKernelOf(spec: InstanceSpec, fetched: Fetched) {

@@ -26,6 +26,8 @@ export interface QemuPlan {
   readonly pinned: Pinned
   readonly paths: InstancePaths
   readonly directKernel?: DirectKernelFiles
+  /** Frames go between tap and guest in the kernel, without QEMU. Where it can't, QEMU warns and carries them itself. */
+  readonly hasVhost?: boolean
 }
 
 export const serialRingBytes = 1024 * 1024
@@ -61,6 +63,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
       nicArgs({
         ...{ spec, index, name: nic.name, mac: nic.macAddress, port: portOf(pinned, nic.name) },
         queues: pinned.nicQueues,
+        hasVhost: plan.hasVhost ?? false,
       }),
     ),
     ...spec.gpus.flatMap((gpu, index) => [
@@ -117,6 +120,7 @@ function nicArgs(nic: {
   mac: string
   port: string
   queues: number
+  hasVhost: boolean
 }): readonly string[] {
   const tap = tapName(nic.spec.uid, nic.index)
   const mtu = nic.spec.nics[nic.index]?.network?.mtu
@@ -124,11 +128,10 @@ function nicArgs(nic: {
   const isMultiQueue = nic.queues > 1
   // An interrupt for each queue in each direction, one for changes of the device, and one for its control.
   const vectors = isMultiQueue ? `,mq=on,vectors=${2 * nic.queues + 2}` : ''
+  const vhost = nic.hasVhost ? 'on' : 'off'
+  const queues = isMultiQueue ? `,queues=${nic.queues}` : ''
   return [
-    ...[
-      '-netdev',
-      `tap,id=${nic.name},ifname=${tap},script=no,downscript=no,vhost=off${isMultiQueue ? `,queues=${nic.queues}` : ''}`,
-    ],
+    ...['-netdev', `tap,id=${nic.name},ifname=${tap},script=no,downscript=no,vhost=${vhost}${queues}`],
     // No option ROM: nothing boots from the network.
     ...[
       '-device',

@@ -56,6 +56,8 @@ describeNeeding(labNeeds, 'a lab host', () => {
     await host.exec(`ip netns exec ${namespaces[0]?.split(' ')[0]} ip -o address show dev svc0`)
     const slice = await host.exec(`systemctl show --property=Slice --value ${unitOf(uid)}`)
     expect(slice.stdout).toBe('berth-guests.slice\n')
+    // Its frames go between tap and guest in the kernel.
+    expect((await host.exec(`ls -l /proc/${before}/fd`)).stdout).toContain('/dev/vhost-net')
     const { stdout } = await host.exec(`grep -E '^(Uid|CapBnd|NoNewPrivs|Seccomp):' /proc/${before}/status`)
     expect(stdout.split('\n').map((line) => line.split('\t').slice(0, 2).join(' '))).toEqual([
       ...[

@@ -4,14 +4,14 @@ import { type GuestPlan, HypervisorError } from './port.ts'
 import type { Supervision } from './supervision.ts'
 import { renderUnprivileged } from './unprivileged.ts'
 
+const devices = ['/dev/net/tun', '/dev/vhost-net', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio']
+
 /** The transient unit of one guest, for systemd-run. */
 export function renderSystemdRun(plan: GuestPlan): readonly string[] {
   const properties = [
     `LimitMEMLOCK=${plan.memlockMib}M`,
     'DevicePolicy=closed',
-    ...['/dev/net/tun', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio'].map(
-      (device) => `DeviceAllow=${device} rw`,
-    ),
+    ...devices.map((device) => `DeviceAllow=${device} rw`),
     'Restart=no',
     // The agent asks QEMU itself; systemd ends only what did not listen.
     'TimeoutStopSec=90',

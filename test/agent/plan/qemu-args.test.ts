@@ -55,6 +55,15 @@ function argsOf(spec: InstanceSpec, accelerator: 'kvm' | 'tcg', commandLine?: st
 const linesOf = (args: readonly string[]) => `${args.join('\n').replaceAll(/\n(?!-)/g, ' ')}\n`
 
 describe('the command line of a guest', () => {
+  it.each([true, false])('lets the kernel carry its frames where it can: %s', (hasVhost) => {
+    const pinned = planPinned(manyDisks, { machineType: 'pc-q35-7.2', accelerator: 'kvm', runAsUid: 200_000 })
+    const paths = instancePaths(directories, manyDisks.uid)
+    const netdev = renderQemuArgs({ spec: manyDisks, pinned, paths, hasVhost }).filter((arg) =>
+      arg.startsWith('tap,'),
+    )
+    expect(netdev).toEqual([expect.stringContaining(`,vhost=${hasVhost ? 'on' : 'off'},queues=4`)])
+  })
+
   it.each([
     ['qemu-small-tcg.txt', argsOf(small, 'tcg', 'console=ttyS0')],
     ['qemu-seed-disk-kvm.txt', argsOf(seeded, 'kvm')],
