@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import PQueue from 'p-queue'
 import type { ExecReply, ExecRequest, StartReply, StartRequest } from './linux-exec-worker.ts'
+import { ownProgram } from './own-programs.ts'
 import { type Exec, ExecError, type ExecOptions, type ExecResult } from './ports.ts'
 import { programEnvironment } from './program-environment.ts'
 
@@ -18,8 +19,7 @@ export function createLinuxExec(
   options: { maxConcurrent?: number; maxOutputBytes?: number } = {},
 ): LinuxExec {
   const { maxConcurrent = 8, maxOutputBytes = defaultMaxOutputBytes } = options
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./linux-exec-worker.${ending}`, import.meta.url))
+  const worker = new Worker(ownProgram('exec-worker'))
   // Programs must not keep an agent alive that has nothing else to do.
   worker.unref()
   const queue = new PQueue({ concurrency: maxConcurrent })

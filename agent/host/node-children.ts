@@ -29,12 +29,6 @@ export interface NodeChildren {
   forkInNamespace(namespace: string, program: URL, args: readonly string[]): NodeChild
 }
 
-/** Another entry file of ours, given without its ending: .ts as written, .js when compiled. */
-export function programBeside(importMetaUrl: string, pathWithoutEnding: string): URL {
-  const ending = importMetaUrl.endsWith('.ts') ? '.ts' : '.js'
-  return new URL(`${pathWithoutEnding}${ending}`, importMetaUrl)
-}
-
 export const nodeChildren: NodeChildren = {
   fork: (program, args) => connect(process.execPath, [fileURLToPath(program), ...args]),
   forkInNamespace: (namespace, program, args) =>

@@ -1,12 +1,8 @@
 import { statSync } from 'node:fs'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
-import {
-  type ListeningSocket,
-  type NodeChild,
-  type NodeChildren,
-  programBeside,
-} from '../host/node-children.ts'
+import type { ListeningSocket, NodeChild, NodeChildren } from '../host/node-children.ts'
+import { ownProgram } from '../host/own-programs.ts'
 import type { KeeperStatus } from './control-protocol.ts'
 
 export interface Keeper {
@@ -46,14 +42,13 @@ const workerPauseMs = 500
 export function createKeeper(options: KeeperOptions): Keeper {
   const { children, clock, log } = options
   const networks = new Map<string, HeldNetwork>()
-  const workerProgram = programBeside(import.meta.url, './worker')
   let worker: NodeChild | undefined
   let isEnding = false
   let lastChange: Promise<unknown> = Promise.resolve()
 
   const startWorker = () => {
     const bornMs = clock.monotonicMs()
-    const started = children.fork(workerProgram, options.workerArgs)
+    const started = children.fork(ownProgram('metadata-worker'), options.workerArgs)
     worker = started
     started.onMessage((message) => {
       const network = networks.get(parseServing(message) ?? '')
@@ -129,8 +124,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
 /** A child that lives for this alone opens the socket in the namespace; the keeper itself stays where it is. */
 function openSocket(options: KeeperOptions, namespace: string): Promise<ListeningSocket> {
-  const program = programBeside(import.meta.url, './open-socket')
-  const child = options.children.forkInNamespace(namespace, program, [])
+  const child = options.children.forkInNamespace(namespace, ownProgram('metadata-socket'), [])
   const opened = new Promise<ListeningSocket>((resolve, reject) => {
     child.onMessage((_message, socket) => {
       if (socket) resolve(socket)

@@ -1,5 +1,5 @@
 // The real agent as a program of its own, and a scheduler in this process that says what the benchmark says.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -49,7 +49,8 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
   writeFileSync(settingsPath, stringify(settings))
   const logPath = join(directory, 'agent.log')
   const log = openSync(logPath, 'a')
-  const args = [...readNodeOptions(), join(repositoryRoot, 'agent/main.ts'), '--config', settingsPath]
+  execFileSync('npm', ['run', '--silent', 'bundle:agent'], { cwd: repositoryRoot })
+  const args = [...readNodeArguments(), '--config', settingsPath]
   const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
   closeSync(log)
   const ended = once(child, 'exit')
@@ -97,8 +98,10 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
   }
 }
 
-/** As its unit has them. */
-function readNodeOptions(): readonly string[] {
+/** As its unit has them, of this repository. */
+function readNodeArguments(): readonly string[] {
   const unit = readFileSync(join(repositoryRoot, 'systemd/berth-agent.service'), 'utf8')
-  return /^ExecStart=\S+((?: --\S+)*) \S+main\.ts/m.exec(unit)?.[1]?.split(' ').filter(Boolean) ?? []
+  const line = /^ExecStart=\S+ (.*) --config /m.exec(unit)?.[1]
+  if (line === undefined) throw new Error("The agent's unit starts something else.")
+  return line.split(' ').map((word) => word.replace(/^\/opt\/berth/, repositoryRoot))
 }

@@ -85,6 +85,7 @@ async function measure(run: {
   const machineType = (await readQemu({ exec, program: 'qemu-system-x86_64' }))?.machineType ?? 'q35'
   await sleep(settleMs)
   const idleRssMiB = readRssMib(agent.pid)
+  const idleOwnMiB = readOwnMib(agent.pid)
   const guest = () => {
     const spec = nextGuest(networkUid, image)
     taps.push(tapOf(spec))
@@ -106,7 +107,10 @@ async function measure(run: {
     const options = { directory, image, machineType, guest, runs: 3 }
     sayOthers('virsh create, destroy (qcow2, clean-traffic)', await measureLibvirt(options), single.shellMs)
     sayOthers('incus start, delete', await measureIncus(3), single.shellMs)
-    say('the idle agent, resident', `${idleRssMiB.toFixed(0)} MiB (goal 80 MB)`)
+    say(
+      'the idle agent, resident',
+      `${idleRssMiB.toFixed(0)} MiB (goal 80 MB), ${idleOwnMiB.toFixed(0)} of them its own`,
+    )
     await measureIdle(bench, Number(values.idle))
   }
   await agent.remove(holder.uid)
@@ -221,6 +225,11 @@ function readDocument({ directories }: AgentProcess): string {
   )
   if (path === undefined) throw new Error('The agent has published no metadata.')
   return readFileSync(join(folder, path), 'utf8')
+}
+
+/** What the agent alone would free, were it to end: Node itself is shared with the metadata service. */
+function readOwnMib(pid: number): number {
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }
 
 function readRssMib(pid: number): number {

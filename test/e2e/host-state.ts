@@ -20,7 +20,7 @@ export function readHostState(directory: string): HostState {
     tables: run('nft', ['list', 'tables']).split('\n').filter(Boolean).sort(),
     processes: readProcesses()
       .filter(({ commandLine }) => commandLine.includes(directory))
-      .filter(({ commandLine }) => !/(scheduler|agent|metadata)\/[a-z-]+\.ts/.test(commandLine))
+      .filter(({ commandLine }) => !/(scheduler|agent|metadata)\/[a-z-]+\.[jt]s/.test(commandLine))
       .map(({ commandLine }) => commandLine)
       .sort(),
     files: ['agent/instances', 'agent/disks', 'run/guests', 'run/networks', 'agent/metadata'].flatMap(

@@ -1,7 +1,9 @@
 // Lab hosts with the agent on each under its unit, joined by a trunk where there is more than one, and one scheduler
 // outside. In: names. Out: handles of all of it, and one close that leaves nothing.
+import { execFileSync } from 'node:child_process'
 import { openRegion, projectId, type Region } from '../e2e/region.ts'
 import { smallImages } from '../e2e/small-images.ts'
+import { repositoryRoot } from '../support/imports.ts'
 import { imagesInLab, type LabAgentSettings, shareImages, startLabAgent } from './agent.ts'
 import { bootHost, type HostOptions, type LabHost } from './host.ts'
 import { ensureHostImage } from './host-image.ts'
@@ -30,6 +32,7 @@ export async function openFleet(
   }
   try {
     const images = await smallImages()
+    execFileSync('npm', ['run', '--silent', 'bundle:agent'], { cwd: repositoryRoot })
     const trunk = names.length > 1 ? openTrunk(names[0] ?? '') : undefined
     if (trunk !== undefined) closers.push(() => trunk.close())
     const region = await openRegion(imagesInLab(images))
