@@ -120,6 +120,8 @@ export interface Store extends ResourceStore {
   listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
   /** Instances of this network that hold something, and on which host. */
   listNetworkMembers(network: NetworkUid): Promise<readonly NetworkMembership[]>
+  /** Those that have any of them. */
+  listNetworkHosts(network: NetworkUid): Promise<readonly HostId[]>
 
   /** The proof that a disk is gone removes it; what a host says of another is dropped. */
   applyDiskObservation(input: ApplyDiskObservation): Promise<ApplyDiskObservationOutcome>

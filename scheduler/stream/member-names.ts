@@ -28,7 +28,14 @@ const membersInMessage = 5000
 type Changes = Map<InstanceUid, NetworkMembership | 'gone'>
 
 export function startMemberNames(options: {
-  store: Pick<Store, 'readChangesAfter' | 'readChangePosition' | 'listInstancesOnHost' | 'listNetworkMembers'>
+  store: Pick<
+    Store,
+    | 'readChangesAfter'
+    | 'readChangePosition'
+    | 'listInstancesOnHost'
+    | 'listNetworkMembers'
+    | 'listNetworkHosts'
+  >
   sessions: Pick<Sessions, 'find' | 'list'>
   clock: Clock
   log: Logger
@@ -88,8 +95,7 @@ export function startMemberNames(options: {
   }
 
   async function tellChanges(network: NetworkUid, changed: Changes): Promise<void> {
-    const members = await store.listNetworkMembers(network)
-    for (const hostId of new Set(members.map((member) => member.hostId))) {
+    for (const hostId of await store.listNetworkHosts(network)) {
       const session = sessions.find(hostId)
       const known = session && told.get(session)
       if (session === undefined || known === undefined) continue
@@ -99,7 +105,8 @@ export function startMemberNames(options: {
         continue
       }
       if (!known.has(network)) {
-        tellComplete(session, network, members)
+        // The first of its members there: until then nobody asked for names.
+        tellComplete(session, network, await store.listNetworkMembers(network))
         continue
       }
       const present = [...changed.values()].filter((member) => member !== 'gone')

@@ -84,12 +84,15 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       await store.commitPlacement({ ...placement, spec: { ...placement.spec, nics: spec.nics } })
       await store.commitPlacement(placementOf(2))
       const members = await store.listNetworkMembers(network)
+      const hosts = await store.listNetworkHosts(network)
+      expect(hosts).toEqual([placement.hostId])
       expect(members).toMatchObject([{ uid: placement.uid, hostId: placement.hostId }])
       expect(members[0]?.spec.nics[0]?.network?.uid).toBe(network)
       const after = await store.readChangePosition()
       await store.changeInstance(deleteOf(placement.uid))
       await store.applyObservation(observationOf(placement.uid, absent))
       expect(await store.listNetworkMembers(network)).toEqual([])
+      expect(await store.listNetworkHosts(network)).toEqual([])
       expect(await store.readChangesAfter({ after, limit: 10 })).toMatchObject({
         changes: [{ kind: 'deleted', uid: placement.uid, networks: [network] }],
       })

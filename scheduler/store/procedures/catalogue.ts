@@ -19,6 +19,7 @@ import {
   listInStatusSince,
   listInstances,
   listInstancesOnHost,
+  listNetworkHosts,
   listNetworkMembers,
   setStatusMessage,
 } from './read-instances.ts'
@@ -58,6 +59,7 @@ export const procedures: Procedures = {
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,
+  listNetworkHosts,
   listNetworkMembers,
   declareResources,
   readResourcesAfter,

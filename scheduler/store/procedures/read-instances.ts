@@ -91,6 +91,19 @@ export async function listNetworkMembers(tx: Tx, network: NetworkUid): Promise<r
   }))
 }
 
+export async function listNetworkHosts(tx: Tx, network: NetworkUid): Promise<readonly HostId[]> {
+  const rows = await tx
+    .selectFrom('resource_uses')
+    .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
+    .select('instances.host_id')
+    .distinct()
+    .where('resource_uses.resource_uid', '=', network)
+    .where('instances.holds', '!=', 'nothing')
+    .orderBy('instances.host_id')
+    .execute()
+  return rows.map((row) => hostId(row.host_id))
+}
+
 export async function listInStatusSince(
   tx: Tx,
   input: { statuses: readonly string[]; beforeMs: number },

@@ -33,6 +33,8 @@ function createWorld() {
     log.push({ kind: 'deleted', change: log.length + 1, ...identity, networks })
   }
   const held = () => [...instances.values()].filter(({ holds }) => holds !== 'nothing')
+  const membersOf = (network: string) =>
+    held().filter(({ spec }) => spec.nics.some((nic) => nic.network?.uid === network))
   return {
     put,
     remove,
@@ -49,8 +51,10 @@ function createWorld() {
       return { kind: 'changes', changes, through: after + changes.length } satisfies ReadChangesOutcome
     },
     listInstancesOnHost: async (host: HostId) => held().filter((instance) => instance.hostId === host),
-    listNetworkMembers: async (network: string) =>
-      held().filter(({ spec }) => spec.nics.some((nic) => nic.network?.uid === network)),
+    listNetworkMembers: async (network: string) => membersOf(network),
+    listNetworkHosts: async (network: string) => [
+      ...new Set(membersOf(network).map((member) => member.hostId)),
+    ],
   }
 }
 
