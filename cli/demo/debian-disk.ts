@@ -86,7 +86,9 @@ async function build(recipe: DebianRecipe, draft: string, options: BuildOptions)
   await writeTree(early, recipe.earlyFiles)
   const { suite = 'bookworm' } = recipe
   say(`Installing Debian ${suite === 'trixie' ? 13 : 12} into a folder`)
-  await run('mmdebstrap', bootstrapArguments(recipe, { suite, tree, early, mirror: options.mirror }), say)
+  const bootstrap = bootstrapArguments(recipe, { suite, tree, early, mirror: options.mirror })
+  // What it mounts goes with it, also when it is killed: whoever then removes the draft must not reach through a mount.
+  await run('unshare', ['--mount', '--propagation', 'private', 'mmdebstrap', ...bootstrap], say)
 
   say('Configuring it')
   await writeTree(tree, recipe.files)
