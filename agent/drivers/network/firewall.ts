@@ -1,14 +1,18 @@
 import type { Firewall } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Exec, Files } from '../../host/ports.ts'
 import { renderFirewall, renderFirewallRemoval } from '../../plan/firewall-ruleset.ts'
+import { firewallTableName } from '../../plan/names.ts'
 import type { AgentDirectories } from '../../plan/paths.ts'
 import { createClaimedNumbers } from './claimed-numbers.ts'
+import { readForwardTables } from './forward-tables.ts'
 
 /** Of one network on this host. Calls for one network don't overlap. */
 export interface NetworkFirewall {
   /** One transaction: no packet passes between the old rules and the new ones. @throws where the kernel can't filter */
   ensure(networkUid: string, firewall: Firewall | undefined): Promise<void>
   remove(networkUid: string): Promise<void>
+  /** Of these networks, those that deny and whose table somebody has deleted. */
+  findGone(networkUids: readonly string[]): Promise<ReadonlySet<string>>
 }
 
 /** VLANs end below. Zones of connections are numbers of 16 bits. */
@@ -40,5 +44,13 @@ export function createNetworkFirewall(options: {
       await load(renderFirewall(networkUid, firewall, await zones.claim(networkUid)))
     },
     remove,
+    findGone: async (networkUids) => {
+      const claimed = await Promise.all(networkUids.map((uid) => zones.read(uid)))
+      const denying = networkUids.filter((_uid, index) => claimed[index] !== undefined)
+      // Not every kernel knows the family, and none of those has a network that denies.
+      if (denying.length === 0) return new Set()
+      const tables = await readForwardTables(exec, 'bridge')
+      return new Set(denying.filter((uid) => !tables.has(firewallTableName(uid))))
+    },
   }
 }

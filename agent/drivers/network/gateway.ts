@@ -1,5 +1,3 @@
-import { Type } from 'typebox'
-import { Value } from 'typebox/value'
 import type { Network } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Exec, Files } from '../../host/ports.ts'
 import { networkMtu } from '../../plan/dnsmasq-config.ts'
@@ -19,6 +17,7 @@ import {
 } from '../../plan/names.ts'
 import type { AgentDirectories } from '../../plan/paths.ts'
 import { createClaimedNumbers } from './claimed-numbers.ts'
+import { readForwardTables } from './forward-tables.ts'
 import { createHostForwarding } from './forwarding.ts'
 import { changeLinks, disableIpv6, readAddresses, readAllAddresses, readLinks, removeLink } from './links.ts'
 import { hasNamespace } from './namespace.ts'
@@ -92,7 +91,7 @@ export function createGateways(options: {
       if (networks.length === 0 || gateway === undefined) return new Set()
       const ports = networks.map(({ uid }) => gatewayPortName(uid))
       const [tables, forwards, links] = await Promise.all([
-        readForwardTables(exec),
+        readForwardTables(exec, 'ip'),
         forwarding.readOn([gateway.interface, ...ports]),
         readLinks(exec),
       ])
@@ -148,18 +147,4 @@ async function ensureEnd(
   const isThere = async () => (await readAddresses(exec, namespace, link)).includes(address)
   if (await isThere()) return
   await changeLinks(() => exec.run('ip', [...inside, 'address', 'add', address, 'dev', link]), isThere)
-}
-
-const chainsSchema = Type.Object({
-  nftables: Type.Array(
-    Type.Object({
-      chain: Type.Optional(Type.Object({ table: Type.String(), hook: Type.Optional(Type.String()) })),
-    }),
-  ),
-})
-
-async function readForwardTables(exec: Exec): Promise<ReadonlySet<string>> {
-  const { stdout } = await exec.run('nft', ['-j', 'list', 'chains', 'ip'])
-  const { nftables } = Value.Parse(chainsSchema, JSON.parse(stdout))
-  return new Set(nftables.flatMap(({ chain }) => (chain?.hook === 'forward' ? [chain.table] : [])))
 }

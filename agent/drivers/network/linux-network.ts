@@ -71,10 +71,13 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       if (trouble.kind === 'filter-gone') await takeDown(trouble.tap)
     }
     const networks = new Map(ports.map(({ network }) => [network.uid, network]))
-    const closed = await gateways.findBroken([...networks.values()].filter(hasGateway))
+    const [closed, unguarded] = await Promise.all([
+      gateways.findBroken([...networks.values()].filter(hasGateway)),
+      firewall.findGone([...networks.keys()]),
+    ])
     for (const network of networks.values()) {
-      const isOpen = !closed.has(network.uid)
-      if (isOpen && hasNetworkLinks(kernel, network) && (await dhcp.isAlive(network.uid))) continue
+      const isRight = !closed.has(network.uid) && !unguarded.has(network.uid)
+      if (isRight && hasNetworkLinks(kernel, network) && (await dhcp.isAlive(network.uid))) continue
       const uplinkPort = uplinkPortName(network.uid)
       if (kernel.links.has(uplinkPort) && !kernel.filters.has(filterTableName(uplinkPort))) {
         await takeDown(uplinkPort)
