@@ -26,6 +26,8 @@ export interface LinuxMetadataDriver extends MetadataDriver {
   disconnect(): void
 }
 
+const longestWaitMs = 60_000
+
 export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetadataDriver {
   const { files, directories, clock } = options
   const log = options.log.child({ component: 'metadata-driver' })
@@ -35,17 +37,34 @@ export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetad
   const directoryOf = (networkUid: string) => `${metadataDirectory(directories)}/${networkUid}`
   const fileOf = (networkUid: string, address: string) => `${directoryOf(networkUid)}/${address}.json`
 
+  /** Of these, those that a lost keeper was asked for and its successor not yet. */
+  const unheard = new Set<string>()
+  let isRelistening = false
+
   const relisten = async () => {
     log.error({}, 'The metadata keeper is gone; it is started again.')
+    for (const networkUid of namespaces.keys()) unheard.add(networkUid)
+    if (isRelistening) return
+    isRelistening = true
     // A keeper that ends as soon as it starts must not be started without end at full speed.
-    await clock.sleep(1000)
-    for (const [networkUid, namespace] of namespaces) {
-      try {
-        await keeper.request({ verb: 'listen', networkUid, namespace })
-      } catch (thrown) {
-        const problem = describeCauses(thrown)
-        log.error({ networkUid, problem }, 'Guests get no metadata until their network is ensured again.')
-      }
+    for (let waitMs = 1000; unheard.size > 0; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+      await clock.sleep(waitMs)
+      for (const networkUid of [...unheard]) await listenAgain(networkUid)
+    }
+    isRelistening = false
+  }
+
+  const listenAgain = async (networkUid: string) => {
+    // It may be lost again while it answers.
+    unheard.delete(networkUid)
+    const namespace = namespaces.get(networkUid)
+    if (namespace === undefined) return
+    try {
+      await keeper.request({ verb: 'listen', networkUid, namespace })
+    } catch (thrown) {
+      const problem = describeCauses(thrown)
+      log.error({ networkUid, problem }, 'Guests get no metadata yet; it is tried again.')
+      unheard.add(networkUid)
     }
   }
 
@@ -78,6 +97,9 @@ export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetad
       await keeper.end()
     },
 
-    disconnect: () => keeper.disconnect(),
+    disconnect: () => {
+      namespaces.clear()
+      keeper.disconnect()
+    },
   }
 }

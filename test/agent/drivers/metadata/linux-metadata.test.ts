@@ -144,4 +144,35 @@ describe('createMetadataDriver', () => {
     await expect.poll(() => asked).toEqual(['listen', 'listen'])
     expect(starts).toBe(2)
   })
+
+  it('goes on trying where a lost service does not start at once', async () => {
+    let isDying = false
+    let failures = 0
+    const driver = newDriver((...start) => {
+      if (!isDying || failures === 3) return keeperDaemon(...start)
+      failures += 1
+      const { identity } = processes.begin('keeper')
+      setImmediate(() => processes.end(identity.pid))
+      return identity.pid
+    })
+    await driver.ensureListening(networkUid, 'a')
+    isDying = true
+    sockets.unlisten(control)
+    await expect.poll(() => asked).toEqual(['listen', 'listen'])
+    expect(failures).toBe(3)
+  })
+
+  it('tries no more once the agent lets go', async () => {
+    let failures = 0
+    const driver = newDriver((...start) => {
+      if (starts === 0) return keeperDaemon(...start)
+      failures += 1
+      return processes.begin('keeper').identity.pid
+    })
+    await driver.ensureListening(networkUid, 'a')
+    sockets.unlisten(control)
+    driver.disconnect()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(failures).toBe(0)
+  })
 })
