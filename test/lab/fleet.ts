@@ -21,7 +21,7 @@ export async function openFleet(
   names: readonly string[],
   options: {
     host?: Omit<HostOptions, 'name' | 'trunk'>
-    agent?: LabAgentSettings
+    agent?: LabAgentSettings | ((hostName: string) => LabAgentSettings)
     /** Before the agent starts. */
     prepare?: (host: LabHost, trunk: Trunk | undefined) => Promise<unknown>
   } = {},
@@ -44,11 +44,14 @@ export async function openFleet(
       (host) => closers.push(() => host.close()),
     )
     await region.startScheduler()
-    for (const host of hosts) {
-      shareImages(host, images)
-      await options.prepare?.(host, trunk)
-      await startLabAgent(host, region, options.agent)
-    }
+    const { agent, prepare } = options
+    await settleAll(
+      hosts.map(async (host) => {
+        shareImages(host, images)
+        await prepare?.(host, trunk)
+        await startLabAgent(host, region, typeof agent === 'function' ? agent(host.name) : agent)
+      }),
+    )
     return { region, hosts, trunk, close }
   } catch (thrown) {
     await close()
@@ -66,7 +69,7 @@ export const inProject = (region: Region, id: string): Region => ({
 /** All of them have come to an end when it throws, and what came of the others is known. */
 async function settleAll<Value>(
   work: readonly Promise<Value>[],
-  onValue: (value: Value) => void,
+  onValue: (value: Value) => void = () => {},
 ): Promise<readonly Value[]> {
   const settled = await Promise.allSettled(work)
   for (const one of settled) if (one.status === 'fulfilled') onValue(one.value)

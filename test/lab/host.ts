@@ -35,7 +35,7 @@ export interface LabHost {
   exec(command: string, options?: { mayFail?: boolean; input?: string; timeoutMs?: number }): Promise<Ran>
   /** 127.0.0.1:PORT of the host leads to the same port here, until the host's next boot. */
   forward(port: number): Promise<void>
-  /** eth1 is uplink 0. */
+  /** Both ends see it. eth1 is uplink 0. */
   setCable(uplink: number, isPlugged: boolean): Promise<void>
   /** As the power button does; resolves once it is up again. */
   reboot(): Promise<void>
@@ -138,7 +138,10 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
     forward: async (port) => {
       await ssh(['-O', 'forward', '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, 'root@127.0.0.1'])
     },
-    setCable: (uplink, isPlugged) => setLink(paths.qmp, `nic-uplink${uplink}`, isPlugged),
+    setCable: async (uplink, isPlugged) => {
+      options.trunk?.setCable(options.name, uplink, isPlugged)
+      await setLink(paths.qmp, `nic-uplink${uplink}`, isPlugged)
+    },
     reboot: async () => {
       await ssh(['root@127.0.0.1', 'systemctl reboot'])
       await disconnect()

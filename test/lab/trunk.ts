@@ -11,6 +11,8 @@ export interface Trunk {
   readonly mtu: number
   /** A tap for QEMU to open within the namespace; the same one whenever it is asked for. */
   plug(hostName: string, uplink: number): string
+  /** A switch whose port has lost its cable forgets who was behind it. */
+  setCable(hostName: string, uplink: number, isPlugged: boolean): void
   /** Whoever else has a cable to the switch: sends and captures frames as they are. */
   plugStranger(name: string, macAddress: string): GuestNamespace
   close(): void
@@ -31,18 +33,22 @@ export function openTrunk(name: string): Trunk {
   inside('link', 'set', 'dev', bridge, 'up')
   const join = (port: string) =>
     inside('link', 'set', 'dev', port, 'mtu', String(mtu), 'master', bridge, 'up')
+  const tapOf = (hostName: string, uplink: number) =>
+    `lt${createHash('sha256').update(hostName).digest('hex').slice(0, 8)}u${uplink}`
 
   return {
     namespace,
     mtu,
     plug: (hostName, uplink) => {
-      const digest = createHash('sha256').update(hostName).digest('hex')
-      const tap = `lt${digest.slice(0, 8)}u${uplink}`
+      const tap = tapOf(hostName, uplink)
       if (spawnSync('ip', ['-n', namespace, 'link', 'show', 'dev', tap]).status !== 0) {
         inside('tuntap', 'add', 'dev', tap, 'mode', 'tap')
         join(tap)
       }
       return tap
+    },
+    setCable: (hostName, uplink, isPlugged) => {
+      inside('link', 'set', 'dev', tapOf(hostName, uplink), isPlugged ? 'up' : 'down')
     },
     plugStranger: (strangerName, macAddress) => {
       const port = `ls${createHash('sha256').update(strangerName).digest('hex').slice(0, 8)}`
@@ -50,6 +56,8 @@ export function openTrunk(name: string): Trunk {
       strangers.push(stranger)
       program('ip', ['link', 'set', 'dev', port, 'netns', namespace])
       join(port)
+      // What it says in others' names is for the hosts to hold back: a switch that believed it would lead their frames astray.
+      program('bridge', ['-n', namespace, 'link', 'set', 'dev', port, 'learning', 'off'])
       return stranger
     },
     close: () => {
