@@ -1,93 +1,102 @@
-// Two virtual hypervisors on one trunk: networks that span hosts, and meet nobody else.
+// Two virtual hypervisors on one trunk: networks that span hosts, and meet nobody else. One boot serves all that needs
+// two hosts: what comes last breaks most.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createInstance, readSerial, waitForSerial, waitForStatus } from '../e2e/instances.ts'
-import { instancePath, projectId, type Region, regionId, zoneId } from '../e2e/region.ts'
+import { readSerial, waitForSerial, waitForStatus } from '../e2e/instances.ts'
+import { projectId, type Region, regionId, zoneId } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { inProject, type LabFleet, openFleet } from './fleet.ts'
+import { type LabGuest, type LabNetwork, made, makeNetwork, ping, placeGuest } from './guests.ts'
+import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
+import type { Trunk } from './trunk.ts'
+import type { TwoRacks } from './two-racks.ts'
+import { faultTests } from './vlan-faults.ts'
+import { strangerTests } from './vlan-stranger.ts'
 
 const otherProject = 'project-other'
-const [nearAddress, farAddress] = ['10.90.0.10', '10.90.0.20']
+const [nearAddress, nextAddress, farAddress] = ['10.90.0.10', '10.90.0.11', '10.90.0.20']
+
+const bond = 'ip link add bond0 type bond mode active-backup miimon 100'
+const bonded = (mtu: number) =>
+  [
+    // The module makes one of its own, unless it is told not to.
+    ...['modprobe bonding max_bonds=0', bond],
+    ...['eth1', 'eth2'].map((link) => `ip link set dev ${link} down master bond0`),
+    `ip link set dev bond0 mtu ${mtu} up`,
+  ].join(' && ')
 
 describeNeeding(labNeeds, 'two lab hosts on a trunk', () => {
   let fleet: LabFleet | undefined
   let region: Region
   let other: Region
+  let hosts: readonly [LabHost, LabHost]
+  let trunk: Trunk
+  let network: LabNetwork
+  let otherNetwork: LabNetwork
+  let near: LabGuest
+  let next: LabGuest
+  let far: LabGuest
 
   beforeAll(async () => {
     fleet = await openFleet(['lab-a', 'lab-b'], {
-      agent: { uplinks: [{ interface: 'eth1' }] },
-      prepare: (host, trunk) => host.exec(`ip link set dev eth1 mtu ${trunk?.mtu}`),
+      agent: (name) => ({ uplinks: [{ interface: name === 'lab-a' ? 'bond0' : 'eth1' }] }),
+      prepare: (host, { mtu } = fail()) =>
+        host.exec(host.name === 'lab-a' ? bonded(mtu) : `ip link set dev eth1 mtu ${mtu}`),
     })
     region = fleet.region
+    trunk = fleet.trunk ?? fail()
+    hosts = [fleet.hosts[0] ?? fail(), fleet.hosts[1] ?? fail()]
     other = inProject(region, otherProject)
     await made(region, `/v1/regions/${regionId}/projects`, { id: otherProject })
-    await makeNetwork(region, 70)
-    await makeNetwork(other, 71)
+    network = await makeNetwork(region, 70)
+    otherNetwork = await makeNetwork(other, 71)
   }, 600_000)
   afterAll(() => fleet?.close())
 
-  it('tell where networks leave them', async () => {
+  it('tell where networks leave them, and by which cables', async () => {
     const { body } = await region.call<{ hosts: object[] }>('GET', `/v1/regions/${regionId}/hosts`)
-    const uplinks = [{ interface: 'eth1', physicalNetwork: 'default', mtu: 9000, members: [] }]
-    expect(body.hosts).toMatchObject([{ uplinks }, { uplinks }])
+    const common = { physicalNetwork: 'default', mtu: 9000 }
+    expect(body.hosts).toMatchObject([
+      { uplinks: [{ ...common, interface: 'bond0', members: ['eth1', 'eth2'] }] },
+      { uplinks: [{ ...common, interface: 'eth1', members: [] }] },
+    ])
   })
 
   it('carry a network between them, and hold another with the same addresses apart', async () => {
-    const near = { id: 'near', nics: [{ network: 'blue', ipv4Address: nearAddress }] }
-    const far = { id: 'far', nics: [{ network: 'blue', ipv4Address: farAddress }] }
     const [toFar, toNear] = [ping(farAddress), ping(nearAddress)]
     const byName = `nslookup far.${zoneId}.c.${projectId}.internal`
-    await createOn(region, 'lab-a', { ...near, ...trying(`90 ${toFar}`, `90 ${byName}`) })
-    await createOn(region, 'lab-b', { ...far, ...trying(`90 ${toNear}`) })
+    const [hostA, hostB] = hosts
+    const place = (id: string, host: LabHost, address: string, ...tries: readonly string[]) =>
+      placeGuest(region, { id, host, network, address, tries })
+    near = await place('near', hostA, nearAddress, `90 ${toFar}`, `90 ${byName}`)
+    far = await place('far', hostB, farAddress, `90 ${toNear}`)
+    next = await place('next', hostA, nextAddress)
     // On the host of the one, with the address of the other.
-    const alien = await createOn(other, 'lab-b', { ...near, id: 'alien', ...trying(`5 ${toFar}`) })
+    const where = { host: hostB, network: otherNetwork, address: nearAddress }
+    const alien = await placeGuest(other, { ...where, id: 'alien', tries: [`5 ${toFar}`] })
+    for (const { id } of [near, far, next]) await waitForStatus(region, id, 'RUNNING')
+    await waitForStatus(other, 'alien', 'RUNNING')
     await waitForSerial(region, 'near', `BERTH-GUEST-DONE ${toFar}`)
     await waitForSerial(region, 'far', `BERTH-GUEST-DONE ${toNear}`)
     await waitForSerial(region, 'near', `BERTH-GUEST-DONE ${byName}`)
+    await waitForSerial(region, 'next', smallGuestReady)
     await waitForSerial(other, 'alien', `BERTH-GUEST-NOT-DONE ${toFar}`)
     const seen = await readSerial(other, 'alien')
     expect(seen).toContain(smallGuestReady)
     expect(sectionOf(seen, 'meta-data')).toContain(alien.uid)
     expect(seen).toContain(`inet ${nearAddress}/24`)
-  })
+  }, 600_000)
+
+  const racks = (): TwoRacks => ({ region, trunk, network, near, next, far })
+  strangerTests(racks)
+  faultTests(racks)
 })
 
 /** What the small guest shows under a heading; terminals end lines in two characters. */
 const sectionOf = (serial: string, heading: string) =>
   serial.replaceAll('\r', '').split(`BERTH-GUEST-BEGIN ${heading}\n`)[1]?.split('BERTH-GUEST-END')[0] ?? ''
 
-async function made(region: Region, path: string, body: object): Promise<void> {
-  const answer = await region.call('POST', path, body)
-  if (answer.status !== 201) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
-}
-
-async function makeNetwork(region: Region, vlan: number): Promise<void> {
-  const path = instancePath().replace(/instances$/, '')
-  await made(region, `${path}networks`, { id: 'blue', vlan, mtu: 1500 })
-  await made(region, `${path}subnets`, { id: 'blue', network: 'blue', ipv4Cidr: '10.90.0.0/24' })
-}
-
-const ping = (address: string) => `ping -c 1 -W 1 ${address}`
-
-const trying = (...tries: readonly string[]) => ({
-  instanceMetadata: [
-    {
-      key: 'user-data',
-      value: ['#cloud-config', ...tries.map((text) => `# small-guest: try ${text}`), ''].join('\n'),
-    },
-  ],
-})
-
-/** The other hosts take none meanwhile. */
-async function createOn(region: Region, host: string, body: { id: string } & object) {
-  const hosts = `/v1/regions/${regionId}/hosts`
-  const { body: all } = await region.call<{ hosts: { id: string }[] }>('GET', hosts)
-  const others = all.hosts.filter(({ id }) => id !== host)
-  for (const { id } of others) await region.call('POST', `${hosts}/${id}:cordon`, {})
-  const instance = await createInstance(region, body)
-  for (const { id } of others) await region.call('POST', `${hosts}/${id}:uncordon`, {})
-  await waitForStatus(region, instance.id, 'RUNNING')
-  return instance
+function fail(): never {
+  throw new Error('A fleet of two has two hosts and a trunk.')
 }

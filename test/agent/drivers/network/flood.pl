@@ -1,5 +1,5 @@
 # Sends forged frames on eth0, and the same ones for the same seed:
-#   perl flood.pl SEED COUNT OWN-MAC OWN-IP OTHER-MAC OTHER-IP SERVICE-MAC SERVICE-IP < TEMPLATES
+#   perl flood.pl SEED COUNT OWN-MAC OWN-IP OTHER-MAC OTHER-IP SERVICE-MAC SERVICE-IP [VLAN-TAGS] < TEMPLATES
 # Half of them are templates, one in hex on each line, to random stations and with a random end. In the others everything
 # is random but for a lie: the source, or a type that guests have no use for. All end with a tag.
 use strict;
@@ -8,6 +8,7 @@ use Socket;
 my ($seed, $count, @who) = @ARGV;
 my ($own_mac, $other_mac, $service_mac) = map { pack "H*", $who[$_] } 0, 2, 4;
 my ($own_ip, $other_ip, $service_ip) = map { inet_aton($who[$_]) } 1, 3, 5;
+my $vlan_tags = pack "H*", $who[6] // "";
 my $metadata_ip = inet_aton("169.254.169.254");
 chomp(my @templates = <STDIN>);
 @templates = map { pack "H*", $_ } @templates;
@@ -82,6 +83,7 @@ open(my $file, "<", "/sys/class/net/eth0/ifindex") or die "ifindex: $!";
 bind($socket, pack("SnlSCCa8", 17, 3, int(<$file>), 0, 0, 0, "")) or die "bind: $!";
 for (1 .. $count) {
   my $frame = frame();
+  substr($frame, 12, 0) = $vlan_tags;
   defined(send($socket, $frame, 0)) or $!{ENOBUFS} or die "send: $!";
 }
 print "sent $count\n";

@@ -11,10 +11,11 @@ const script = (name: string) => join(import.meta.dirname, name)
 export async function flood(
   namespace: string,
   cast: Cast,
-  { seed = 1, count }: { seed?: number; count: number },
+  { seed = 1, count, vlanTags = '' }: { seed?: number; count: number; vlanTags?: string },
 ) {
   const stations = [cast.own, cast.other, cast.service].flatMap(({ mac, ip }) => [hexMac(mac), ip])
-  const child = startInside(namespace, 'perl', [script('flood.pl'), String(seed), String(count), ...stations])
+  const args = [String(seed), String(count), ...stations, vlanTags]
+  const child = startInside(namespace, 'perl', [script('flood.pl'), ...args])
   child.stdin.end(
     nameFrames(forgedKinds(cast))
       .map(({ hex }) => `${hex}\n`)

@@ -36,6 +36,9 @@ export function ethernet(frame: { from: string; to?: string; type: string; paylo
   return `${hexMac(frame.to ?? broadcast)}${hexMac(frame.from)}${frame.type}${frame.payload}`
 }
 
+/** With VLAN tags, in hex, between the addresses and the type. */
+export const withTags = (frame: string, tags: string) => `${frame.slice(0, 24)}${tags}${frame.slice(24)}`
+
 export const udp = (datagram: { from: number; to: number; payload: string }) =>
   `${hex16(datagram.from)}${hex16(datagram.to)}${hex16(8 + datagram.payload.length / 2)}0000${datagram.payload}`
 
