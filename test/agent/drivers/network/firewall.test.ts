@@ -22,6 +22,7 @@ describe('the firewall of a network', () => {
         return { code: 0, stdout: JSON.stringify({ nftables: [{ metainfo: {} }, ...chains] }), stderr: '' }
       },
       start: () => Promise.reject(new Error('Nothing is started.')),
+      follow: () => () => {},
     }
     const firewall = createNetworkFirewall({
       ...{ exec, files: new FakeFiles({ totalBytes: 1e9, nowMs: () => 0 }) },
