@@ -21,12 +21,19 @@ const soonMs = 240_000
 
 export const askMetadata = 'timeout 5 wget -q -O - http://169.254.169.254/meta-data'
 
+/** Of three tries: a busy machine is late now and then. */
 export async function reaches(guest: LabGuest, address: string): Promise<boolean> {
-  return (await guest.ask(`${ping(address)} > /dev/null && echo reached`)).includes('reached')
+  const tries = `for try in 1 2 3; do ${ping(address)} > /dev/null && echo reached && break; done`
+  return (await guest.ask(tries)).includes('reached')
 }
 
 /** DHCP gives it its address, DNS knows its name, and metadata is its own. */
-export async function isServed(guest: LabGuest): Promise<boolean> {
+export const isServed = async (guest: LabGuest) => (await askServices(guest)).isServed
+
+/** Who is not served may have asked too busy a host; what is foreign has come from somebody else. */
+export async function askServices(
+  guest: LabGuest,
+): Promise<{ isServed: boolean; foreign: readonly string[] }> {
   const said = await guest.ask(
     [
       `printf '#!/bin/sh\\n[ "$1" = bound ] && echo "lease $ip $router"\\n' > /tmp/lease && chmod +x /tmp/lease`,
@@ -39,8 +46,14 @@ export async function isServed(guest: LabGuest): Promise<boolean> {
     .replaceAll('\r', '')
     .split('\n')
     .map((line) => line.trimEnd())
-  const names = lines.some((line) => line.startsWith('Address') && line.endsWith(` ${guest.address}`))
-  return lines.includes(`lease ${guest.address}`) && names && said.includes(guest.uid)
+  const lease = `lease ${guest.address}`
+  const hasName = lines.some((line) => line.startsWith('Address') && line.endsWith(` ${guest.address}`))
+  return {
+    isServed: lines.includes(lease) && hasName && said.includes(guest.uid),
+    foreign: lines.filter((line) =>
+      line.startsWith('lease ') ? line !== lease : line.includes('instance-id') && !line.includes(guest.uid),
+    ),
+  }
 }
 
 /** Polls, and tells how long it took. */
