@@ -2,6 +2,7 @@
 // It starts them and carries messages; what they do is theirs.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { nodeFlags } from './own-programs.ts'
 import { programEnvironment } from './program-environment.ts'
 
 /** A process that can be sent messages, and with each a listening socket. */
@@ -30,9 +31,17 @@ export interface NodeChildren {
 }
 
 export const nodeChildren: NodeChildren = {
-  fork: (program, args) => connect(process.execPath, [fileURLToPath(program), ...args]),
+  fork: (program, args) => connect(process.execPath, [...nodeFlags, fileURLToPath(program), ...args]),
   forkInNamespace: (namespace, program, args) =>
-    connect('ip', ['netns', 'exec', namespace, process.execPath, fileURLToPath(program), ...args]),
+    connect('ip', [
+      'netns',
+      'exec',
+      namespace,
+      process.execPath,
+      ...nodeFlags,
+      fileURLToPath(program),
+      ...args,
+    ]),
 }
 
 function connect(file: string, args: readonly string[]): NodeChild {

@@ -16,3 +16,6 @@ export const ownProgram = (name: OwnProgram): URL =>
   new URL(isBundled ? `./${name}.js` : entries[name], import.meta.url)
 
 export const ownPrograms = Object.keys(entries) as readonly OwnProgram[]
+
+/** V8 (nodejs/node issue 64500) now and then ends a process while it compiles WebAssembly a second time, as for types. */
+export const nodeFlags = ['--liftoff-only'] as const

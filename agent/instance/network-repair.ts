@@ -27,7 +27,7 @@ export async function repairNetworks(ports: InstancePorts, actors: readonly Inst
       switch (trouble.kind) {
         case 'network-broken':
           log.error({ networkUid: plan.network.uid }, "A network's services are broken; they are made again.")
-          return networkUse.mend(plan.network, plan.instanceUid)
+          return networkUse.mend(plan.network)
         case 'filter-gone':
         case 'port-down':
         case 'limit-gone':

@@ -56,10 +56,17 @@ export class NetworkUse {
     })
   }
 
-  /** Joined again, and looked at from end to end: something of it has been found broken. */
-  mend(network: Network, instanceUid: string): Promise<void> {
-    this.#built.delete(network.uid)
-    return this.join(network, instanceUid)
+  /**
+   * Looked at from end to end, for something of it has been found broken. Its metadata answers soon after that: to start
+   * that service takes long where a host is busy, and ports need not wait.
+   */
+  mend(network: Network): Promise<void> {
+    return this.#turns.alone(network.uid, async () => {
+      await this.#build(this.#firewalls.newest(network))
+      await this.#serveMembers(network.uid)
+      // Its namespace may be another.
+      this.#metadata.listenSoon(network.uid, this.#network.namespaceOf(network.uid))
+    })
   }
 
   async #build(network: Network): Promise<void> {

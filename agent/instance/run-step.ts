@@ -87,7 +87,7 @@ async function connectPort(
       { err: thrown, instanceUid: spec.uid },
       'A port could not be connected: its network is mended.',
     )
-    await ports.networkUse.mend(step.network, spec.uid)
+    await ports.networkUse.mend(step.network)
     await ports.network.ensurePort(plan, onStartable)
   }
 }

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { ownProgram } from '../../host/own-programs.ts'
+import { nodeFlags, ownProgram } from '../../host/own-programs.ts'
 import type { Exec, FileOwner, Files, Processes, ProcessIdentity, Sockets } from '../../host/ports.ts'
 import { type AgentDirectories, metadataControlSocket, metadataDirectory } from '../../plan/paths.ts'
 import { createKeeperConnection, type KeeperConnection, type KeeperRequest } from './keeper-connection.ts'
@@ -74,7 +74,7 @@ export function createKeeperProcess(options: {
     const user = ['--uid', String(options.user.uid), '--gid', String(options.user.gid)]
     const program = fileURLToPath(ownProgram('metadata-keeper'))
     const args = ['--control', control, '--directory', metadataDirectory(directories), ...user]
-    const pid = await options.exec.start(process.execPath, [program, ...args], { logPath })
+    const pid = await options.exec.start(process.execPath, [...nodeFlags, program, ...args], { logPath })
     const identity = await processes.identify(pid)
     if (identity) {
       const record = { pid, startTimeTicks: String(identity.startTimeTicks) }

@@ -26,32 +26,41 @@ export interface LinuxMetadataDriver extends MetadataDriver {
   disconnect(): void
 }
 
+const firstWaitMs = 1000
 const longestWaitMs = 60_000
 
 export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetadataDriver {
   const { files, directories, clock } = options
   const log = options.log.child({ component: 'metadata-driver' })
-  const keeper = createKeeperProcess({ ...options, log, user: metadataUser, onLost: () => void relisten() })
+  const keeper = createKeeperProcess({ ...options, log, user: metadataUser, onLost: () => relisten() })
   /** What must be listened on, should the keeper be lost. */
   const namespaces = new Map<string, string>()
   const directoryOf = (networkUid: string) => `${metadataDirectory(directories)}/${networkUid}`
   const fileOf = (networkUid: string, address: string) => `${directoryOf(networkUid)}/${address}.json`
 
-  /** Of these, those that a lost keeper was asked for and its successor not yet. */
+  /** Of these, those that nobody has been heard to answer for. */
   const unheard = new Set<string>()
-  let isRelistening = false
+  let isTrying = false
 
-  const relisten = async () => {
+  const relisten = () => {
     log.error({}, 'The metadata keeper is gone; it is started again.')
     for (const networkUid of namespaces.keys()) unheard.add(networkUid)
-    if (isRelistening) return
-    isRelistening = true
     // A keeper that ends as soon as it starts must not be started without end at full speed.
-    for (let waitMs = 1000; unheard.size > 0; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+    void keepTrying(firstWaitMs)
+  }
+
+  const keepTrying = async (beginWithMs: number) => {
+    if (isTrying) return
+    isTrying = true
+    for (
+      let waitMs = beginWithMs;
+      unheard.size > 0;
+      waitMs = Math.min(2 * waitMs || firstWaitMs, longestWaitMs)
+    ) {
       await clock.sleep(waitMs)
       for (const networkUid of [...unheard]) await listenAgain(networkUid)
     }
-    isRelistening = false
+    isTrying = false
   }
 
   const listenAgain = async (networkUid: string) => {
@@ -72,6 +81,12 @@ export function createMetadataDriver(options: MetadataDriverOptions): LinuxMetad
     ensureListening: async (networkUid, namespace) => {
       namespaces.set(networkUid, namespace)
       await keeper.request({ verb: 'listen', networkUid, namespace })
+    },
+
+    listenSoon: (networkUid, namespace) => {
+      namespaces.set(networkUid, namespace)
+      unheard.add(networkUid)
+      void keepTrying(0)
     },
 
     stopListening: async (networkUid) => {

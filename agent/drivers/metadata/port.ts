@@ -31,8 +31,10 @@ export interface MetadataDocument {
 export interface MetadataDriver {
   /** The service runs and answers on 169.254.169.254:80 in that namespace. */
   ensureListening(networkUid: string, namespace: string): Promise<void>
+  /** The same for whoever has not the time to wait: it is tried until it does. */
+  listenSoon(networkUid: string, namespace: string): void
   stopListening(networkUid: string): Promise<void>
-  /** Durable and visible to the guest's next request when this resolves. */
+  /** Visible to the guest's next request when this resolves. */
   publish(networkUid: string, ipv4Address: string, document: MetadataDocument): Promise<void>
   withdraw(networkUid: string, ipv4Address: string): Promise<void>
 }

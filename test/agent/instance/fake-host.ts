@@ -204,6 +204,7 @@ export class FakeHost {
           require(this.networks.has(uid), 'metadata without its network')
           this.listening.add(uid)
         }),
+      listenSoon: (uid) => void this.listening.add(uid),
       stopListening: (uid) => call(() => void this.listening.delete(uid)),
       publish: (uid, address, document) => call(() => void this.documents.set(key(uid, address), document)),
       withdraw: (uid, address) => call(() => void this.documents.delete(key(uid, address))),

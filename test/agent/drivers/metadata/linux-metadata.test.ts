@@ -145,6 +145,13 @@ describe('createMetadataDriver', () => {
     expect(starts).toBe(2)
   })
 
+  it('listens soon for whoever does not wait', async () => {
+    const driver = newDriver(keeperDaemon)
+    driver.listenSoon(networkUid, 'a')
+    expect(asked).toEqual([])
+    await expect.poll(() => asked).toEqual(['listen'])
+  })
+
   it('goes on trying where a lost service does not start at once', async () => {
     let isDying = false
     let failures = 0
