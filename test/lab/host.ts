@@ -99,6 +99,9 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }
+  /** What QEMU said of its own end, and the host's kernel of its own. */
+  const lastWords = () =>
+    [join(folder, 'qemu.log'), paths.log].map((path) => readFileSync(path, 'utf8').slice(-1000)).join('\n')
   const disconnect = () => ssh(['-O', 'exit', 'root@127.0.0.1'])
   const end = async () => {
     const gone = new Promise<void>((resolve) => {
@@ -131,7 +134,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
         throw new Error(`On ${options.name}, "${command}" ended with ${ran.code}: ${said}`)
       const kernel = await ssh(['root@127.0.0.1', 'dmesg | tail -n 20; free -m'], '', 10_000)
       const state = ended()
-        ? 'the machine has ended'
+        ? `the machine has ended (${machine.signalCode ?? machine.exitCode}): ${lastWords()}`
         : `its kernel says:\n${kernel.stdout || readFileSync(paths.log, 'utf8').slice(-2000)}`
       throw new Error(`On ${options.name}, "${command}" was killed or cut off: ${said}; ${state}`)
     },
