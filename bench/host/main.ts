@@ -84,8 +84,8 @@ async function measure(run: {
   const image = makeBlankImage(directory)
   const machineType = (await readQemu({ exec, program: 'qemu-system-x86_64' }))?.machineType ?? 'q35'
   await sleep(settleMs)
-  const idleRssMiB = readRssMib(agent.pid)
-  const idleOwnMiB = readOwnMib(agent.pid)
+  const idleRssMiB = readMemoryMib(agent.pid, 'VmRSS')
+  const idleOwnMiB = readMemoryMib(agent.pid, 'RssAnon')
   const guest = () => {
     const spec = nextGuest(networkUid, image)
     taps.push(tapOf(spec))
@@ -198,7 +198,7 @@ async function measureIdle({ agent, guest }: Bench, count: number): Promise<void
   const share = (ms: number) => `${((ms / idleMs) * 100).toFixed(1)} %`
   say(
     `the agent beside ${count} guests that idle`,
-    `${share(to.own - from.own)} of a core (goal 1 %), its programs ${share(to.programs - from.programs)}, ${readRssMib(agent.pid).toFixed(0)} MiB`,
+    `${share(to.own - from.own)} of a core (goal 1 %), its programs ${share(to.programs - from.programs)}, ${readMemoryMib(agent.pid, 'VmRSS').toFixed(0)} MiB`,
   )
   await Promise.all(specs.map(({ uid }) => agent.remove(uid)))
 }
@@ -227,13 +227,10 @@ function readDocument({ directories }: AgentProcess): string {
   return readFileSync(join(folder, path), 'utf8')
 }
 
-/** What the agent alone would free, were it to end: Node itself is shared with the metadata service. */
-function readOwnMib(pid: number): number {
-  return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
-function readRssMib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+/** VmRSS: resident. RssAnon: what it alone would free, were it to end; Node itself is shared with the metadata service. */
+function readMemoryMib(pid: number, field: 'VmRSS' | 'RssAnon'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
 }
 
 function readProcessorMs(pid: number): { own: number; programs: number } {
