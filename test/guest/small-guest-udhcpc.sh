@@ -5,7 +5,7 @@ bound | renew) ;;
 *) exit 0 ;;
 esac
 
-ip address flush dev "$interface"
+ip -4 address flush dev "$interface"
 ip address add "$ip/$mask" dev "$interface"
 [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
 
