@@ -7,6 +7,7 @@ import type { Random } from '../lib/random.ts'
 import { Accelerator, type HostFacts, HostFactsSchema } from '../proto/gen/berth/agent/v1/host_pb.ts'
 import { HostRecordSchema } from '../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { AgentSettings } from './config.ts'
+import { Devices } from './device/devices.ts'
 import { makeDirectories } from './directories.ts'
 import { createDiskDriver } from './drivers/disk/disk-driver.ts'
 import { createDetachedSupervision } from './drivers/hypervisor/detached.ts'
@@ -88,7 +89,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       clock,
       log,
     }),
-    passthrough: createSysfsPassthrough({ ...host, log }),
+    devices: new Devices({
+      passthrough: createSysfsPassthrough({ ...host, log, scrubProgram: settings.scrubProgram }),
+      ...{ ...host, journal, clock, log },
+    }),
     journal,
     files: host.files,
     sysfs: host.sysfs,
@@ -113,7 +117,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     random,
     log,
   })
-  const stopRepairs = startRepairs(supervisor, options)
+  const stopRepairs = startRepairs(supervisor, ports.devices, options)
   return {
     session: () => session.state(),
     close: async () => {
@@ -131,6 +135,7 @@ const longestUnlookedMs = 5000
 
 function startRepairs(
   supervisor: Supervisor,
+  devices: Devices,
   { repairIntervalMs, host, clock, log }: AgentOptions,
 ): () => void {
   if (repairIntervalMs === undefined) return () => {}
@@ -142,9 +147,8 @@ function startRepairs(
     if (!kernel.hasChanged() && clock.monotonicMs() - lastMs < longestUnlookedMs) return
     isLooking = true
     lastMs = clock.monotonicMs()
-    supervisor
-      .repairNetworks()
-      .catch((err: unknown) => log.error({ err }, "The guests' networks could not be looked at."))
+    Promise.all([supervisor.repairNetworks(), devices.look()])
+      .catch((err: unknown) => log.error({ err }, "The guests' networks and devices could not be looked at."))
       .finally(() => {
         isLooking = false
       })

@@ -66,6 +66,11 @@ export const AgentSettings = Type.Object(
     ),
     /** auto: KVM where it really works. */
     accelerator: Type.Enum(['auto', 'kvm', 'tcg'], { default: 'auto' }),
+    /**
+     * Empties a GPU between guests: called with its PCI address while vfio-pci has it, exits 0 once nothing of the last
+     * guest is left in it. Without one such a GPU says that it is unscrubbed, and its zone decides who gets it.
+     */
+    scrubProgram: Type.Optional(path),
     qemuProgram: Type.String({ default: 'qemu-system-x86_64' }),
     /** The host's own share; each has a default that grows with the machine. */
     reservedCpus: Type.Optional(Type.Integer({ minimum: 0 })),

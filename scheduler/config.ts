@@ -7,6 +7,7 @@ import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
 import { defaultPhysicalNetwork, metadataFlavours } from './model/catalogue.ts'
+import { unscrubbedPolicies } from './model/device.ts'
 import { ingressPolicies, internetAccesses } from './model/firewall.ts'
 
 const closed = { additionalProperties: false } as const
@@ -51,6 +52,8 @@ const zone = Type.Object(
     id: resourceId,
     description: Type.Optional(Type.String()),
     cpuOvercommit: Type.Number({ minimum: 1, maximum: 64, default: 1 }),
+    /** What nothing has scrubbed is kept for its last guest's project, or reused by anybody. */
+    unscrubbedDevices: Type.Optional(Type.Enum([...unscrubbedPolicies])),
     instanceTypes: Type.Array(instanceType, { minItems: 1 }),
     acceleratorTypes: Type.Array(acceleratorType, { default: [] }),
   },

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Exec, Sysfs } from './ports.ts'
 
@@ -18,10 +18,22 @@ export function createLinuxSysfs(options: { exec: Exec; root?: string }): Sysfs 
       const target = await unlessAbsent(readlink(at(path)))
       return target === undefined ? undefined : basename(target)
     },
+    readLink: (path) => unlessAbsent(readlink(at(path))),
+    readBytes: (path, maxBytes) => unlessAbsent(readFirst(at(path), maxBytes)),
     write: async (path, value) => {
       // By a program of its own: a write to a driver can block for good, and then it must not be this process that does.
       await exec.run('tee', [at(path)], { stdin: value, timeoutMs: writeTimeoutMs })
     },
+  }
+}
+
+async function readFirst(path: string, maxBytes: number): Promise<Uint8Array> {
+  const file = await open(path, 'r')
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(maxBytes), 0, maxBytes, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
   }
 }
 

@@ -122,6 +122,10 @@ export interface Sysfs {
   list(path: string): Promise<readonly string[]>
   /** The last component of where a link points; undefined where there is no link. */
   readLinkName(path: string): Promise<string | undefined>
+  /** Where a link points, as it is written; undefined where there is no link. */
+  readLink(path: string): Promise<string | undefined>
+  /** At most so many from the beginning; undefined where there is no such attribute. */
+  readBytes(path: string, maxBytes: number): Promise<Uint8Array | undefined>
   write(path: string, value: string): Promise<void>
 }
 

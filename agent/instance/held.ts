@@ -68,12 +68,9 @@ export async function undoHeld(
     case 'network':
       await ports.networkUse.leave(first, record.uid)
       return
-    case 'device': {
-      const former = record.formerDrivers.find((one) => one.address === first)
-      // Not noted: the device was never taken from anybody.
-      if (former) await ports.passthrough.ensureReleased(pciAddress(first), former.driver)
+    case 'device':
+      await ports.devices.release(pciAddress(first), record.uid)
       return
-    }
     case 'disk':
       await ports.files.remove(
         instancePaths(ports.directories, record.uid).disk({ deviceName: first, volumeUid: '' }),

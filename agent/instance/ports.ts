@@ -1,10 +1,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { Devices } from '../device/devices.ts'
 import type { DiskDriver } from '../drivers/disk/port.ts'
 import type { HypervisorDriver } from '../drivers/hypervisor/port.ts'
 import type { MetadataDriver } from '../drivers/metadata/port.ts'
 import type { NetworkDriver } from '../drivers/network/port.ts'
-import type { PassthroughDriver } from '../drivers/passthrough/port.ts'
 import type { Files, Processes, Sysfs } from '../host/ports.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { AgentDirectories } from '../plan/paths.ts'
@@ -32,7 +32,7 @@ export interface InstancePorts {
   readonly metadata: MetadataDriver
   readonly disk: DiskDriver
   readonly hypervisor: HypervisorDriver
-  readonly passthrough: PassthroughDriver
+  readonly devices: Devices
   readonly journal: Journal
   readonly files: Files
   readonly sysfs: Sysfs

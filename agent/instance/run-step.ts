@@ -1,10 +1,5 @@
-import { create } from '@bufbuild/protobuf'
 import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import {
-  FormerDriverSchema,
-  type InstanceRecord,
-  MemoryFile,
-} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
 import { renderNoCloud } from '../plan/cloud-init.ts'
 import { renderEc2Tree } from '../plan/ec2-tree.ts'
@@ -48,7 +43,9 @@ export async function runStep(
       return undefined
     }
     case 'bind-device':
-      await bindDevice(context, step.address)
+      await ports.devices.bind(pciAddress(step.address), {
+        ...{ instanceUid: spec.uid, project: spec.project, ownerUid: ownerOf(context.record()).uid },
+      })
       return undefined
     case 'join-network':
       await ports.networkUse.join(step.network, spec.uid)
@@ -133,15 +130,4 @@ async function publishMetadata(
     identity: renderIdentityClaims(spec),
     ...(attributeSlots === undefined ? {} : { attributeSlots }),
   })
-}
-
-async function bindDevice({ ports, record, change }: StepContext, address: string): Promise<void> {
-  const device = pciAddress(address)
-  const noted = record().formerDrivers
-  if (!noted.some((former) => former.address === address)) {
-    // Before anything is unbound: after a crash nobody else would know.
-    const driver = await ports.passthrough.readDriver(device)
-    await change({ formerDrivers: [...noted, create(FormerDriverSchema, { address, driver })] })
-  }
-  await ports.passthrough.ensureBound(device, ownerOf(record()).uid)
 }

@@ -9,6 +9,7 @@ import {
   GuestAttributesSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostRecord, HostRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { pciAddress } from '../../proto/ids.ts'
 import type {
   AgentSide,
   AttributesOutcome,
@@ -62,6 +63,7 @@ export class Supervisor implements InstancesSide {
     this.#ports = options.ports
     this.#host = options.host
     this.#removedDisks = new DiskRemoval({ ports: options.ports, onObservation: (one) => this.#tell(one) })
+    this.#ports.devices.onObservation((one) => this.#tell(one))
     this.#serial = new SerialRecorder({ ports: options.ports, actors: () => this.#actors.values() })
   }
 
@@ -85,6 +87,7 @@ export class Supervisor implements InstancesSide {
     const used = new Set(networks.map(({ network }) => network?.uid ?? ''))
     await this.#ports.firewalls.recover(used)
     await this.#ports.members.recover(used)
+    await this.#recoverDevices()
     await Promise.all([...this.#actors.values()].map((actor) => adopt(this.#ports, actor)))
     await this.#removedDisks.recover()
   }
@@ -120,7 +123,8 @@ export class Supervisor implements InstancesSide {
 
   observations(): readonly Observation[] {
     const instances = [...this.#actors.values()].map((actor) => actor.observation)
-    return [...instances, ...this.#removedDisks.observations()]
+    // Devices first: what an instance has let go of is free only once its device says so.
+    return [...this.#ports.devices.observations(), ...instances, ...this.#removedDisks.observations()]
   }
 
   onObservation(listener: (observation: Observation) => void): () => void {
@@ -129,6 +133,7 @@ export class Supervisor implements InstancesSide {
   }
 
   reported(observation: Observation): void {
+    if (observation.$typeName === 'berth.agent.v1.DeviceObservation') return
     if (observation.$typeName === 'berth.agent.v1.DiskObservation') {
       this.#removedDisks.reported(observation)
       return
@@ -175,12 +180,14 @@ export class Supervisor implements InstancesSide {
   async close(): Promise<void> {
     this.#removedDisks.close()
     this.#ports.firewalls.close()
+    this.#ports.devices.close()
     await this.#serial.close()
     await Promise.all([...this.#actors.values()].map((actor) => actor.close()))
   }
 
   async #acceptOnce(command: Command): Promise<{ outcome: CommandOutcome; message: string }> {
     if (command.body.case === 'ensureDisk') return this.#acceptDisk(command)
+    if (command.body.case === 'ensureDevice') return this.#ports.devices.accept(command)
     if (command.body.case === 'ensureNetwork') return this.#acceptNetwork(command)
     if (command.body.case !== 'ensureInstance') {
       return { outcome: CommandOutcome.UNSUPPORTED, message: 'this agent does not know the command' }
@@ -230,6 +237,18 @@ export class Supervisor implements InstancesSide {
       return { outcome: CommandOutcome.INVALID, message: `instance ${user.record.uid} has the disk` }
     }
     return this.#removedDisks.accept(command)
+  }
+
+  async #recoverDevices(): Promise<void> {
+    const { devices } = this.#ports
+    await devices.recover()
+    for (const { record } of this.#actors.values()) {
+      for (const { kind, name } of record.held) {
+        const former = record.formerDrivers.find(({ address }) => address === name)
+        const user = { instanceUid: record.uid, project: record.spec?.project ?? '' }
+        if (kind === 'device' && former) await devices.adopt(pciAddress(name), user, former.driver)
+      }
+    }
   }
 
   #actorOptions(record: InstanceActor['record']) {

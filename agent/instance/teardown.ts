@@ -60,15 +60,10 @@ export async function tearDown(
   if (failure) throw failure
 }
 
-/** The driver that a device had is asked anew the next time: an operator may have given it another meanwhile. */
-function forgottenWith(
-  gone: readonly HeldResource[],
-  { held, formerDrivers }: InstanceRecord,
-): Partial<InstanceRecord> {
+function forgottenWith(gone: readonly HeldResource[], { held }: InstanceRecord): Partial<InstanceRecord> {
   const isGone = (kind: string, name: string) => gone.some((one) => one.kind === kind && one.name === name)
   return {
     held: held.filter(({ kind, name }) => !isGone(kind, name)),
-    formerDrivers: formerDrivers.filter(({ address }) => !isGone('device', address)),
     ...(gone.some(({ kind }) => kind === 'guest') ? { process: undefined } : {}),
   }
 }

@@ -1,7 +1,10 @@
-// Owns what this host must remember: its own record, one for each instance, one for each disk that is to go, and of networks the
-// rules that have changed and the members elsewhere. In and out: journal messages, each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
+// Owns what this host must remember: its own record, one for each instance, one for each disk that is to go, one for each device
+// that guests get whole, and of networks the rules that have changed and the members elsewhere. In and out: journal messages,
+// each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
+  type DeviceRecord,
+  DeviceRecordSchema,
   type DiskRecord,
   DiskRecordSchema,
   type HostRecord,
@@ -16,6 +19,7 @@ import {
 import type { Files } from '../host/ports.ts'
 import {
   type AgentDirectories,
+  deviceRecordDirectory,
   instancePaths,
   membersRecordDirectory,
   networkRecordDirectory,
@@ -46,6 +50,9 @@ export interface Journal {
   listDisks(): Promise<readonly DiskRecord[]>
   writeDisk(record: DiskRecord): Promise<void>
   removeDisk(uid: string): Promise<void>
+  /** Devices that guests had or operators spoke of. @throws if one is of a newer version. */
+  listDevices(): Promise<readonly DeviceRecord[]>
+  writeDevice(record: DeviceRecord): Promise<void>
   /** @throws if one is of a newer version. */
   listNetworks(): Promise<readonly NetworkRecord[]>
   writeNetwork(record: NetworkRecord): Promise<void>
@@ -59,6 +66,7 @@ export interface Journal {
 export function createJournal(options: { files: Files; directories: AgentDirectories }): Journal {
   const { files, directories } = options
   const instancesDirectory = `${directories.state}/instances`
+  const devicesDirectory = deviceRecordDirectory(directories)
   const networksDirectory = networkRecordDirectory(directories)
   const membersDirectory = membersRecordDirectory(directories)
   const hostPath = `${directories.state}/host.pb`
@@ -154,6 +162,14 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
       await files.writeAtomic(paths.record, toBinary(DiskRecordSchema, record))
     },
     removeDisk: (uid) => files.remove(volumePaths(directories, uid).record),
+    listDevices: () => readRecords(devicesDirectory, (content) => fromBinary(DeviceRecordSchema, content)),
+    writeDevice: async (record) => {
+      await files.makeDirectory(devicesDirectory)
+      await files.writeAtomic(
+        `${devicesDirectory}/${record.address}.pb`,
+        toBinary(DeviceRecordSchema, record),
+      )
+    },
     listNetworks: () => readRecords(networksDirectory, (content) => fromBinary(NetworkRecordSchema, content)),
     writeNetwork: async (record) => {
       await files.makeDirectory(networksDirectory)

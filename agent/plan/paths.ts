@@ -54,6 +54,8 @@ export function volumePaths(directories: AgentDirectories, volumeUid: string) {
   return { directory, data: `${directory}/${volumeUid}.qcow2`, record: `${directory}/${volumeUid}.pb` }
 }
 
+/** Of a device that guests had. */
+export const deviceRecordDirectory = (directories: AgentDirectories) => `${directories.state}/devices`
 /** Of a network whose rules have changed. */
 export const networkRecordDirectory = (directories: AgentDirectories) => `${directories.state}/networks`
 /** Of a network whose members on other hosts are known. */

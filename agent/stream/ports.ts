@@ -1,3 +1,4 @@
+import type { DeviceObservation } from '../../proto/gen/berth/agent/v1/device_pb.ts'
 import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -21,7 +22,7 @@ export type AttributesOutcome =
   | Extract<SerialOutcome, { kind: 'unavailable' }>
 
 /** What a host sees of one object. */
-export type Observation = InstanceObservation | DiskObservation
+export type Observation = InstanceObservation | DiskObservation | DeviceObservation
 
 /** What the stream needs from the rest of the agent. It never decides what a command means. */
 export interface AgentSide {
@@ -42,7 +43,7 @@ export interface AgentSide {
   accept(command: Command): Promise<{ readonly outcome: CommandOutcome; readonly message: string }>
   /** Who is in a network on other hosts. */
   takeMembers(told: NetworkMembers): Promise<void>
-  /** Every instance that this host knows, and tombstones of what was removed. */
+  /** Every device with a life of its own, every instance that this host knows, and tombstones of what was removed. */
   observations(): readonly Observation[]
   /** Each new observation, from then on; the result ends it. */
   onObservation(listener: (observation: Observation) => void): () => void

@@ -35,8 +35,9 @@ export class ReportQueue {
 
   add(observation: Observation): void {
     // Newest last, so that what is sent is in the order of what happened.
-    this.#waiting.delete(observation.uid)
-    this.#waiting.set(observation.uid, observation)
+    const name = nameOf(observation)
+    this.#waiting.delete(name)
+    this.#waiting.set(name, observation)
     this.#flush()
   }
 
@@ -50,7 +51,7 @@ export class ReportQueue {
       if (sent > sequence) break
       this.#unacknowledged.delete(sent)
       if (observation === undefined) continue
-      this.#onTheirWay.delete(observation.uid)
+      this.#onTheirWay.delete(nameOf(observation))
       this.#onDurable(observation)
     }
     this.#flush()
@@ -63,11 +64,12 @@ export class ReportQueue {
   }
 
   #flush(): void {
-    for (const [uid, observation] of this.#waiting) {
+    for (const [name, observation] of this.#waiting) {
       if (this.#isPaused || this.#unacknowledged.size >= windowSize) return
-      if (this.#onTheirWay.has(uid)) continue
-      this.#waiting.delete(uid)
-      this.#onTheirWay.add(uid)
+      if (this.#onTheirWay.has(name)) continue
+      this.#waiting.delete(name)
+      // Of a device each word goes out at once: an instance that has let go of it may not be told of before.
+      if (observation.$typeName !== 'berth.agent.v1.DeviceObservation') this.#onTheirWay.add(name)
       this.#report(bodyOf(observation), observation)
     }
     if (this.#inventory === undefined || this.#isPaused || this.#unacknowledged.size >= windowSize) return
@@ -84,8 +86,16 @@ export class ReportQueue {
   }
 }
 
+const nameOf = (observation: Observation): string =>
+  observation.$typeName === 'berth.agent.v1.DeviceObservation' ? observation.address : observation.uid
+
 function bodyOf(observation: Observation): Report['body'] {
-  return observation.$typeName === 'berth.agent.v1.DiskObservation'
-    ? { case: 'disk', value: observation }
-    : { case: 'instance', value: observation }
+  switch (observation.$typeName) {
+    case 'berth.agent.v1.DeviceObservation':
+      return { case: 'device', value: observation }
+    case 'berth.agent.v1.DiskObservation':
+      return { case: 'disk', value: observation }
+    case 'berth.agent.v1.InstanceObservation':
+      return { case: 'instance', value: observation }
+  }
 }

@@ -3,7 +3,7 @@
 // demand (placement's words), address claims (the store's words).
 // Never: chooses a host, looks at capacity, makes up an id, reads a clock.
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type NetworkUid, networkUid, type ResourceUid, zoneId } from '../../proto/ids.ts'
+import { type NetworkUid, networkUid, projectId, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
 import { defaultPhysicalNetwork, type InstanceType } from '../model/catalogue.ts'
 import { needsOf } from '../model/firewall.ts'
@@ -104,6 +104,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
     spec: renderSpec({ ...parts, id, details }, context),
     demand: {
       zone: zoneId(zone.id),
+      project: projectId(context.project.id),
       vcpus: type.vcpus,
       memoryMib: type.memoryMib,
       diskGb: disks.reduce(

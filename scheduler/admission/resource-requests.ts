@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
 import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
+import { unscrubbedPolicies } from '../model/device.ts'
 import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 import { lineOfText, textOfLines } from './instance-request.ts'
 
@@ -122,12 +123,22 @@ const pciId = Type.String({ pattern: pciIdPattern })
 const gpuMemoryGb = { minimum: 1, maximum: 65_536, description: 'Of each.' }
 const maximumPerInstance = { minimum: 1, maximum: 64 }
 
+const unscrubbedDevices = {
+  description:
+    'Of GPUs that nothing has scrubbed: quarantine keeps each for the project of its last guest until an operator releases it, reuse gives it to anybody.',
+}
+
 export const CreateZone = Type.Object(
   {
     id: requiredId,
     description,
     cpuOvercommit: Type.Optional(
       Type.Number({ ...cpuOvercommit, description: `${cpuOvercommit.description} 1 where absent.` }),
+    ),
+    unscrubbedDevices: Type.Optional(
+      Type.Enum([...unscrubbedPolicies], {
+        description: `${unscrubbedDevices.description} quarantine where absent.`,
+      }),
     ),
   },
   { ...closed, title: 'CreateZone' },
@@ -223,6 +234,7 @@ export const UpdateDescribed = patch('ResourcePatch', describable)
 export const UpdateZone = patch('ZonePatch', {
   ...describable,
   cpuOvercommit: { type: 'number', ...cpuOvercommit },
+  unscrubbedDevices: { type: 'string', enum: [...unscrubbedPolicies], ...unscrubbedDevices },
 })
 export const UpdateAcceleratorType = patch('AcceleratorTypePatch', {
   ...describable,

@@ -15,6 +15,7 @@ import type {
   Zone,
 } from '../model/catalogue.ts'
 import { defaultPhysicalNetwork, deprecationStates, metadataFlavours } from '../model/catalogue.ts'
+import { unscrubbedPolicies } from '../model/device.ts'
 import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
 
@@ -42,6 +43,11 @@ export const ZoneResource = Type.Object(
     region: Type.String(),
     cpuOvercommit: Type.Optional(
       Type.Number({ description: 'Virtual CPUs for each CPU of a host; told to operators.' }),
+    ),
+    unscrubbedDevices: Type.Optional(
+      Type.Enum([...unscrubbedPolicies], {
+        description: 'What becomes of GPUs that nothing has scrubbed; told to operators.',
+      }),
     ),
     ...kept,
   },
@@ -200,7 +206,7 @@ export function catalogueRenderers(region: string) {
       zones: zones.map((zone) => paths.zone(zone.id)),
     }),
     zone: (
-      { id, description, cpuOvercommit, meta }: Zone,
+      { id, description, cpuOvercommit, unscrubbedDevices = 'quarantine', meta }: Zone,
       { isOperator }: { isOperator: boolean },
     ): Static<typeof ZoneResource> => ({
       selfLink: paths.zone(id),
@@ -209,6 +215,7 @@ export function catalogueRenderers(region: string) {
       status: 'UP',
       region: paths.region,
       ...optional('cpuOvercommit', isOperator ? cpuOvercommit : undefined),
+      ...optional('unscrubbedDevices', isOperator ? unscrubbedDevices : undefined),
       ...renderMeta(meta),
     }),
     instanceType: (zone: string, type: InstanceType): Static<typeof InstanceTypeResource> => ({

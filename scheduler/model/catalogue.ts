@@ -1,5 +1,6 @@
 // What a request can name: zones with their accelerator types and instance types, images, and projects with their networks,
 // declared in the settings file or made by request. Plain values; ids are unique within their list.
+import type { UnscrubbedPolicy } from './device.ts'
 import type { FirewallRule, IngressPolicy, InternetAccess } from './firewall.ts'
 import type { ResourceMeta } from './resource.ts'
 
@@ -19,6 +20,8 @@ export interface Zone {
   readonly description?: string
   /** Virtual CPUs handed out for each CPU of a host. */
   readonly cpuOvercommit: number
+  /** quarantine where absent. */
+  readonly unscrubbedDevices?: UnscrubbedPolicy
   readonly instanceTypes: readonly InstanceType[]
   readonly acceleratorTypes: readonly AcceleratorType[]
   readonly meta: ResourceMeta

@@ -1,5 +1,6 @@
 // The words between admission, placement and the store: what is asked, what there is, what was decided and why.
-import type { HostId, PciAddress, SlotUid, ZoneId } from '../../proto/ids.ts'
+import type { HostId, PciAddress, ProjectId, SlotUid, ZoneId } from '../../proto/ids.ts'
+import type { DeviceCondition, UnscrubbedPolicy } from './device.ts'
 
 /** Joins hosts by a physical network; as a need, with an MTU of at least this. */
 export interface Uplink {
@@ -10,6 +11,8 @@ export interface Uplink {
 /** What an instance takes from its host. */
 export interface Demand {
   readonly zone: ZoneId
+  /** What a guest of it has left in a device is a matter of its own. Absent of what was placed before devices were kept. */
+  readonly project?: ProjectId
   readonly vcpus: number
   readonly memoryMib: number
   readonly diskGb: number
@@ -32,14 +35,12 @@ export interface Counter {
   readonly used: number
 }
 
-export interface HostDevice {
+export interface HostDevice extends DeviceCondition {
   readonly address: PciAddress
   /** Accelerator type id of the zone's catalogue; undefined for a device that no type names. */
   readonly acceleratorType?: string
   /** -1 where unknown. */
   readonly numaNode: number
-  /** In the host's last report. A device that vanished keeps its claim and takes no new one. */
-  readonly present: boolean
   /** The one instance that owns it. */
   readonly claimedBy?: string
 }
@@ -63,6 +64,8 @@ export interface HostSnapshot {
   readonly memoryMib: Counter
   readonly diskGb: Counter
   readonly devices: readonly HostDevice[]
+  /** Of its zone; quarantine where absent. */
+  readonly unscrubbedDevices?: UnscrubbedPolicy
 }
 
 export const placementRules = [

@@ -1,6 +1,9 @@
 import { pciAddress } from '../../proto/ids.ts'
-import { type Refusal, refuseAll } from '../errors.ts'
+import { type Refusal, refuse, refuseAll } from '../errors.ts'
+import { describeTroubles } from '../model/device.ts'
 import type { InstanceRecord } from '../model/instance.ts'
+import type { HostSnapshot } from '../model/placement.ts'
+import { wishOf } from '../placement/devices.ts'
 import { place } from '../placement/index.ts'
 import type { ChangeInstance } from '../store/store.ts'
 import type { ChangeRequest } from './change-instance.ts'
@@ -20,19 +23,32 @@ export async function findGpusForStart(
   const instance = await ports.store.findInstance(project, idOrUid)
   const restsAs = verb === 'start' ? 'STOPPED' : 'SUSPENDED'
   if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
-  if (instance.demand.slotUid !== undefined) return done(ownGpus(instance))
   const hosts = await ports.fleet.snapshot()
+  if (instance.demand.slotUid !== undefined) return ownGpus(instance, hosts)
   // A cordoned host takes no new instances, and its own back.
   const own = hosts
     .filter(({ hostId }) => hostId === instance.hostId)
     .map((host) => ({ ...host, state: 'ready' as const }))
-  const verdict = place({ ...instance.demand, diskGb: 0 }, own, instance.uid)
+  const verdict = place({ ...demandOf(instance), diskGb: 0 }, own, instance.uid)
   return verdict.kind === 'placed' ? done(verdict.devices) : refuseStart(instance, refusePlacement(verdict))
 }
 
-/** Its place in a reservation has kept them for it. */
-const ownGpus = ({ spec }: InstanceRecord) =>
-  spec.gpus.map(({ type, address }) => ({ type, address: pciAddress(address) }))
+/** What was placed before devices were kept does not say whose it is. */
+const demandOf = ({ demand, project }: InstanceRecord) => ({ ...demand, project })
+
+/** Its place in a reservation has kept them for it; whether its last run has left them fit for the next is another matter. */
+function ownGpus(instance: InstanceRecord, hosts: readonly HostSnapshot[]): Outcome<ChangeInstance['gpus']> {
+  const { id, spec, hostId } = instance
+  const host = hosts.find((one) => one.hostId === hostId)
+  const own = new Set(spec.gpus.map(({ address }) => address))
+  const devices = host?.devices.filter(({ address }) => own.has(address)) ?? []
+  const troubles = host === undefined ? '' : describeTroubles(devices, wishOf(demandOf(instance), host))
+  if (troubles === '') {
+    return done(spec.gpus.map(({ type, address }) => ({ type, address: pciAddress(address) })))
+  }
+  const message = `${id} can't be started now: of the GPUs that its reservation keeps for it, ${troubles}. Try again later, or ask an operator.`
+  return refuse('POOL_CAPACITY_EXCEEDED', { message }, 'gpus')
+}
 
 /** Its disks are where they are: what another host has does not help. */
 function refuseStart({ id }: InstanceRecord, { problems }: Refusal): Refusal {

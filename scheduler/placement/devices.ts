@@ -1,13 +1,23 @@
 import type { PciAddress } from '../../proto/ids.ts'
+import { type DeviceWish, findTrouble } from '../model/device.ts'
 import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
 
 export function devicesOfType(host: HostSnapshot, type: string): readonly HostDevice[] {
   return host.devices.filter((device) => device.acceleratorType === type)
 }
 
-/** A device that vanished keeps its claim and takes no new one. */
-export function isFree(device: HostDevice): boolean {
-  return device.present && device.claimedBy === undefined
+export const wishOf = (demand: Demand, host: HostSnapshot): DeviceWish => ({
+  project: demand.project,
+  policy: host.unscrubbedDevices ?? 'quarantine',
+})
+
+/** The same predicate as the store's at the commit. */
+export const isFree = (device: HostDevice, wish: DeviceWish): boolean =>
+  device.claimedBy === undefined && findTrouble(device, wish) === undefined
+
+export function freeDevices(demand: Demand, host: HostSnapshot, type: string): readonly HostDevice[] {
+  const wish = wishOf(demand, host)
+  return devicesOfType(host, type).filter((device) => isFree(device, wish))
 }
 
 /**
@@ -19,7 +29,7 @@ export function chooseDevices(
   host: HostSnapshot,
 ): readonly { readonly type: string; readonly address: PciAddress }[] {
   return demand.gpus.flatMap(({ type, count }) =>
-    chooseOfType(devicesOfType(host, type).filter(isFree), count).map(({ address }) => ({ type, address })),
+    chooseOfType(freeDevices(demand, host, type), count).map(({ address }) => ({ type, address })),
   )
 }
 

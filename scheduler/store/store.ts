@@ -29,6 +29,7 @@ import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } fro
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, HostSnapshot, HostState, PlacementExplanation, Uplink } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
+import type { DeviceStore } from './device-store.ts'
 import type { ResourceStore } from './resource-store.ts'
 
 /** More than all of a host's instances can have waiting. */
@@ -39,7 +40,7 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-export interface Store extends ResourceStore {
+export interface Store extends ResourceStore, DeviceStore {
   // Hosts
   registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
   /** Ready or cordoned; a fenced host becomes neither by this. */

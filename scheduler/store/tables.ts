@@ -55,6 +55,8 @@ export interface HostRow {
   features: string
   /** JSON: a list of physical networks and MTUs. */
   uplinks: string
+  /** Its zone's word on them. */
+  unscrubbed_devices: string
   /** Before its zone's overcommit; null of one that was not heard since this is kept. */
   vcpus_allocatable: number | null
   vcpus_reported: number
@@ -81,6 +83,27 @@ export interface DeviceRow {
   accelerator_type: string | null
   numa_node: number
   present: number
+  state: string
+  reason: string
+  message: string
+  entered_at_ms: number | null
+  deadline_ms: number | null
+  /** An instance's uid. */
+  holder_uid: string | null
+  unscrubbed_project: string | null
+  /** Of the last command that its host has taken. */
+  generation: number
+  /** Of its agent's last report. */
+  request_id: string
+  observed_at_ms: number | null
+  /** Of the last command that was asked for; 0 before the first. */
+  command_generation: number
+  command_verb: string | null
+  command_request_id: string | null
+  command_at_ms: number | null
+  /** Of one that its host has refused. */
+  command_error_reason: string | null
+  command_error_message: string | null
 }
 
 export interface InstanceRow {

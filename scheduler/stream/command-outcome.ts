@@ -18,6 +18,25 @@ const refusals: Readonly<Partial<Record<CommandOutcome, { reason: string; senten
   },
 }
 
+export interface CommandRefusal {
+  readonly reason: string
+  readonly message: string
+}
+
+/** An agent's no to an operator's word on a device; undefined for a yes. */
+export function refusalOfDeviceCommand(ack: CommandAck): CommandRefusal | undefined {
+  switch (ack.outcome) {
+    case CommandOutcome.UNSUPPORTED: {
+      const message = 'The agent of the host is too old for this: upgrade it, and ask again.'
+      return { reason: 'COMMAND_UNSUPPORTED', message: [message, ack.message].filter(Boolean).join(' ') }
+    }
+    case CommandOutcome.INVALID:
+      return { reason: 'COMMAND_INVALID', message: ack.message || 'The host can not carry this out.' }
+    default:
+      return undefined
+  }
+}
+
 /**
  * What an agent's no to a command says about the instance; undefined for a yes. A no to a first generation that the
  * host never journalled proves that it holds nothing, so that the claims are free. Any other no leaves them: an earlier

@@ -5,10 +5,12 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
+import type { DeviceObservation } from '../../proto/gen/berth/agent/v1/device_pb.ts'
 import type { DiskObservation } from '../../proto/gen/berth/agent/v1/disk_pb.ts'
 import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
+  type Command,
   type CommandAck,
   type Hello,
   type Report,
@@ -17,9 +19,9 @@ import {
   type SessionResponse,
   SessionResponseSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
-import type { HostId } from '../../proto/ids.ts'
+import { type HostId, pciAddress } from '../../proto/ids.ts'
 import type { Store } from '../store/store.ts'
-import { observationOfRefusal } from './command-outcome.ts'
+import { observationOfRefusal, refusalOfDeviceCommand } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
 import {
   findUnreported,
@@ -86,10 +88,28 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     log.info({ diskUid, requestId, outcome: outcome.kind }, 'A host reported a disk.')
   }
 
+  async function applyToDevice(observation: DeviceObservation): Promise<void> {
+    const { address, requestId } = observation
+    const applied = { hostId, epoch, observation, nowMs: clock.nowMs() }
+    const outcome = await store.applyDeviceObservation(applied)
+    const fields = { address, state: observation.state, reason: observation.reason, requestId }
+    if (outcome.kind === 'stale' || outcome.kind === 'unknown') log.warn(fields, outcome.message)
+    else if (outcome.kind === 'applied') log.info(fields, 'A host reported a device.')
+  }
+
+  async function noteDeviceRefusal({ uid, generation, requestId }: Command, ack: CommandAck): Promise<void> {
+    const refusal = refusalOfDeviceCommand(ack)
+    if (refusal === undefined) return
+    log.error({ address: uid, requestId, outcome: ack.outcome }, refusal.message)
+    await store.failDeviceCommand({ hostId, address: pciAddress(uid), generation, ...refusal })
+  }
+
   async function acknowledge(ack: CommandAck): Promise<void> {
     const match = delivery.match(ack)
     if (match.kind === 'unexpected') throw new ProtocolError(match.message)
     const { command, isRepeat } = match
+    // Before it is acknowledged, or it could be forgotten with nobody told of the no; carried out after all, it speaks for itself.
+    if (command.body.case === 'ensureDevice') await noteDeviceRefusal(command, ack)
     // Before what it means: a command that is delivered again after a no could still be carried out.
     if (!isRepeat) {
       await store.acknowledgeCommands({ hostId, throughSequence: Number(command.sequence) })
@@ -102,7 +122,7 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     } else if (refusal && command.body.case === 'ensureNetwork') {
       // Placement keeps such networks from hosts that can't filter: its guests have what they had.
       log.error({ networkUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
-    } else if (refusal) {
+    } else if (refusal && command.body.case !== 'ensureDevice') {
       log.error({ instanceUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
       await apply(refusal)
     }
@@ -150,6 +170,9 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
       case 'disk':
         heardOf?.add(report.body.value.uid)
         await applyToDisk(report.body.value)
+        break
+      case 'device':
+        await applyToDevice(report.body.value)
         break
       case 'host':
         await takeFacts(report.body.value)

@@ -1,5 +1,6 @@
 // What every implementation of the store must do, run over each with a fresh and empty one for each test.
 import { describeCommitContract } from './store-commits.ts'
+import { describeDeviceContract } from './store-devices.ts'
 import { describeDiskContract } from './store-disks.ts'
 import { describeFilterContract } from './store-filters.ts'
 import { describeHostContract } from './store-hosts.ts'
@@ -14,6 +15,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeCommitContract(name, open)
   describeInstanceContract(name, open)
   describeDiskContract(name, open)
+  describeDeviceContract(name, open)
   describeModelContract(name, open)
   describeFilterContract(name, open)
   describeResourceContract(name, open)

@@ -1,32 +1,42 @@
 // Moves PCI functions between their own drivers and vfio-pci, by driver_override alone: new_id would catch every device of
-// a kind. In: a PCI address. Out: a device that a guest's user may open, or a refusal that names what is in the way.
-import type { Logger } from '../../../lib/log.ts'
+// a kind. In: a PCI address. Out: a device that a guest's user may open, one that is as before, or a refusal that names
+// what is in the way. Every write is a program of its own with a deadline: one that hangs in the kernel hangs alone.
+import { describeCauses, type Logger } from '../../../lib/log.ts'
 import type { PciAddress } from '../../../proto/ids.ts'
-import type { Files, Sysfs } from '../../host/ports.ts'
+import { type Exec, ExecError, type Files, type Sysfs } from '../../host/ports.ts'
+import { findFault, readHealth } from './health.ts'
+import { findHolders } from './holders.ts'
 import { type PassthroughDriver, PassthroughError } from './port.ts'
 
 const pci = 'sys/bus/pci'
 const vfio = 'vfio-pci'
+const scrubTimeoutMs = 29 * 60_000
 /** Drivers under which other members of a group take no part in DMA. */
 const harmlessDrivers = new Set(['', vfio, 'pcieport', 'pci-stub'])
 
 export function createSysfsPassthrough(options: {
   sysfs: Sysfs
   files: Files
+  exec: Exec
   log: Logger
+  /** The operator's tool that empties a device: called with its address. */
+  scrubProgram?: string | undefined
 }): PassthroughDriver {
-  const { sysfs, files, log } = options
+  const { sysfs, files, exec, log, scrubProgram } = options
   const at = (address: PciAddress, attribute: string) => `${pci}/devices/${address}/${attribute}`
+  const isPresent = async (address: PciAddress) => (await sysfs.read(at(address, 'vendor'))) !== undefined
 
   const readDriver = async (address: PciAddress) => {
-    if ((await sysfs.read(at(address, 'vendor'))) === undefined) {
+    if (!(await isPresent(address))) {
       throw new PassthroughError('DEVICE_MISSING', `Device ${address} is not on this host any more.`)
     }
     return (await sysfs.readLinkName(at(address, 'driver'))) ?? ''
   }
 
+  const groupOf = (address: PciAddress) => sysfs.readLinkName(at(address, 'iommu_group'))
+
   const requireOwnGroup = async (address: PciAddress): Promise<string> => {
-    const group = await sysfs.readLinkName(at(address, 'iommu_group'))
+    const group = await groupOf(address)
     if (group === undefined) {
       throw new PassthroughError(
         'NO_IOMMU',
@@ -45,55 +55,113 @@ export function createSysfsPassthrough(options: {
     return group
   }
 
+  const requireNobody = async (address: PciAddress, driver: string, group: string) => {
+    const holders = await findHolders(sysfs, { address, driver, group })
+    if (holders.length === 0) return
+    throw new PassthroughError(
+      'DEVICE_HELD',
+      `Device ${address} is in use on the host by ${holders.join(', ')}: end that, and it can go to a guest.`,
+    )
+  }
+
+  const requireBindable: PassthroughDriver['requireBindable'] = async (address, ownerUid) => {
+    const driver = await readDriver(address)
+    const group = await requireOwnGroup(address)
+    const holder = (await files.stat(`/dev/vfio/${group}`))?.uid ?? 0
+    if (holder !== 0 && holder !== ownerUid) {
+      throw new PassthroughError(
+        'IOMMU_GROUP_SHARED',
+        `Device ${address} is in IOMMU group ${group}, which another guest has (user ${holder}).`,
+      )
+    }
+    // Its own guest's, which an earlier agent has started.
+    if (driver === vfio && holder === ownerUid) return
+    if ((await sysfs.list(`${pci}/drivers/${vfio}`)).length === 0) {
+      throw new PassthroughError('NO_VFIO', 'This host has no vfio-pci: load the module vfio-pci.')
+    }
+    await requireNobody(address, driver, group)
+  }
+
   const clearOverride = (address: PciAddress) => sysfs.write(at(address, 'driver_override'), '\n')
 
   /** From whatever has it to `driver`; '' leaves it to none. */
-  const move = async (address: PciAddress, driver: string) => {
-    if (driver !== '') await sysfs.write(at(address, 'driver_override'), driver)
+  const move = async (address: PciAddress, driver: string, reason: 'BIND_FAILED' | 'RELEASE_FAILED') => {
     const current = await readDriver(address)
-    if (current !== '' && current !== driver) await sysfs.write(at(address, 'driver/unbind'), address)
-    if (driver !== '') await sysfs.write(`${pci}/drivers_probe`, address)
+    try {
+      if (driver !== '') await sysfs.write(at(address, 'driver_override'), driver)
+      if (current !== '' && current !== driver) await sysfs.write(at(address, 'driver/unbind'), address)
+      if (driver !== '') await sysfs.write(`${pci}/drivers_probe`, address)
+    } catch (cause) {
+      if (!(cause instanceof ExecError)) throw cause
+      const holders = await findHolders(sysfs, { address, driver: current, group: await groupOf(address) })
+      const who = holders.length > 0 ? `: ${holders.join(', ')} has it open` : ''
+      const how = cause.kind === 'timeout' ? 'hangs in the kernel' : `fails (${describeCauses(cause)})`
+      const from = current === '' ? 'no driver' : current
+      const message = `To move device ${address} from ${from} to ${driver || 'none'} ${how}${who}.`
+      throw new PassthroughError(reason, message, { cause })
+    }
   }
 
   return {
+    isPresent,
     readDriver,
+    requireBindable,
+    readHealth: (address) => readHealth(sysfs, address),
     ensureBound: async (address, ownerUid) => {
+      await requireBindable(address, ownerUid)
       const driver = await readDriver(address)
-      const group = await requireOwnGroup(address)
-      const device = `/dev/vfio/${group}`
-      const holder = (await files.stat(device))?.uid ?? 0
-      if (holder !== 0 && holder !== ownerUid) {
-        throw new PassthroughError(
-          'IOMMU_GROUP_SHARED',
-          `Device ${address} is in IOMMU group ${group}, which another guest has (user ${holder}).`,
-        )
-      }
       if (driver !== vfio) {
-        await move(address, vfio)
+        await move(address, vfio, 'BIND_FAILED')
         const bound = await readDriver(address)
         if (bound !== vfio) {
           throw new PassthroughError(
             'BIND_FAILED',
-            `Device ${address} did not go to vfio-pci but ${bound === '' ? 'has no driver' : `to ${bound}`}: is the module loaded?`,
+            `Device ${address} did not go to vfio-pci but ${bound === '' ? 'has no driver' : `to ${bound}`}.`,
           )
         }
         log.info({ address, formerDriver: driver }, 'A device is ready for a guest.')
       }
+      const device = `/dev/vfio/${await groupOf(address)}`
       if (await files.stat(device)) await files.changeOwner(device, { uid: ownerUid, gid: 0 })
+    },
+    reset: async (address) => {
+      try {
+        await readDriver(address)
+        await sysfs.write(at(address, 'reset'), '1')
+      } catch (cause) {
+        if (!(cause instanceof ExecError)) throw cause
+        const methods = await sysfs.read(at(address, 'reset_method'))
+        const how = methods === undefined || methods === '' ? ': the kernel knows no way to reset it' : ''
+        const message = `Device ${address} could not be reset${how} (${describeCauses(cause)}).`
+        throw new PassthroughError('RESET_FAILED', message, { cause })
+      }
+    },
+    scrub: async (address) => {
+      if (scrubProgram === undefined) return false
+      try {
+        await exec.run(scrubProgram, [address], { timeoutMs: scrubTimeoutMs })
+        return true
+      } catch (cause) {
+        const message = `What the last guest has left in device ${address} could not be removed: ${describeCauses(cause)}.`
+        throw new PassthroughError('SCRUB_FAILED', message, { cause })
+      }
+    },
+    verify: async (address, before) => {
+      const fault = await findFault(sysfs, address, before)
+      if (fault === undefined) return
+      throw new PassthroughError('VERIFY_FAILED', `Device ${address} is not as before its guest: ${fault}.`)
     },
     ensureReleased: async (address, formerDriver) => {
       // Pulled out of the host: nothing of it is left to give back.
-      if ((await sysfs.read(at(address, 'vendor'))) === undefined) return
-      const group = await sysfs.readLinkName(at(address, 'iommu_group'))
-      const device = `/dev/vfio/${group}`
-      if (group !== undefined && (await files.stat(device)))
-        await files.changeOwner(device, { uid: 0, gid: 0 })
-      if ((await readDriver(address)) !== formerDriver) await move(address, formerDriver)
+      if (!(await isPresent(address))) return
+      const device = `/dev/vfio/${await groupOf(address)}`
+      if (await files.stat(device)) await files.changeOwner(device, { uid: 0, gid: 0 })
+      if ((await readDriver(address)) !== formerDriver) await move(address, formerDriver, 'RELEASE_FAILED')
       // Also where nothing moved: an earlier attempt may have come no further than naming vfio-pci.
       if (formerDriver !== vfio) await clearOverride(address)
       const driver = await readDriver(address)
       if (driver === vfio && formerDriver !== vfio) {
-        throw new PassthroughError('BIND_FAILED', `Device ${address} does not leave vfio-pci: who holds it?`)
+        throw new PassthroughError('RELEASE_FAILED', `Device ${address} does not leave vfio-pci.`)
       }
       // A driver that was unloaded since is the host's own affair; the guest has let go.
       if (driver === formerDriver) log.info({ address, driver }, 'A device is back with the host.')

@@ -140,7 +140,8 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
           tables: network.tables(),
           sockets: sockets.paths(),
           drivers: sysfs.drivers(),
-          files: files.paths(),
+          // What is noted of devices outlives the instances that had them.
+          files: files.paths().filter((path) => !path.includes('/devices')),
         },
         null,
         2,

@@ -1,4 +1,5 @@
-import type { Sysfs } from '../ports.ts'
+import { ExecError, type Sysfs } from '../ports.ts'
+import { FakeConfigSpace } from './fake-config-space.ts'
 import type { FakePciDevice, HostShape } from './shape.ts'
 
 const pciRoot = 'sys/bus/pci'
@@ -9,13 +10,16 @@ const pciRoot = 'sys/bus/pci'
  */
 export class FakeSysfs implements Sysfs {
   readonly #attributes = new Map<string, string>()
-  readonly #devices: Map<string, FakePciDevice & { driver: string; override: string }>
+  readonly #devices: Map<
+    string,
+    FakePciDevice & { driver: string; override: string; config: FakeConfigSpace }
+  >
 
   constructor(shape: HostShape) {
     this.#devices = new Map(
       shape.devices.map((device) => [
         device.address,
-        { ...device, driver: device.nativeDriver, override: '' },
+        { ...device, driver: device.nativeDriver, override: '', config: new FakeConfigSpace(device) },
       ]),
     )
     for (const [path, value] of Object.entries(shape.attributes)) this.#attributes.set(path, value)
@@ -25,6 +29,8 @@ export class FakeSysfs implements Sysfs {
       this.#attributes.set(`${base}/device`, `0x${device.deviceId}`)
       this.#attributes.set(`${base}/class`, `0x${device.class}`)
       this.#attributes.set(`${base}/numa_node`, String(device.numaNode))
+      this.#attributes.set(`${base}/resource`, FakeConfigSpace.resourcesOf(device))
+      this.#attributes.set(`${base}/reset_method`, 'flr bus')
     }
   }
 
@@ -36,6 +42,7 @@ export class FakeSysfs implements Sysfs {
 
   async list(path: string): Promise<readonly string[]> {
     if (path === `${pciRoot}/devices`) return [...this.#devices.keys()].sort()
+    if (path === `${pciRoot}/drivers/vfio-pci`) return ['bind', 'module', 'new_id', 'unbind']
     const group = /^sys\/kernel\/iommu_groups\/([^/]+)\/devices$/.exec(path)?.[1]
     if (group !== undefined) {
       return [...this.#devices.values()]
@@ -58,8 +65,25 @@ export class FakeSysfs implements Sysfs {
     return undefined
   }
 
+  async readLink(path: string): Promise<string | undefined> {
+    const name = await this.readLinkName(path)
+    return name === undefined ? undefined : `../${name}`
+  }
+
+  async readBytes(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    const device = this.#deviceOf(path)
+    return device && path.endsWith('/config') ? device.config.bytes().subarray(0, maxBytes) : undefined
+  }
+
   async write(path: string, value: string): Promise<void> {
     const device = this.#deviceOf(path)
+    if (device && path === `${pciRoot}/devices/${device.address}/reset`) {
+      if (!this.#attributes.get(`${pciRoot}/devices/${device.address}/reset_method`))
+        throw notWritten('Inappropriate ioctl for device', path)
+      if (value.trim() !== '1') throw refused('EINVAL', path)
+      device.config.reset()
+      return
+    }
     if (device && path === `${pciRoot}/devices/${device.address}/driver_override`) {
       device.override = value.trim()
       return
@@ -87,6 +111,25 @@ export class FakeSysfs implements Sysfs {
     throw refused('EACCES', path)
   }
 
+  /** As a device that is pulled out, or falls off the bus: gone, or there and answering nothing. */
+  lose(address: string, how: 'pulled' | 'silent'): void {
+    if (how === 'silent') this.#devices.get(address)?.config.fallSilent()
+    else this.#devices.delete(address)
+    if (how === 'silent') return
+    for (const path of this.#attributes.keys()) {
+      if (path.startsWith(`${pciRoot}/devices/${address}/`)) this.#attributes.delete(path)
+    }
+  }
+
+  /** The kernel knows no way to reset it from now on. */
+  forbidReset(address: string): void {
+    this.#attributes.set(`${pciRoot}/devices/${address}/reset_method`, '')
+  }
+
+  allowReset(address: string): void {
+    this.#attributes.set(`${pciRoot}/devices/${address}/reset_method`, 'flr bus')
+  }
+
   /** Which driver has each device, for comparing a host before and after. */
   drivers(): Record<string, string> {
     return Object.fromEntries([...this.#devices.values()].map((device) => [device.address, device.driver]))
@@ -101,3 +144,14 @@ export class FakeSysfs implements Sysfs {
 function refused(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: write to ${path}`), { code })
 }
+
+/** As the program says that writes for the agent. */
+const notWritten = (why: string, path: string) =>
+  new ExecError({
+    kind: 'exit',
+    file: 'tee',
+    args: [path],
+    code: 1,
+    stderr: `tee: /${path}: ${why}`,
+    how: 'exited with 1',
+  })

@@ -6,6 +6,7 @@ import type { ReservedShape } from '../../admission/reservation.ts'
 import { type LookupContext, problemsOf, resolved } from '../../admission/resolution.ts'
 import type { CreateReservation } from '../../admission/resource-requests.ts'
 import { type Refusal, refuse, refuseAll } from '../../errors.ts'
+import type { Project } from '../../model/catalogue.ts'
 import type { Demand } from '../../model/placement.ts'
 import { type ReservationSlot, scopeOf } from '../../model/resource.ts'
 import { place } from '../../placement/index.ts'
@@ -45,12 +46,14 @@ export async function planReservation(
   ])
 }
 
+type ShapeContext = LookupContext & { readonly project: Project }
+
 interface Wish {
   readonly shape: ReservedShape
   readonly demand: Demand
 }
 
-function resolveShape(body: CreateReservation, context: LookupContext): Outcome<Wish> {
+function resolveShape(body: CreateReservation, context: ShapeContext): Outcome<Wish> {
   const place = resolveInstanceType(body.type, context)
   const typeInZone = place.kind === 'resolved' ? place.value : undefined
   const asked = body.gpus === undefined ? [] : [body.gpus]
@@ -70,7 +73,7 @@ function wishOf(
   { description, diskGb = defaultDiskGb, count }: CreateReservation,
   { zone, type, path }: TypeInZone,
   gpus: readonly GpuDemand[],
-  { catalogue }: LookupContext,
+  { catalogue, project }: ShapeContext,
 ): Wish {
   const image = catalogue.images.find(({ id }) => id === type.defaultImage)
   const features = typeFeatures(type)
@@ -81,6 +84,7 @@ function wishOf(
     },
     demand: {
       ...{ zone: zoneId(zone.id), vcpus: type.vcpus, memoryMib: type.memoryMib, diskGb, gpus },
+      project: projectId(project.id),
       architecture: image?.architecture ?? 'x86_64',
       ...(features.length === 0 ? {} : { features }),
     },

@@ -1,4 +1,4 @@
-import { devicesOfType, isFree } from '../devices.ts'
+import { freeDevices } from '../devices.ts'
 import type { Score } from '../score.ts'
 
 /** Best fit: the fewer GPUs stay free on the host, the more whole hosts stay free for requests of eight. */
@@ -7,7 +7,7 @@ export const gpuFit: Score = {
   weight: 10,
   of: (demand, host) => {
     let left = 0
-    for (const { type, count } of demand.gpus) left += devicesOfType(host, type).filter(isFree).length - count
+    for (const { type, count } of demand.gpus) left += freeDevices(demand, host, type).length - count
     return 1 / (1 + left)
   },
 }

@@ -1,4 +1,4 @@
-import { isFree } from '../devices.ts'
+import { isFree, wishOf } from '../devices.ts'
 import type { Score } from '../score.ts'
 
 /** CPUs beside free GPUs are what those GPUs need later: a demand without GPUs goes elsewhere first. */
@@ -7,6 +7,10 @@ export const gpuHostsLast: Score = {
   weight: 100,
   of: (demand, host) => {
     if (demand.gpus.length > 0) return 1
-    return host.devices.some((device) => device.acceleratorType !== undefined && isFree(device)) ? 0 : 1
+    const wish = wishOf(demand, host)
+    const hasFree = host.devices.some(
+      (device) => device.acceleratorType !== undefined && isFree(device, wish),
+    )
+    return hasFree ? 0 : 1
   },
 }

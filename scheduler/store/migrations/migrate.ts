@@ -14,6 +14,7 @@ import { flavoursMigration } from './0013-flavours.ts'
 import { uplinksMigration } from './0014-uplinks.ts'
 import { placesMigration } from './0015-places.ts'
 import { membersMigration } from './0018-members.ts'
+import { devicesMigration } from './0019-devices.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -36,6 +37,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0014-uplinks': uplinksMigration,
         '0015-places': placesMigration,
         '0018-members': membersMigration,
+        '0019-devices': devicesMigration,
       }),
     },
   })

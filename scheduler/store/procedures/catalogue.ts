@@ -1,9 +1,12 @@
 import type { Store } from '../store.ts'
 import { applyObservation } from './apply-observation.ts'
 import { appendAudit, listAudit } from './audit.ts'
+import { changeDevice } from './change-device.ts'
 import { changeInstance } from './change-instance.ts'
 import { readChangePosition, readChangesAfter } from './changes.ts'
 import { commitPlacement, commitPlacements } from './commit-placement.ts'
+import { applyDeviceObservation, failDeviceCommand } from './device-reports.ts'
+import { listDevices } from './device-rows.ts'
 import { applyDiskObservation, listDisksToRemove } from './disk-reports.ts'
 import { findDisk, listDisks } from './disk-rows.ts'
 import { createDisk, deleteDisk, findDiskByKey, updateDisk } from './disks.ts'
@@ -79,6 +82,10 @@ export const procedures: Procedures = {
   listDisks,
   applyDiskObservation,
   listDisksToRemove,
+  listDevices,
+  changeDevice,
+  applyDeviceObservation,
+  failDeviceCommand,
 }
 
 /** Those that write run in a savepoint of their own. */
@@ -102,4 +109,7 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'updateDisk',
   'deleteDisk',
   'applyDiskObservation',
+  'changeDevice',
+  'applyDeviceObservation',
+  'failDeviceCommand',
 ])

@@ -23,7 +23,8 @@ import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
 import { writeAttributes } from './attributes.ts'
 import { changeDisks } from './change-disks.ts'
 import { nextChange } from './changes.ts'
-import { claimCompute, claimDevices, claimDiskRoom } from './claims.ts'
+import { claimCompute, claimDiskRoom } from './claims.ts'
+import { checkSlotDevices, claimDevices } from './device-claims.ts'
 import { withoutLeavingDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
@@ -154,11 +155,17 @@ async function claimForStart(
   { input, decision }: Omit<Change, 'tellsHost'>,
 ): Promise<Holding> {
   if (decision.asks !== 'start' || holds !== 'storage') return holds
-  if (demand.slotUid !== undefined) return 'everything'
+  const { slotUid } = demand
+  if (slotUid !== undefined) {
+    const unfit = await checkSlotDevices(tx, { hostId, project, slotUid })
+    if (unfit) throw new Refused(unfit)
+    return 'everything'
+  }
   await takeQuota(tx, project, computeAmounts(demand))
   const devices = (input.gpus ?? []).map(({ address }) => address)
   const lost =
-    (await claimCompute(tx, { hostId, demand })) ?? (await claimDevices(tx, { hostId, uid, devices }))
+    (await claimCompute(tx, { hostId, demand })) ??
+    (await claimDevices(tx, { hostId, project, uid, devices }))
   if (lost) throw new Refused(lost)
   return 'everything'
 }

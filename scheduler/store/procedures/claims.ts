@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import type { PciAddress } from '../../../proto/ids.ts'
 import type { Holding } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
@@ -38,51 +37,6 @@ export async function claimCapacity(
   if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the capacity is taken')
   await touchHost(tx, hostId)
   return undefined
-}
-
-/** An instance, or a place that is kept for one. */
-interface Claimant {
-  readonly hostId: string
-  readonly uid?: string
-  readonly slotUid?: string
-}
-
-/** Takes the exact devices for whom is there already; undefined when all of them were free. */
-export async function claimDevices(
-  tx: Tx,
-  { devices, ...claimant }: Claimant & { devices: readonly PciAddress[] },
-): Promise<ClaimLost | undefined> {
-  for (const address of devices) {
-    const taken = await claimDevice(tx, { ...claimant, address })
-    if (taken) return taken
-  }
-  return undefined
-}
-
-async function claimDevice(
-  tx: Tx,
-  claim: Claimant & { address: PciAddress },
-): Promise<ClaimLost | undefined> {
-  const device = await tx
-    .selectFrom('devices')
-    .select(['present', 'accelerator_type'])
-    .where('host_id', '=', claim.hostId)
-    .where('address', '=', claim.address)
-    .executeTakeFirst()
-  if (device?.present !== 1) return lost('device', `device ${claim.address} is not there`)
-  // Its type may have gone since it was chosen.
-  if (device.accelerator_type === null) return lost('device', `no type names device ${claim.address}`)
-  const inserted = await tx
-    .insertInto('device_claims')
-    .values({
-      ...{ host_id: claim.hostId, address: claim.address },
-      ...{ instance_uid: claim.uid ?? null, slot_uid: claim.slotUid ?? null },
-    })
-    .onConflict((conflict) => conflict.columns(['host_id', 'address']).doNothing())
-    .executeTakeFirst()
-  return inserted.numInsertedOrUpdatedRows === 1n
-    ? undefined
-    : lost('device', `device ${claim.address} is taken`)
 }
 
 const capacityAfter = (what: 'vcpus' | 'memory_mib' | 'disk_gb', released: number) => {

@@ -3,6 +3,7 @@ import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { HostState } from '../../model/placement.ts'
 import type { FenceHost, FenceHostOutcome, SetHostState, SetHostStateOutcome } from '../store.ts'
 import { nextChange } from './changes.ts'
+import { loseDeviceCommands } from './device-reports.ts'
 import { loseDisks } from './disk-reports.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
@@ -58,6 +59,7 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
   }
   await loseDisks(tx, hostId, nowMs)
   await loseSlots(tx, hostId)
+  await loseDeviceCommands(tx, hostId)
   // Nothing is left to tell it.
   await tx.deleteFrom('outbox').where('host_id', '=', hostId).execute()
   await writeState(tx, hostId, { state: 'fenced', nowMs })

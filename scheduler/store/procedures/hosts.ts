@@ -1,5 +1,7 @@
 import type { RegisterHost, RegisterHostOutcome, StoredHost } from '../store.ts'
 import type { HostRow } from '../tables.ts'
+import { newDevice } from './device-condition.ts'
+import { distrustDevices } from './device-reports.ts'
 import { capacityIn, type Place, readPlace } from './places.ts'
 import { type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
 import { nextValue } from './sequences.ts'
@@ -27,6 +29,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     facts: input.facts,
     features: JSON.stringify(input.features ?? []),
     uplinks: JSON.stringify(input.uplinks ?? []),
+    unscrubbed_devices: place.unscrubbedDevices,
     // What is claimed stays within capacity even on a host that has shrunk.
     vcpus_allocatable: input.vcpus,
     vcpus_reported: vcpus,
@@ -59,6 +62,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     .returning(['next_command_sequence', 'acknowledged_sequence'])
     .executeTakeFirstOrThrow()
   await registerDevices(tx, input, place)
+  if (known && epoch > known.epoch) await distrustDevices(tx, input.hostId, input.nowMs)
   return { kind: 'registered', epoch, nextCommandSequence: row.acknowledged_sequence + 1 }
 }
 
@@ -123,7 +127,7 @@ async function registerDevices(tx: Tx, input: RegisterHost, { types }: Place): P
     }
     await tx
       .insertInto('devices')
-      .values({ host_id: input.hostId, address: device.address, ...values })
+      .values({ ...newDevice, host_id: input.hostId, address: device.address, ...values })
       .onConflict((conflict) => conflict.columns(['host_id', 'address']).doUpdateSet(values))
       .execute()
   }
@@ -150,6 +154,12 @@ export async function readHostsChangedAfter(
       'devices.accelerator_type',
       'devices.numa_node',
       'devices.present',
+      'devices.state',
+      'devices.reason',
+      'devices.unscrubbed_project',
+      'devices.generation',
+      'devices.command_generation',
+      'devices.command_error_reason',
       'device_claims.instance_uid as claimed_by',
       'device_claims.slot_uid as kept_by',
     ])

@@ -8,6 +8,7 @@ const kinds = {
   ensureInstance: ObjectKind.INSTANCE,
   ensureDisk: ObjectKind.DISK,
   ensureNetwork: ObjectKind.NETWORK,
+  ensureDevice: ObjectKind.DEVICE,
 } as const
 
 interface Queued {

@@ -1,5 +1,6 @@
 // Zones with their accelerator types, and what they make of the hosts in them: capacity from CPUs, types from PCI ids. It is
 // worked out here alone, in the transaction that registers a host or changes a zone, so that neither misses the other.
+import type { UnscrubbedPolicy } from '../../model/device.ts'
 import { type StoredResource, scopeOf, zoneOf } from '../../model/resource.ts'
 import { findClaimants } from './place-users.ts'
 import { Refused } from './refused.ts'
@@ -8,6 +9,7 @@ import { touchHost } from './sequences.ts'
 
 export interface Place {
   readonly cpuOvercommit: number
+  readonly unscrubbedDevices: UnscrubbedPolicy
   /** PCI id → accelerator type. */
   readonly types: ReadonlyMap<string, string>
 }
@@ -28,12 +30,15 @@ export const zoneIsThere = async (tx: Tx, zone: string): Promise<boolean> =>
 export async function readPlace(tx: Tx, zone: string): Promise<Place | undefined> {
   const row = await findZone(tx, zone)
   if (row === undefined) return undefined
-  const { cpuOvercommit } = JSON.parse(row.body) as { cpuOvercommit: number }
+  const { cpuOvercommit, unscrubbedDevices = 'quarantine' } = JSON.parse(row.body) as {
+    cpuOvercommit: number
+    unscrubbedDevices?: UnscrubbedPolicy
+  }
   const types = new Map<string, string>()
   for (const { id, pciIds } of await typesIn(tx, scopeOf.zone(zone))) {
     for (const pciId of pciIds) if (!types.has(pciId)) types.set(pciId, id)
   }
-  return { cpuOvercommit, types }
+  return { cpuOvercommit, unscrubbedDevices, types }
 }
 
 /** What the settings file says of a PCI id comes before what was made by request. */
@@ -99,6 +104,7 @@ export async function settleZone(tx: Tx, zone: string): Promise<void> {
   const changed = new Set([
     ...(await settleCapacity(tx, zone, place)),
     ...(await settleTypes(tx, zone, place)),
+    ...(await settlePolicy(tx, zone, place)),
   ])
   for (const hostId of changed) await touchHost(tx, hostId)
 }
@@ -126,6 +132,17 @@ async function settleCapacity(tx: Tx, zone: string, place: Place): Promise<reado
     changed.push(host_id)
   }
   return changed
+}
+
+async function settlePolicy(tx: Tx, zone: string, { unscrubbedDevices }: Place): Promise<readonly string[]> {
+  const hosts = await tx
+    .updateTable('hosts')
+    .set({ unscrubbed_devices: unscrubbedDevices })
+    .where('zone', '=', zone)
+    .where('unscrubbed_devices', '<>', unscrubbedDevices)
+    .returning('host_id')
+    .execute()
+  return hosts.map(({ host_id }) => host_id)
 }
 
 async function settleTypes(tx: Tx, zone: string, { types }: Place): Promise<readonly string[]> {

@@ -5,7 +5,8 @@ import type { Demand } from '../../model/placement.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import { type ReservationSlot, type StoredReservation, scopeOf } from '../../model/resource.ts'
 import type { ReservationSlotRow } from '../tables.ts'
-import { claimCapacity, claimDevices, giveBack } from './claims.ts'
+import { claimCapacity, giveBack } from './claims.ts'
+import { claimDevices } from './device-claims.ts'
 import { giveQuotaBack, takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
 import { resourceFromRow } from './resource-rows.ts'
@@ -32,7 +33,7 @@ export async function takeSlots(
         ...{ demand: JSON.stringify(demand), instance_uid: null },
       })
       .execute()
-    const lostDevice = await claimDevices(tx, { hostId, slotUid: uid, devices })
+    const lostDevice = await claimDevices(tx, { hostId, project, slotUid: uid, devices })
     if (lostDevice) throw new Refused(lostDevice)
   }
 }

@@ -3,10 +3,12 @@ import type { Transaction } from 'kysely'
 import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { hostId, instanceUid, operationId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
+import type { UnscrubbedPolicy } from '../../model/device.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
 import type { Demand, HostDevice, HostState, PlacementExplanation, Uplink } from '../../model/placement.ts'
 import type { StoredHost } from '../store.ts'
-import type { HostRow, InstanceRow, Tables } from '../tables.ts'
+import type { DeviceRow, HostRow, InstanceRow, Tables } from '../tables.ts'
+import { type ConditionRow, conditionFromRow } from './device-condition.ts'
 
 export type Tx = Transaction<Tables>
 
@@ -36,12 +38,9 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
   }
 }
 
-export interface DeviceWithClaim {
-  readonly host_id: string
-  readonly address: string
-  readonly accelerator_type: string | null
-  readonly numa_node: number
-  readonly present: number
+export interface DeviceWithClaim
+  extends ConditionRow,
+    Pick<DeviceRow, 'host_id' | 'address' | 'accelerator_type' | 'numa_node'> {
   readonly claimed_by: string | null
   /** A place of a reservation. */
   readonly kept_by: string | null
@@ -64,6 +63,7 @@ export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]):
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },
     devices: devices.map(deviceFromRow),
+    unscrubbedDevices: row.unscrubbed_devices as UnscrubbedPolicy,
     updatedAtMs: row.updated_at_ms,
   }
 }
@@ -72,7 +72,7 @@ function deviceFromRow(row: DeviceWithClaim): HostDevice {
   return {
     address: pciAddress(row.address),
     numaNode: row.numa_node,
-    present: row.present === 1,
+    ...conditionFromRow(row),
     ...(row.accelerator_type === null ? {} : { acceleratorType: row.accelerator_type }),
     ...claimedBy(row.claimed_by ?? row.kept_by),
   }

@@ -1,15 +1,18 @@
 import type { ClaimLost } from '../store.ts'
+import { checkSlotDevices } from './device-claims.ts'
 import type { Tx } from './rows.ts'
 
 /** Into a place that is kept for it: what it needs is claimed already. undefined when the place was free. */
 export async function enterSlot(
   tx: Tx,
-  { uid, hostId, slotUid }: { uid: string; hostId: string; slotUid: string },
+  { uid, hostId, project, slotUid }: { uid: string; hostId: string; project: string; slotUid: string },
 ): Promise<ClaimLost | undefined> {
   const host = await tx.selectFrom('hosts').select('state').where('host_id', '=', hostId).executeTakeFirst()
   if (host?.state !== 'ready') {
     return { kind: 'claim-lost', what: 'host', message: 'the host takes no instances' }
   }
+  const unfit = await checkSlotDevices(tx, { hostId, project, slotUid })
+  if (unfit) return unfit
   const entered = await tx
     .updateTable('reservation_slots')
     .set({ instance_uid: uid })

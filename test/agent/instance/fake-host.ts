@@ -1,5 +1,6 @@
 // The host as the drivers' ports show it: strict about what rests on what, and able to fail or to lose its agent at any
 // one call. What it holds is compared before and after.
+import { Devices } from '../../../agent/device/devices.ts'
 import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
 import {
   type GuestEnd,
@@ -151,7 +152,11 @@ export class FakeHost {
       members,
       disk: this.#disk(call),
       hypervisor: this.#hypervisor(call),
-      passthrough: this.#passthrough(call),
+      devices: new Devices({
+        passthrough: this.#passthrough(call),
+        journal: this.#journal(call, fault),
+        ...{ processes: this.processes, clock: this.clock, log: silentLogger },
+      }),
       journal: this.#journal(call, fault),
       files: this.files,
       sysfs: this.#sysfs(),
@@ -296,7 +301,17 @@ export class FakeHost {
 
   #passthrough(call: Call): PassthroughDriver {
     return {
+      isPresent: (address) => call(() => this.drivers.has(address)),
       readDriver: (address) => call(() => this.drivers.get(address) ?? ''),
+      readHealth: () => call(() => ({ vendorId: '10de', deviceId: '2330', resources: '', linkWidth: '16' })),
+      requireBindable: () => call(() => {}),
+      reset: (address) =>
+        call(() => {
+          require(this.guestPids().length === 0, 'a device reset under a guest that runs')
+          require(this.drivers.get(address) === 'vfio-pci', "a device reset under the host's driver")
+        }),
+      scrub: () => call(() => false),
+      verify: () => call(() => {}),
       ensureBound: (address) => call(() => void this.drivers.set(address, 'vfio-pci')),
       ensureReleased: (address, former) =>
         call(() => {
@@ -312,6 +327,7 @@ export class FakeHost {
     if (fault?.how === 'fail') return journal
     return {
       ...journal,
+      writeDevice: (record) => call(() => journal.writeDevice(record)),
       writeInstance: (record) => call(() => journal.writeInstance(record)),
       removeFiles: (uid) => call(() => journal.removeFiles(uid)),
       removeInstance: (uid) => call(() => journal.removeInstance(uid)),
@@ -327,6 +343,8 @@ export class FakeHost {
       },
       list: async () => [],
       readLinkName: async () => undefined,
+      readLink: async () => undefined,
+      readBytes: async () => undefined,
       write: async (path) => {
         throw new Error(`Nothing here writes ${path}.`)
       },

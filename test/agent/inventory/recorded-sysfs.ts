@@ -17,6 +17,9 @@ export function recordedSysfs(tree: string): Sysfs {
       const target = await readlink(join(trees, tree, path)).catch(absentAsUndefined)
       return target === undefined ? undefined : basename(target)
     },
+    readLink: (path) => readlink(join(trees, tree, path)).catch(absentAsUndefined),
+    readBytes: async (path, maxBytes) =>
+      (await readFile(join(trees, tree, path)).catch(absentAsUndefined))?.subarray(0, maxBytes),
     write: async (path) => {
       throw new Error(`A recorded host can't be changed: ${path}`)
     },

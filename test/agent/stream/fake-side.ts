@@ -109,7 +109,8 @@ export function createFakeSide(
 }
 
 function observationOf({ uid, generation, epoch, body, requestId }: Command): InstanceObservation {
-  const isAbsent = body.case !== 'ensureNetwork' && body.value?.desiredState === DesiredState.ABSENT
+  const isState = body.case === 'ensureInstance' || body.case === 'ensureDisk'
+  const isAbsent = isState && body.value.desiredState === DesiredState.ABSENT
   return create(InstanceObservationSchema, {
     ...{ uid, generation, epoch, requestId },
     phase: isAbsent ? InstancePhase.ABSENT : InstancePhase.RUNNING,

@@ -50,6 +50,7 @@ describe('admitInstance', () => {
     })
     expect(demand).toEqual({
       zone: 'us1-a',
+      project: 'project-x9y8z7',
       vcpus: 4,
       memoryMib: 8192,
       diskGb: 10,

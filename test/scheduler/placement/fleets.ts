@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { hostId, pciAddress, zoneId } from '../../../proto/ids.ts'
+import { hostId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import type { Demand, HostDevice, HostSnapshot } from '../../../scheduler/model/placement.ts'
 
 const gpuTypes = ['h100', 'l40s'] as const
@@ -42,6 +42,9 @@ const device = fc.record({
   numaNode: fc.constantFrom(-1, 0, 1),
   present: fc.boolean(),
   isClaimed: fc.boolean(),
+  state: fc.constantFrom(undefined, undefined, undefined, 'FREE', 'SCRUBBING', 'QUARANTINED'),
+  unscrubbedProject: fc.constantFrom(undefined, undefined, 'p1', 'p2'),
+  isAwaited: fc.constantFrom(undefined, undefined, true),
 })
 
 const host = fc.record({
@@ -53,23 +56,31 @@ const host = fc.record({
   memoryMib: counter(16),
   diskGb: counter(16),
   devices: fc.array(device, { maxLength: 6 }),
+  unscrubbedDevices: fc.constantFrom(undefined, 'quarantine', 'reuse'),
 })
 
 export const fleets: fc.Arbitrary<readonly HostSnapshot[]> = fc.array(host, { maxLength: 8 }).map((hosts) =>
-  hosts.map((one, hostIndex) => ({
+  hosts.map(({ unscrubbedDevices, ...one }, hostIndex) => ({
     ...one,
+    ...(unscrubbedDevices === undefined ? {} : { unscrubbedDevices }),
     hostId: hostId(`host-${hostIndex}`),
     zone: zoneId(one.zone),
-    devices: one.devices.map(({ acceleratorType, numaNode, present, isClaimed }, index) => ({
-      ...{ address: pciAddress(`0000:0${index}:00.0`), numaNode, present },
-      ...(acceleratorType === undefined ? {} : { acceleratorType }),
-      ...(isClaimed ? { claimedBy: 'somebody' } : {}),
-    })),
+    devices: one.devices.map(
+      ({ acceleratorType, numaNode, present, isClaimed, state, unscrubbedProject, isAwaited }, index) => ({
+        ...{ address: pciAddress(`0000:0${index}:00.0`), numaNode, present },
+        ...(acceleratorType === undefined ? {} : { acceleratorType }),
+        ...(isClaimed ? { claimedBy: 'somebody' } : {}),
+        ...(state === undefined ? {} : { state }),
+        ...(unscrubbedProject === undefined ? {} : { unscrubbedProject }),
+        ...(isAwaited === undefined ? {} : { isAwaited }),
+      }),
+    ),
   })),
 )
 
 export const demands: fc.Arbitrary<Demand> = fc.record({
   zone: fc.constant(zoneId('z1')),
+  project: fc.constantFrom(projectId('p1'), projectId('p3')),
   vcpus: fc.integer({ min: 1, max: 8 }),
   memoryMib: fc.integer({ min: 1, max: 8 }),
   diskGb: fc.integer({ min: 0, max: 8 }),

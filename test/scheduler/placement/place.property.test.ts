@@ -7,8 +7,13 @@ import { demands, fleets } from './fleets.ts'
 // Written apart from the rules, so that a mistake in one shows in the other.
 const hasRoom = (counter: Counter, wanted: number) => counter.capacity - counter.used >= wanted
 
-const freeOf = (host: HostSnapshot, type: string) =>
-  host.devices.filter((one) => one.acceleratorType === type && one.present && !one.claimedBy)
+const freeOf = (host: HostSnapshot, type: string, project: string | undefined) =>
+  host.devices
+    .filter((one) => one.acceleratorType === type && one.present && !one.claimedBy)
+    .filter((one) => !one.isAwaited && (!one.state || one.state === 'FREE'))
+    .filter(
+      (one) => host.unscrubbedDevices === 'reuse' || [undefined, project].includes(one.unscrubbedProject),
+    )
 
 const fitsNow = (demand: Demand, host: HostSnapshot): boolean =>
   host.zone === demand.zone &&
@@ -18,7 +23,7 @@ const fitsNow = (demand: Demand, host: HostSnapshot): boolean =>
   hasRoom(host.vcpus, demand.vcpus) &&
   hasRoom(host.memoryMib, demand.memoryMib) &&
   hasRoom(host.diskGb, demand.diskGb) &&
-  demand.gpus.every(({ type, count }) => freeOf(host, type).length >= count)
+  demand.gpus.every(({ type, count }) => freeOf(host, type, demand.project).length >= count)
 
 const fitsWhenEmpty = (demand: Demand, host: HostSnapshot): boolean =>
   fitsNow(demand, {
@@ -26,7 +31,10 @@ const fitsWhenEmpty = (demand: Demand, host: HostSnapshot): boolean =>
     vcpus: { ...host.vcpus, used: 0 },
     memoryMib: { ...host.memoryMib, used: 0 },
     diskGb: { ...host.diskGb, used: 0 },
-    devices: host.devices.map(({ claimedBy: _, ...device }) => ({ ...device, present: true })),
+    unscrubbedDevices: 'reuse',
+    devices: host.devices.map(({ claimedBy: _, isAwaited: _awaited, ...device }) => ({
+      ...{ ...device, present: true, state: 'FREE' },
+    })),
   })
 
 describe('place, over any fleet', () => {
@@ -57,7 +65,7 @@ describe('place, over any fleet', () => {
         expect(new Set(verdict.devices.map(({ address }) => address)).size).toBe(verdict.devices.length)
         for (const { type, count } of demand.gpus) {
           const given = verdict.devices.filter((device) => device.type === type)
-          const free = chosen ? freeOf(chosen, type).map(({ address }) => address) : []
+          const free = chosen ? freeOf(chosen, type, demand.project).map(({ address }) => address) : []
           expect(given).toHaveLength(count)
           expect(free).toEqual(expect.arrayContaining(given.map(({ address }) => address)))
         }

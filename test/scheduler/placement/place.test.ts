@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Demand, HostSnapshot, Uplink } from '../../../scheduler/model/placement.ts'
+import { projectId } from '../../../proto/ids.ts'
+import type { Demand, HostDevice, HostSnapshot, Uplink } from '../../../scheduler/model/placement.ts'
 import { place } from '../../../scheduler/placement/index.ts'
 import { devicesOf, exampleDemand, exampleHost } from './fleets.ts'
 
@@ -35,6 +36,41 @@ describe('the choice of host', () => {
     const hosts = ['a', 'b', 'c', 'd'].map((id) => exampleHost(id))
     const chosen = Array.from({ length: 40 }, (_, seed) => placedOn(exampleDemand, hosts, `${seed}`).hostId)
     expect(new Set(chosen).size).toBe(4)
+  })
+})
+
+describe('devices that are not as they should be', () => {
+  const [first, second, third, fourth] = devicesOf('h100@0 h100@0 h100@0 h100@0')
+  if (!first || !second || !third || !fourth) throw new Error('There are four of them.')
+  const devices: readonly HostDevice[] = [
+    { ...first, state: 'QUARANTINED', reason: 'RESET_FAILED' },
+    { ...second, unscrubbedProject: 'shop' },
+    { ...third, state: 'SCRUBBING' },
+    { ...fourth, isAwaited: true },
+  ]
+  const own = { ...gpuDemand(1), project: projectId('shop') }
+  const others = { ...gpuDemand(1), project: projectId('lab') }
+
+  it('are given to nobody, but what is unscrubbed to its own project, or anybody where the zone says so', () => {
+    const host = exampleHost('h', { devices })
+    expect(placedOn(own, [host]).addresses).toEqual([second.address])
+    expect(place(others, [host], 'seed').kind).toBe('not-now')
+    expect(place(gpuDemand(1), [host], 'seed').kind).toBe('not-now')
+    const reused = { ...host, unscrubbedDevices: 'reuse' } as const
+    expect(placedOn(others, [reused]).addresses).toEqual([second.address])
+    const several = exampleHost('h', { devices: [{ ...second, unscrubbedProject: '*' }] })
+    expect(place(own, [several], 'seed').kind).toBe('not-now')
+  })
+
+  it('are counted in the refusal, by what is wrong with them', () => {
+    const verdict = place(
+      others,
+      [exampleHost('h', { devices: [...devices, { ...first, claimedBy: 'x' }] })],
+      's',
+    )
+    expect(verdict.explanation.refusals[0]?.message).toBe(
+      "it has 0 of 5 h100 free and 1 are needed: 1 is quarantined (RESET_FAILED), 1 is unscrubbed after another project, 1 is being reset and scrubbed after the last guest, 1 waits for an operator's command to be carried out",
+    )
   })
 })
 

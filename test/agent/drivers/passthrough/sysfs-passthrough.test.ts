@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createSysfsPassthrough } from '../../../../agent/drivers/passthrough/sysfs-passthrough.ts'
+import { FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
 import { FakeFiles } from '../../../../agent/host/fake/fake-files.ts'
 import { FakeSysfs } from '../../../../agent/host/fake/fake-sysfs.ts'
 import { type FakePciDevice, parseShape } from '../../../../agent/host/fake/shape.ts'
@@ -29,7 +30,10 @@ function hostWith(...devices: Partial<FakePciDevice>[]) {
     ...device,
   }))
   const sysfs = new FakeSysfs({ ...shape, devices: whole })
-  return { sysfs, driver: createSysfsPassthrough({ sysfs, files, log: silentLogger }) }
+  return {
+    sysfs,
+    driver: createSysfsPassthrough({ sysfs, files, exec: new FakeExec({}, {}), log: silentLogger }),
+  }
 }
 
 describe('a device', () => {

@@ -8,6 +8,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { DeviceState } from "../../agent/v1/device_pb.ts";
+import { file_berth_agent_v1_device } from "../../agent/v1/device_pb.ts";
 import type { DiskPhase } from "../../agent/v1/disk_pb.ts";
 import { file_berth_agent_v1_disk } from "../../agent/v1/disk_pb.ts";
 import type { DesiredState, Disk, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciKbAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0iVAoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciKbAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0iVAoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -142,7 +144,8 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
   held: HeldResource[];
 
   /**
-   * Drivers that devices had before the guest.
+   * Drivers that devices had before the guest, until devices had records of
+   * their own.
    *
    * @generated from field: repeated berth.journal.v1.FormerDriver former_drivers = 16;
    */
@@ -256,6 +259,158 @@ export const DiskRecordSchema: GenMessage<DiskRecord> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 3);
 
 /**
+ * One for each device that a guest has had or an operator has spoken of.
+ *
+ * @generated from message berth.journal.v1.DeviceRecord
+ */
+export type DeviceRecord = Message<"berth.journal.v1.DeviceRecord"> & {
+  /**
+   * @generated from field: uint32 record_version = 1;
+   */
+  recordVersion: number;
+
+  /**
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: berth.agent.v1.DeviceState state = 3;
+   */
+  state: DeviceState;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string message = 5;
+   */
+  message: string;
+
+  /**
+   * @generated from field: uint64 entered_at_unix_ms = 6;
+   */
+  enteredAtUnixMs: bigint;
+
+  /**
+   * @generated from field: uint64 deadline_unix_ms = 7;
+   */
+  deadlineUnixMs: bigint;
+
+  /**
+   * Who has it; kept until it is free again.
+   *
+   * @generated from field: string instance_uid = 8;
+   */
+  instanceUid: string;
+
+  /**
+   * @generated from field: string project = 9;
+   */
+  project: string;
+
+  /**
+   * What had it before the first guest: noted before anything is unbound.
+   *
+   * @generated from field: berth.journal.v1.FormerDriver former_driver = 10;
+   */
+  formerDriver?: FormerDriver | undefined;
+
+  /**
+   * How it was before the guest: what it must be again.
+   *
+   * @generated from field: berth.journal.v1.DeviceHealth health = 11;
+   */
+  health?: DeviceHealth | undefined;
+
+  /**
+   * @generated from field: string unscrubbed_project = 12;
+   */
+  unscrubbedProject: string;
+
+  /**
+   * @generated from field: uint32 generation = 13;
+   */
+  generation: number;
+
+  /**
+   * @generated from field: uint32 epoch = 14;
+   */
+  epoch: number;
+
+  /**
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
+
+  /**
+   * An operator wants it away from guests once the one that has it is gone.
+   *
+   * @generated from field: bool quarantine_asked = 16;
+   */
+  quarantineAsked: boolean;
+
+  /**
+   * Of the kernel that this was written under.
+   *
+   * @generated from field: string boot_id = 17;
+   */
+  bootId: string;
+};
+
+/**
+ * Describes the message berth.journal.v1.DeviceRecord.
+ * Use `create(DeviceRecordSchema)` to create a new message.
+ */
+export const DeviceRecordSchema: GenMessage<DeviceRecord> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 4);
+
+/**
+ * What a device shows of itself while nobody uses it.
+ *
+ * @generated from message berth.journal.v1.DeviceHealth
+ */
+export type DeviceHealth = Message<"berth.journal.v1.DeviceHealth"> & {
+  /**
+   * @generated from field: string vendor_id = 1;
+   */
+  vendorId: string;
+
+  /**
+   * @generated from field: string device_id = 2;
+   */
+  deviceId: string;
+
+  /**
+   * Where its memory windows lie and how large they are, as the kernel writes them.
+   *
+   * @generated from field: string resources = 3;
+   */
+  resources: string;
+
+  /**
+   * Such as 32.0 GT/s PCIe, and lanes; empty where the kernel doesn't say.
+   *
+   * @generated from field: string link_speed = 4;
+   */
+  linkSpeed: string;
+
+  /**
+   * @generated from field: string link_width = 5;
+   */
+  linkWidth: string;
+};
+
+/**
+ * Describes the message berth.journal.v1.DeviceHealth.
+ * Use `create(DeviceHealthSchema)` to create a new message.
+ */
+export const DeviceHealthSchema: GenMessage<DeviceHealth> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 5);
+
+/**
  * One for each network whose rules have changed since its members were placed
  * here, until none of them is left.
  *
@@ -283,7 +438,7 @@ export type NetworkRecord = Message<"berth.journal.v1.NetworkRecord"> & {
  * Use `create(NetworkRecordSchema)` to create a new message.
  */
 export const NetworkRecordSchema: GenMessage<NetworkRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 4);
+  messageDesc(file_berth_journal_v1_journal, 6);
 
 /**
  * Who else is in a network, as the scheduler said last, until no member of it
@@ -313,7 +468,7 @@ export type NetworkMembersRecord = Message<"berth.journal.v1.NetworkMembersRecor
  * Use `create(NetworkMembersRecordSchema)` to create a new message.
  */
 export const NetworkMembersRecordSchema: GenMessage<NetworkMembersRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 5);
+  messageDesc(file_berth_journal_v1_journal, 7);
 
 /**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
@@ -362,7 +517,7 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 8);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -386,7 +541,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 7);
+  messageDesc(file_berth_journal_v1_journal, 9);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -424,7 +579,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 8);
+  messageDesc(file_berth_journal_v1_journal, 10);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -448,7 +603,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 9);
+  messageDesc(file_berth_journal_v1_journal, 11);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -470,7 +625,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 10);
+  messageDesc(file_berth_journal_v1_journal, 12);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they
