@@ -74,6 +74,8 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
       {
         id: zoneId,
         cpuOvercommit: 4,
+        // The displays of lab hosts.
+        acceleratorTypes: [{ id: 'stand-in', pciIds: ['1234:1111'] }],
         instanceTypes: [
           { id: 'g1-small', vcpus: 1, memoryMib: 256, defaultImage: images[0]?.id },
           { id: 'g1-medium', vcpus: 2, memoryMib: 1024, defaultImage: images[0]?.id },

@@ -67,6 +67,14 @@ export async function startLabAgent(
   }
 }
 
+/** Where agents of the region find its scheduler. */
+export const readAgentAddress = (region: Region): string =>
+  (
+    parse(readFileSync(join(region.directory, 'agent.yaml'), 'utf8')) as {
+      scheduler: { address: string }
+    }
+  ).scheduler.address
+
 /** The agent speaks to loopback, which leads out of the host. */
 export const forwardScheduler = (host: LabHost, address: string) =>
   host.forward(Number(address.split(':').at(-1)))

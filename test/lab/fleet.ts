@@ -4,7 +4,14 @@ import { execFileSync } from 'node:child_process'
 import { openRegion, projectId, type Region } from '../e2e/region.ts'
 import { smallImages } from '../e2e/small-images.ts'
 import { repositoryRoot } from '../support/imports.ts'
-import { imagesInLab, type LabAgentSettings, shareImages, startLabAgent } from './agent.ts'
+import {
+  forwardScheduler,
+  imagesInLab,
+  type LabAgentSettings,
+  readAgentAddress,
+  shareImages,
+  startLabAgent,
+} from './agent.ts'
 import { bootHost, type HostOptions, type LabHost } from './host.ts'
 import { ensureHostImage } from './host-image.ts'
 import { openTrunk, type Trunk } from './trunk.ts'
@@ -14,6 +21,8 @@ export interface LabFleet {
   readonly hosts: readonly LabHost[]
   /** Undefined for a host alone. */
   readonly trunk: Trunk | undefined
+  /** The way of a host's agent to the scheduler, which ends with the host's boot. */
+  reconnect(host: LabHost): Promise<void>
   close(): Promise<void>
 }
 
@@ -52,7 +61,13 @@ export async function openFleet(
         await startLabAgent(host, region, typeof agent === 'function' ? agent(host.name) : agent)
       }),
     )
-    return { region, hosts, trunk, close }
+    return {
+      region,
+      hosts,
+      trunk,
+      reconnect: (host) => forwardScheduler(host, readAgentAddress(region)),
+      close,
+    }
   } catch (thrown) {
     await close()
     throw thrown

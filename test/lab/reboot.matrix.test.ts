@@ -1,13 +1,9 @@
 // A virtual hypervisor that reboots.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { createInstance, waitForStatus } from '../e2e/instances.ts'
 import { instancePath, type Region, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
-import { forwardScheduler } from './agent.ts'
 import { type LabFleet, openFleet, theOnly } from './fleet.ts'
 import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
@@ -41,10 +37,7 @@ describeNeeding(labNeeds, 'a lab host that reboots', () => {
       'the guest runs again',
       async () => (await host.exec(`systemctl is-active ${unit}`, { mayFail: true })).code === 0,
     )
-    const agent = parse(readFileSync(join(region.directory, 'agent.yaml'), 'utf8')) as {
-      scheduler: { address: string }
-    }
-    await forwardScheduler(host, agent.scheduler.address)
+    await fleet?.reconnect(host)
     await waitForStatus(region, 'one', 'RUNNING')
     await untilReady('one')
     expect(await readSerial('one')).toContain(uid)
