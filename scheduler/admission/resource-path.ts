@@ -22,6 +22,7 @@ export function resourcePaths(region: string) {
     address: (project: string, id: string) => `${compute(project)}/addresses/${id}`,
     reservation: (project: string, id: string) => `${compute(project)}/reservations/${id}`,
     host: (host: string) => `${root}/hosts/${host}`,
+    device: (host: string, address: string) => `${root}/hosts/${host}/devices/${address}`,
   }
 }
 

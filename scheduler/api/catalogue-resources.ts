@@ -173,7 +173,7 @@ export const ReservationResource = Type.Object(
   { title: 'Reservation' },
 )
 
-const optional = <Key extends string, Value>(key: Key, value: Value | undefined) =>
+export const optional = <Key extends string, Value>(key: Key, value: Value | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [K in Key]?: Value }
 
 function renderMeta(meta: ResourceMeta | undefined): Static<TObject<typeof kept>> {

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
+import { deviceStates } from '../../proto/device-state.ts'
 import { Accelerator } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { hostId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
@@ -11,6 +12,7 @@ import { about } from './about.ts'
 import { operatorOnly, principalOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { addCollection } from './collection-routes.ts'
+import { addDeviceRoutes } from './device-routes.ts'
 import { NoQuery, noBody } from './parameters.ts'
 import type { Server } from './server.ts'
 
@@ -35,6 +37,8 @@ const HostResource = Type.Object(
         acceleratorType: Type.Optional(Type.String()),
         numaNode: Type.Integer(),
         present: Type.Boolean(),
+        state: Type.Enum([...deviceStates]),
+        reason: Type.Optional(Type.String()),
         claimedBy: Type.Optional(Type.String()),
       }),
     ),
@@ -76,6 +80,7 @@ export function addHostRoutes(server: Server, ports: OperationPorts): void {
     render: ({ host }) => renderHost(host, ports.catalogue.region),
   })
   addHostVerbs(server, ports)
+  addDeviceRoutes(server, ports)
 }
 
 const FenceBody = Type.Object(
@@ -152,7 +157,12 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
     vcpus: host.vcpus,
     memoryMib: host.memoryMib,
     diskGb: host.diskGb,
-    devices: [...host.devices],
+    devices: host.devices.map(({ address, acceleratorType, numaNode, present, ...device }) => ({
+      ...{ address, numaNode, present, state: device.state ?? 'FREE' },
+      ...(acceleratorType === undefined ? {} : { acceleratorType }),
+      ...(device.reason === undefined ? {} : { reason: device.reason }),
+      ...(device.claimedBy === undefined ? {} : { claimedBy: device.claimedBy }),
+    })),
     features: [...facts.features],
     uplinks: facts.uplinks.map(({ physicalNetwork, mtu, members, ...uplink }) => ({
       ...{ interface: uplink.interface, physicalNetwork, mtu, members: [...members] },

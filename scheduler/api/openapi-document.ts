@@ -66,6 +66,7 @@ const ofAccepted = {
   Operation: text('Path of the operation that tells how it ended.'),
   ETag: text('For If-Match.'),
 }
+const ofAcceptedDevice = { Location: text('Path of the device.') }
 const ofMade = { Location: text('Path of what was made.'), ETag: text('For If-Match.') }
 const descriptions: Readonly<Record<string, string>> = {
   '200': 'As asked.',
@@ -79,11 +80,14 @@ const descriptions: Readonly<Record<string, string>> = {
 function completeResponse(response: JsonObject, code: string, { operationId }: JsonObject): JsonObject {
   if (code === '204') return { description: descriptions[code] ?? '', headers: always }
   const content = isObject(response['content']) ? response['content'] : {}
+  const accepted = String(operationId).endsWith('Device')
+    ? { description: 'Accepted and durable; lastCommand tells how it ends.', headers: ofAcceptedDevice }
+    : { description: descriptions['202'] ?? '', headers: ofAccepted }
   const canStream = code === '200' && (operationId === 'listInstances' || operationId === 'getInstance')
   return {
     ...response,
-    description: descriptions[code] ?? code,
-    headers: { ...always, ...(code === '202' ? ofAccepted : code === '201' ? ofMade : {}) },
+    description: code === '202' ? accepted.description : (descriptions[code] ?? code),
+    headers: { ...always, ...(code === '202' ? accepted.headers : code === '201' ? ofMade : {}) },
     content: {
       ...content,
       ...(canStream

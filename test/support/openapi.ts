@@ -23,6 +23,8 @@ export interface AnswerToCheck {
   readonly body: unknown
 }
 
+const pciAddress = '[0-9a-f]+:[0-9a-f]+:[0-9a-f]+[.][0-7]'
+
 /** Throws where an answer is not what the document says of its route. Paths that it does not have are nobody's. */
 export function createAnswerChecker(document: OpenapiDocument): (answer: AnswerToCheck) => void {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -30,8 +32,10 @@ export function createAnswerChecker(document: OpenapiDocument): (answer: AnswerT
   ajv.addSchema(document, 'document')
   const patterns = Object.keys(document.paths).map((template) => ({
     template,
-    // Verbs follow a colon, and an id has none.
-    pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/:]+')}$`),
+    // Verbs follow a colon, and an id has none, but for the address of a device.
+    pattern: new RegExp(
+      `^${template.replace('/devices/{id}', `/devices/(${pciAddress}|[^/:]+)`).replaceAll(/\{\w+\}/g, '[^/:]+')}$`,
+    ),
   }))
   const validators = new Map<string, ValidateFunction>()
 

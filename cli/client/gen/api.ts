@@ -979,6 +979,91 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/hosts/{host}/devices": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists devices */
+        readonly get: operations["listDevices"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/hosts/{host}/devices/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads one of devices */
+        readonly get: operations["getDevice"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/hosts/{host}/devices/{id}:release": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Takes a device out of quarantine, or gives it to everybody although it is unscrubbed */
+        readonly post: operations["releaseDevice"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/hosts/{host}/devices/{id}:quarantine": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Keeps a device away from guests; one that has it keeps it until it ends */
+        readonly post: operations["quarantineDevice"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/regions/{region}/hosts/{host}/devices/{id}:reset": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Resets, scrubs and verifies a device that no guest has */
+        readonly post: operations["resetDevice"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/audit": {
         readonly parameters: {
             readonly query?: never;
@@ -1293,11 +1378,67 @@ export interface components {
             readonly description?: string;
             /** @description Virtual CPUs for each CPU of a host. Lowered, hosts keep what is handed out until it is given back. 1 where absent. */
             readonly cpuOvercommit?: number;
+            /**
+             * @description Of GPUs that nothing has scrubbed: quarantine keeps each for the project of its last guest until an operator releases it, reuse gives it to anybody. quarantine where absent.
+             * @enum {unknown}
+             */
+            readonly unscrubbedDevices?: "quarantine" | "reuse";
         };
         /** DetachDisk */
         readonly DetachDisk: {
             /** @description Of the instance; the guest finds it as /dev/disk/by-id/virtio-NAME. */
             readonly deviceName: string;
+        };
+        /** Device */
+        readonly Device: {
+            readonly selfLink: string;
+            /** @description On the PCI bus of its host. */
+            readonly address: string;
+            /** @description Absent of one that no type names. */
+            readonly acceleratorType?: string;
+            /** @description vendor:device */
+            readonly pciId?: string;
+            /** @description -1 where unknown. */
+            readonly numaNode: number;
+            /** @description It is on the bus. */
+            readonly present: boolean;
+            /** @enum {unknown} */
+            readonly state: "FREE" | "BINDING" | "IN_USE" | "RESETTING" | "SCRUBBING" | "VERIFYING" | "QUARANTINED";
+            /** @description Machine-readable, where it is not as it should be. */
+            readonly reason: string;
+            /** @description For a person: what happened, and what to do. */
+            readonly statusMessage: string;
+            /** Format: date-time */
+            readonly stateSince?: string;
+            /**
+             * Format: date-time
+             * @description When its host stops waiting for the next state.
+             */
+            readonly stateDeadline?: string;
+            /** @description An instance's uid, or of a reservation's place. */
+            readonly claimedBy?: string;
+            /** @description Path of the instance that has claimed it. */
+            readonly instance?: string;
+            /** @description The instance whose guest has it, or had it last while it is not free. */
+            readonly holderUid?: string;
+            /** @description The project whose data may still be in it, for nothing has scrubbed it; * of several. */
+            readonly unscrubbedProject?: string;
+            readonly lastCommand?: {
+                /** @enum {unknown} */
+                readonly verb: "release" | "quarantine" | "reset";
+                /**
+                 * @description RUNNING until its host has taken it, and a reset until the device is at rest.
+                 * @enum {unknown}
+                 */
+                readonly status: "RUNNING" | "DONE";
+                readonly error?: {
+                    readonly reason: string;
+                    readonly message: string;
+                };
+                readonly requestId: string;
+                /** Format: date-time */
+                readonly askedAt: string;
+            };
         };
         /** Disk */
         readonly Disk: {
@@ -1443,6 +1584,9 @@ export interface components {
                 readonly acceleratorType?: string;
                 readonly numaNode: number;
                 readonly present: boolean;
+                /** @enum {unknown} */
+                readonly state: "FREE" | "BINDING" | "IN_USE" | "RESETTING" | "SCRUBBING" | "VERIFYING" | "QUARANTINED";
+                readonly reason?: string;
                 readonly claimedBy?: string;
             }[];
             /** @description What it can do, as its agent says. */
@@ -1957,6 +2101,11 @@ export interface components {
             readonly region: string;
             /** @description Virtual CPUs for each CPU of a host; told to operators. */
             readonly cpuOvercommit?: number;
+            /**
+             * @description What becomes of GPUs that nothing has scrubbed; told to operators.
+             * @enum {unknown}
+             */
+            readonly unscrubbedDevices?: "quarantine" | "reuse";
             readonly uid: string;
             /** Format: date-time */
             readonly createdAt: string;
@@ -1971,6 +2120,11 @@ export interface components {
             readonly description?: string | null;
             /** @description Virtual CPUs for each CPU of a host. Lowered, hosts keep what is handed out until it is given back. */
             readonly cpuOvercommit?: number;
+            /**
+             * @description Of GPUs that nothing has scrubbed: quarantine keeps each for the project of its last guest until an operator releases it, reuse gives it to anybody.
+             * @enum {string}
+             */
+            readonly unscrubbedDevices?: "quarantine" | "reuse";
         };
     };
     responses: never;
@@ -7262,6 +7416,284 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly listDevices: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description 1 to 500; 50 where absent. */
+                readonly pageSize?: string;
+                /** @description nextPageToken of the page before. */
+                readonly pageToken?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly host: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly devices: readonly components["schemas"]["Device"][];
+                        readonly nextPageToken?: string;
+                    };
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly getDevice: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly host: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Device"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly releaseDevice: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly host: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Accepted and durable; lastCommand tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the device. */
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Device"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly quarantineDevice: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly host: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Why, for whoever looks later. */
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Accepted and durable; lastCommand tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the device. */
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Device"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly resetDevice: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The same as the header Idempotency-Key. */
+                readonly requestId?: string;
+            };
+            readonly header?: {
+                /** @description The same key twice is one request; 1 to 128 visible ASCII characters. */
+                readonly "idempotency-key"?: string;
+            };
+            readonly path: {
+                readonly region: string;
+                readonly host: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Accepted and durable; lastCommand tells how it ends. */
+            readonly 202: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    /** @description Path of the device. */
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Device"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

@@ -23,7 +23,7 @@ const resolve = (ref: string): Schema =>
   document.components.schemas[ref.slice(ref.lastIndexOf('/') + 1)] ?? {}
 
 const known: Readonly<Record<string, string>> = {
-  ...{ region: 'us-texas-1', project: 'project-x9y8z7', zone: 'us1-a', id: 'target' },
+  ...{ region: 'us-texas-1', project: 'project-x9y8z7', zone: 'us1-a', id: 'target', host: 'host-1' },
 }
 const pathPart = fc.oneof(
   fc.constantFrom('..', '.', '%2e%2e', '%2F', '%00', '%zz', 'a:b', '*', '~', "'", 'x'.repeat(300), 'ü'),
