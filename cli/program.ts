@@ -5,6 +5,7 @@ import { addDevCommand } from './dev/command.ts'
 import { addDiskCommands } from './disks/command.ts'
 import { exitCodesHelp } from './exit-codes.ts'
 import { addHostVerbs } from './hosts/command.ts'
+import { addDeviceCommands } from './hosts/device-command.ts'
 import { addInstancesCommand } from './instances/command.ts'
 import { addLoginCommands } from './login/command.ts'
 import { withExamples } from './output/examples.ts'
@@ -31,6 +32,7 @@ export function createProgram(): Command {
   addInstancesCommand(program)
   addResourceCommands(program)
   addHostVerbs(program)
+  addDeviceCommands(program)
   addLoginCommands(program)
   addDiskCommands(program)
   addCompletionCommand(program)

@@ -4,6 +4,7 @@ import type { Context } from '../context/context.ts'
 import { ApiError } from './api-error.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
+  Device,
   Disk,
   DiskPatch,
   GuestAttribute,
@@ -47,6 +48,14 @@ export interface CollectionChange {
   readonly idempotencyKey?: string
 }
 
+export interface DeviceChange {
+  readonly host: string
+  readonly address: string
+  readonly verb: 'release' | 'quarantine' | 'reset'
+  readonly body?: { readonly reason: string }
+  readonly idempotencyKey: string
+}
+
 export interface Client {
   createInstance(request: { body: InstanceRequest; idempotencyKey: string }): Promise<Instance>
   getInstance(id: string): Promise<Instance>
@@ -77,6 +86,9 @@ export interface Client {
   /** For operators. */
   changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
   listHosts(): Promise<Host[]>
+  listDevices(host: string): Promise<Device[]>
+  getDevice(host: string, address: string): Promise<Device>
+  changeDevice(request: DeviceChange): Promise<Device>
 }
 
 export type ClientOptions = Pick<HttpOptions, 'clock' | 'random'> & { readonly context: Context }
@@ -88,6 +100,9 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   const instances = `${project}/compute/instances`
   const disks = `${project}/compute/disks`
   const pathOf = (id: string) => `${instances}/${encodeURIComponent(id)}`
+  const devicesOf = (host: string) => `${region}/hosts/${encodeURIComponent(host)}/devices`
+  // Its colons are as good in a path as in an address.
+  const addressIn = (address: string) => encodeURIComponent(address).replaceAll('%3A', ':')
   const collectionAt = (path: string) =>
     path.startsWith('project/') ? `${project}/${path.slice(8)}` : `${region}/${path}`
   return {
@@ -162,6 +177,15 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     changeHost: ({ id, verb, ...body }) =>
       http({ method: 'POST', path: `${region}/hosts/${encodeURIComponent(id)}:${verb}`, ...body }),
     listHosts: () => readPages<'hosts', Host>(http, `${region}/hosts`, 'hosts'),
+    listDevices: (host) => readPages<'devices', Device>(http, devicesOf(host), 'devices'),
+    getDevice: (host, address) => http({ method: 'GET', path: `${devicesOf(host)}/${addressIn(address)}` }),
+    changeDevice: ({ host, address, verb, body, idempotencyKey }) =>
+      http({
+        method: 'POST',
+        path: `${devicesOf(host)}/${addressIn(address)}:${verb}`,
+        ...(body === undefined ? {} : { body }),
+        headers: { 'idempotency-key': idempotencyKey },
+      }),
   }
 }
 

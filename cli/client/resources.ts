@@ -15,6 +15,7 @@ export type Operation = Schemas['Operation']
 export type SerialOutput = Pick<Schemas['SerialOutput'], 'contents' | 'start' | 'next'>
 export type GuestAttribute = Schemas['GuestAttributes']['queryValue']['items'][number]
 export type Host = Schemas['Host']
+export type Device = Schemas['Device']
 
 /** The last part of a reference: /v1/…/instance-types/g1-small → g1-small */
 export const shortName = (reference: string) => reference.split('/').at(-1) ?? reference

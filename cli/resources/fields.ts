@@ -67,4 +67,8 @@ export const zoneFields: readonly Field[] = [
     ...{ flag: '--cpu-overcommit <ratio>', description: 'virtual CPUs for each CPU of a host' },
     ...{ key: 'cpuOvercommit', as: 'number' },
   },
+  {
+    ...{ flag: '--unscrubbed-devices <policy>', key: 'unscrubbedDevices' },
+    description: "quarantine: kept for their last guest's project, or reuse: anybody gets them",
+  },
 ]

@@ -388,6 +388,7 @@ export const kinds: readonly Kind[] = [
     columns: [
       ['ID', 'id'],
       ['CPU OVERCOMMIT', 'cpuOvercommit'],
+      ['UNSCRUBBED DEVICES', 'unscrubbedDevices'],
       ['DESCRIPTION', 'description'],
     ],
     changes: {
