@@ -178,7 +178,10 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
     startFleet: (hosts) => {
       const { zone, scheduler } = agentSettings
       const directories = { state: join(directory, 'fleet') }
-      writeFileSync(join(directory, 'fleet.yaml'), stringify({ hosts, zone, scheduler, directories }))
+      writeFileSync(
+        join(directory, 'fleet.yaml'),
+        stringify({ hosts, shape: '2xnvidia-h100-80gb', zone, scheduler, directories }),
+      )
       return start('fleet', () => isAgentConnected(region))
     },
     startAgent: () => start('agent', () => isAgentConnected(region)),
