@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DeviceObservationSchema, DeviceState } from '../../proto/gen/berth/agent/v1/device_pb.ts'
 import { DesiredState, GpuSchema, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type HostId,
@@ -12,6 +13,7 @@ import {
   projectId,
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
+import { type DeviceVerb, deviceVerbs } from '../../scheduler/model/device.ts'
 import type { Store } from '../../scheduler/store/store.ts'
 import { type OpenStore, storeWithHost } from './store-opening.ts'
 import {
@@ -44,6 +46,10 @@ type Action =
   | { kind: 'verb'; name: number; verb: ChangeVerb; slots: number[]; motto: string }
   | { kind: 'observe'; name: number; phase: InstancePhase; lag: number; released: boolean; settled: boolean }
   | { kind: 'register'; vcpus: number; slots: number[] }
+  | { kind: 'device'; slot: number; state: DeviceState; present: boolean; isUnscrubbed: boolean; lag: number }
+  | { kind: 'ask'; slot: number; verb: DeviceVerb }
+
+const deviceStates = [DeviceState.IN_USE, DeviceState.SCRUBBING, DeviceState.QUARANTINED]
 
 const name = fc.integer({ min: 1, max: names })
 const slotNumbers = [1, 2, 3, 4] as const
@@ -77,6 +83,21 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({
       ...{ kind: fc.constant('register' as const), slots },
       vcpus: fc.integer({ min: 0, max: 8 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('device' as const), slot: fc.constantFrom(...slotNumbers) },
+      state: fc.constantFrom(DeviceState.FREE, DeviceState.FREE, ...deviceStates),
+      ...{ present: fc.boolean(), isUnscrubbed: fc.boolean(), lag: fc.constantFrom(0, 0, 1) },
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('ask' as const), slot: fc.constantFrom(...slotNumbers) },
+      verb: fc.constantFrom(...deviceVerbs),
     }),
   },
 )
@@ -163,6 +184,26 @@ async function carryOut(run: Run, step: Action): Promise<void> {
     case 'register': {
       const devices = step.slots.map((slot) => ({ address: gpu(slot), pciId: '10de:2330', numaNode: 0 }))
       await store.registerHost(hostOf({ hostId, vcpus: step.vcpus, devices }))
+      return
+    }
+    case 'device': {
+      const { slot, state, present, isUnscrubbed, lag } = step
+      const asks = (await readOutbox(store, hostId)).filter(({ uid }) => uid === gpu(slot))
+      const generation = Math.max(0, (asks.at(-1)?.generation ?? 0) - lag)
+      const unscrubbedProject = isUnscrubbed ? 'another' : ''
+      await store.applyDeviceObservation({
+        ...{ hostId, epoch: 1, nowMs: 3000 },
+        observation: create(DeviceObservationSchema, {
+          ...{ address: gpu(slot), state, present, generation, unscrubbedProject },
+        }),
+      })
+      return
+    }
+    case 'ask': {
+      const address = gpu(step.slot)
+      await store.changeDevice({
+        ...{ hostId, address, verb: step.verb, commandId: 'c', requestId: 'r', nowMs: 3000 },
+      })
     }
   }
 }
