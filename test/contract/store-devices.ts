@@ -228,17 +228,23 @@ export function describeDeviceContract(name: string, open: OpenStore): void {
       expect((await find(1))?.lastCommand).toMatchObject({ verb: 'reset', status: 'RUNNING' })
       await observe(1, { generation: 1 })
       expect((await find(1))?.lastCommand).toMatchObject({ status: 'DONE' })
+      await observe(1, { ...quarantined, generation: 1 })
+      await ask({ verb: 'release' })
+      await observe(1, { state: DeviceState.QUARANTINED, reason: 'RELEASING', generation: 2 })
+      expect((await find(1))?.lastCommand).toMatchObject({ verb: 'release', status: 'RUNNING' })
+      await observe(1, { generation: 2 })
+      expect((await find(1))?.lastCommand).toMatchObject({ status: 'DONE' })
       await ask({})
       const no = { hostId: host, address: gpu(1), reason: 'COMMAND_INVALID', message: 'No.' }
-      await store().failDeviceCommand({ ...no, generation: 1 })
-      expect((await find(1))?.lastCommand).toMatchObject({ status: 'RUNNING' })
       await store().failDeviceCommand({ ...no, generation: 2 })
+      expect((await find(1))?.lastCommand).toMatchObject({ status: 'RUNNING' })
+      await store().failDeviceCommand({ ...no, generation: 3 })
       expect((await find(1))?.lastCommand).toMatchObject({
         ...{ status: 'DONE', error: { reason: 'COMMAND_INVALID', message: 'No.' } },
       })
       expect(await find(1)).not.toHaveProperty('isAwaited')
       // It was carried out after all, in a later session.
-      await observe(1, { generation: 2 })
+      await observe(1, { generation: 3 })
       expect((await find(1))?.lastCommand).not.toHaveProperty('error')
     })
 
@@ -252,6 +258,11 @@ export function describeDeviceContract(name: string, open: OpenStore): void {
         message: `Device ${gpu(1)} belongs to instance web-1 of project shop: stop or delete it first.`,
       })
       expect(await ask({ verb: 'quarantine' })).toMatchObject({ kind: 'accepted' })
+      await observe(1, { state: DeviceState.IN_USE, reason: 'QUARANTINE_ASKED', generation: 1 })
+      expect(await ask({ verb: 'release' })).toMatchObject({ kind: 'accepted' })
+      await observe(1, { state: DeviceState.IN_USE, generation: 2 })
+      expect((await find(1))?.lastCommand).toMatchObject({ verb: 'release', status: 'DONE' })
+      await ask({ verb: 'quarantine' })
       await observe(2, { unscrubbedProject: 'lab' })
       expect(await ask({ address: gpu(2), verb: 'release' })).toMatchObject({ kind: 'accepted' })
       await store().fenceHost({ hostId: host, requestId: 'fence', nowMs: 1 })

@@ -82,9 +82,13 @@ async function answerKey(
   return isSame ? { kind: 'accepted', device } : { kind: 'other-request' }
 }
 
+/** What agents give as the reason of a device that is to be quarantined once its guest has let go. */
+const quarantineAsked = 'QUARANTINE_ASKED'
+
 async function refuseVerb(tx: Tx, device: DeviceRecord, verb: DeviceVerb): Promise<string | undefined> {
-  const { address, state, unscrubbedProject } = device
-  if (verb === 'release' && state !== 'QUARANTINED' && unscrubbedProject === undefined) {
+  const { address, state, reason, unscrubbedProject } = device
+  const isAway = state === 'QUARANTINED' || reason === quarantineAsked
+  if (verb === 'release' && !isAway && unscrubbedProject === undefined) {
     return `Device ${address} is ${state} and not unscrubbed: there is nothing to release it from.`
   }
   if (verb !== 'reset') return undefined

@@ -64,17 +64,24 @@ function deviceFromRow(row: DeviceRow & Claimant): DeviceRecord {
   }
 }
 
+/** What agents give as the reason while a device goes from quarantine to its driver. */
+const releasing = 'RELEASING'
+
+/** A guest keeps what it has: nothing is left to be done about it now. */
+const isInUse = ({ state }: DeviceRow) => state === 'BINDING' || state === 'IN_USE'
+
+/** Of a reset and of a release the end is that the device has come to rest. */
 function commandFromRow(row: DeviceRow): DeviceCommand | undefined {
   const { command_verb: verb, command_request_id: requestId, command_at_ms: askedAtMs } = row
   const { command_error_reason: reason, command_error_message: message } = row
   if (verb === null || requestId === null || askedAtMs === null) return undefined
   const isTaken = row.generation >= row.command_generation
   const hasFailed = !isTaken && reason !== null && message !== null
-  // A reset ends when the device has come to rest.
-  const isResting = verb !== 'reset' || row.state === 'FREE' || row.state === 'QUARANTINED'
+  const isAtRest = row.state === 'FREE' || (row.state === 'QUARANTINED' && row.reason !== releasing)
   return {
     ...{ verb: verb as DeviceVerb, requestId, askedAtMs },
-    status: hasFailed || (isTaken && isResting) ? 'DONE' : 'RUNNING',
+    status:
+      hasFailed || (isTaken && (verb === 'quarantine' || isAtRest || isInUse(row))) ? 'DONE' : 'RUNNING',
     ...(hasFailed ? { error: { reason, message } } : {}),
   }
 }
