@@ -76,6 +76,21 @@ export const AgentSettings = Type.Object(
     reservedCpus: Type.Optional(Type.Integer({ minimum: 0 })),
     reservedMemoryMib: Type.Optional(Type.Integer({ minimum: 0 })),
     reservedDiskGb: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Accelerators by their PCI ids that `inventory` doesn't know, or shall call otherwise. Placement asks the scheduler's. */
+    accelerators: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            type: resourceId,
+            pciIds: Type.Array(Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' }), { minItems: 1 }),
+            memoryGb: Type.Integer({ minimum: 1 }),
+            /** How many one guest may have where NVSwitches join them. */
+            partitionSizes: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }))),
+          },
+          closed,
+        ),
+      ),
+    ),
   },
   closed,
 )

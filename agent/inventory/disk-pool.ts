@@ -1,5 +1,6 @@
 import type { Files } from '../host/ports.ts'
 import type { InventorySettings } from './host-facts.ts'
+import { nearestDirectory } from './nearest-directory.ts'
 
 const gibibyte = 1024 ** 3
 const leastReservedGb = 2
@@ -19,9 +20,10 @@ export async function readDiskPool(options: {
   settings: InventorySettings
 }): Promise<DiskPool> {
   const { files, settings } = options
+  const directory = await nearestDirectory(files, settings.stateDirectory)
   const [totalBytes, freeBytes, guestBytes] = await Promise.all([
-    files.totalBytes(settings.stateDirectory),
-    files.freeBytes(settings.stateDirectory),
+    files.totalBytes(directory),
+    files.freeBytes(directory),
     readGuestBytes(files, `${settings.stateDirectory}/instances`),
   ])
   const usableGb = Math.floor(Math.min(totalBytes, freeBytes + guestBytes) / gibibyte)

@@ -12,7 +12,10 @@ export interface WarningFacts {
   readonly virtualization: Virtualization
   readonly evidence: KvmEvidence
   readonly features: readonly HostFeature[]
-  readonly deviceCount: number
+  /** What it has for guests. */
+  readonly acceleratorCount: number
+  /** What would turn the IOMMU on. */
+  readonly iommuAdvice: string
   readonly missingUplinks: readonly string[]
   /** The interface that the operator wants guests to leave by. */
   readonly gateway?: string | undefined
@@ -21,9 +24,9 @@ export interface WarningFacts {
 
 /** What is wrong with the host, each with what ends it. */
 export function planWarnings(facts: WarningFacts): HostWarning[] {
-  const { virtualization, evidence, features, deviceCount } = facts
+  const { virtualization, evidence, features, acceleratorCount } = facts
   const usesKvm = virtualization.accelerator === Accelerator.KVM
-  const candidates: readonly [present: boolean, code: string, message: string][] = [
+  return toWarnings([
     [
       virtualization.qemuVersion === '',
       'QEMU_MISSING',
@@ -40,9 +43,9 @@ export function planWarnings(facts: WarningFacts): HostWarning[] {
       'KVM was chosen by the operator, but /dev/kvm or the CPU shows none: if guests hang, set the accelerator to auto.',
     ],
     [
-      deviceCount > 0 && !features.includes('iommu'),
+      acceleratorCount > 0 && !features.includes('iommu'),
       'NO_IOMMU',
-      'The host has devices for guests but no IOMMU: none can be passed through. Turn it on in the firmware and boot with intel_iommu=on or amd_iommu=on.',
+      `The host has devices for guests but no IOMMU: none can be passed through. ${facts.iommuAdvice}`,
     ],
     [
       !features.includes('vlan'),
@@ -64,8 +67,12 @@ export function planWarnings(facts: WarningFacts): HostWarning[] {
       'BRIDGE_CALLS_IPTABLES',
       "br_netfilter sends guests' frames through the host's iptables rules: set net.bridge.bridge-nf-call-iptables to 0.",
     ],
-  ]
-  return candidates
-    .filter(([present]) => present)
-    .map(([, code, message]) => create(HostWarningSchema, { code, message }))
+  ])
 }
+
+export type WarningCandidate = readonly [isPresent: boolean, code: string, message: string]
+
+export const toWarnings = (candidates: readonly WarningCandidate[]): HostWarning[] =>
+  candidates
+    .filter(([isPresent]) => isPresent)
+    .map(([, code, message]) => create(HostWarningSchema, { code, message }))

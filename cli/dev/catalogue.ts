@@ -1,5 +1,6 @@
 // The catalogue of a region on this machine: ids as in the published examples, sizes for a laptop and for the
 // simulated GPU hosts alike. Values only.
+import { knownAccelerators } from '../../proto/accelerators.ts'
 
 export const regionId = 'us-texas-1'
 export const zoneId = 'us1-a'
@@ -31,12 +32,12 @@ export const simulatedImage: DevImage = {
   sizeGb: 2,
 }
 
-const acceleratorTypes = [
-  { id: 'nvidia-h100-80gb', pciIds: ['10de:2330'], memoryGb: 80 },
-  { id: 'nvidia-h200-141gb', pciIds: ['10de:2335'], memoryGb: 141 },
-  { id: 'nvidia-a100-80gb', pciIds: ['10de:20b5'], memoryGb: 80 },
-  { id: 'nvidia-l40s', pciIds: ['10de:26b9'], memoryGb: 48 },
-]
+/** Those that can be simulated. */
+const acceleratorTypes = knownAccelerators
+  .filter(({ type }) =>
+    ['nvidia-h100-80gb', 'nvidia-h200-141gb', 'nvidia-a100-80gb', 'nvidia-l40s'].includes(type),
+  )
+  .map(({ type, pciIds, memoryGb }) => ({ id: type, pciIds, memoryGb }))
 
 const gib = 1024
 const instanceTypes = [

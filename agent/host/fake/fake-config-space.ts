@@ -1,32 +1,28 @@
-import type { FakePciDevice } from './shape.ts'
-
-const windowStart = 0xf000_0000
-const windowBytes = 16 * 1024 ** 2
 const headerBytes = 64
+const is64Bit = 0x10_0000n
 
-/** The first bytes of a function's configuration space, with one memory window where its resource attribute says. */
+/** The first bytes of a function's configuration space, with its memory windows where its resource attribute says. */
 export class FakeConfigSpace {
-  readonly #device: FakePciDevice
+  readonly #device: { readonly vendorId: string; readonly deviceId: string; readonly resource: string }
   #isSilent = false
 
-  constructor(device: FakePciDevice) {
+  constructor(device: { readonly vendorId: string; readonly deviceId: string; readonly resource: string }) {
     this.#device = device
-  }
-
-  /** The resource attribute: start, end and flags of each window, of 32-bit memory. */
-  static resourcesOf(_device: FakePciDevice): string {
-    const hex = (value: number) => `0x${value.toString(16).padStart(16, '0')}`
-    const window = [windowStart, windowStart + windowBytes - 1, 0x4_0200].map(hex).join(' ')
-    const none = [0, 0, 0].map(hex).join(' ')
-    return [window, ...Array.from({ length: 6 }, () => none)].join('\n')
   }
 
   bytes(): Uint8Array {
     if (this.#isSilent) return new Uint8Array(headerBytes).fill(0xff)
+    const { vendorId, deviceId, resource } = this.#device
     const view = new DataView(new ArrayBuffer(headerBytes))
-    view.setUint16(0, Number.parseInt(this.#device.vendorId, 16), true)
-    view.setUint16(2, Number.parseInt(this.#device.deviceId, 16), true)
-    view.setUint32(0x10, windowStart, true)
+    view.setUint16(0, Number.parseInt(vendorId, 16), true)
+    view.setUint16(2, Number.parseInt(deviceId, 16), true)
+    for (const [index, line] of resource.split('\n').slice(0, 6).entries()) {
+      const [start = 0n, , flags = 0n] = line.split(' ').map(BigInt)
+      if (start === 0n) continue
+      // The lowest bits say what kind of memory it is.
+      view.setUint32(0x10 + 4 * index, Number(start & 0xffff_ffffn) | (flags & is64Bit ? 0xc : 0), true)
+      if (flags & is64Bit) view.setUint32(0x14 + 4 * index, Number(start >> 32n), true)
+    }
     return new Uint8Array(view.buffer)
   }
 

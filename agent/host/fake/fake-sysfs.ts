@@ -1,5 +1,7 @@
 import { ExecError, type Sysfs } from '../ports.ts'
+import { listCells, readCellAttribute } from './fake-cells.ts'
 import { FakeConfigSpace } from './fake-config-space.ts'
+import { attributesOf, rootBusOf } from './fake-pci-attributes.ts'
 import type { FakePciDevice, HostShape } from './shape.ts'
 
 const pciRoot = 'sys/bus/pci'
@@ -10,34 +12,32 @@ const pciRoot = 'sys/bus/pci'
  */
 export class FakeSysfs implements Sysfs {
   readonly #attributes = new Map<string, string>()
+  readonly #shape: HostShape
   readonly #devices: Map<
     string,
     FakePciDevice & { driver: string; override: string; config: FakeConfigSpace }
   >
 
   constructor(shape: HostShape) {
+    this.#shape = shape
     this.#devices = new Map(
       shape.devices.map((device) => [
         device.address,
-        { ...device, driver: device.nativeDriver, override: '', config: new FakeConfigSpace(device) },
+        { ...device, driver: device.nativeDriver, override: '', config: new FakeConfigSpace({ ...device, resource: attributesOf(device)['resource'] ?? '' }) },
       ]),
     )
     for (const [path, value] of Object.entries(shape.attributes)) this.#attributes.set(path, value)
     for (const device of shape.devices) {
-      const base = `${pciRoot}/devices/${device.address}`
-      this.#attributes.set(`${base}/vendor`, `0x${device.vendorId}`)
-      this.#attributes.set(`${base}/device`, `0x${device.deviceId}`)
-      this.#attributes.set(`${base}/class`, `0x${device.class}`)
-      this.#attributes.set(`${base}/numa_node`, String(device.numaNode))
-      this.#attributes.set(`${base}/resource`, FakeConfigSpace.resourcesOf(device))
-      this.#attributes.set(`${base}/reset_method`, 'flr bus')
+      for (const [name, value] of Object.entries(attributesOf(device))) {
+        this.#attributes.set(`${pciRoot}/devices/${device.address}/${name}`, value)
+      }
     }
   }
 
   async read(path: string): Promise<string | undefined> {
     const device = this.#deviceOf(path)
     if (device && path.endsWith('/driver_override')) return device.override || '(null)'
-    return this.#attributes.get(path)
+    return this.#attributes.get(path) ?? readCellAttribute(this.#shape, path)
   }
 
   async list(path: string): Promise<readonly string[]> {
@@ -51,7 +51,7 @@ export class FakeSysfs implements Sysfs {
         .sort()
     }
     const prefix = `${path}/`
-    const names = new Set<string>()
+    const names = new Set(listCells(this.#shape, path))
     for (const known of this.#attributes.keys()) {
       if (known.startsWith(prefix)) names.add(known.slice(prefix.length).split('/')[0] ?? '')
     }
@@ -66,8 +66,15 @@ export class FakeSysfs implements Sysfs {
   }
 
   async readLink(path: string): Promise<string | undefined> {
+    const whole = this.#devices.get(path.slice(`${pciRoot}/devices/`.length))
+    if (whole && path === `${pciRoot}/devices/${whole.address}`) {
+      return ['../../../devices', rootBusOf(whole), ...(whole.bridges ?? []), whole.address].join('/')
+    }
     const name = await this.readLinkName(path)
-    return name === undefined ? undefined : `../${name}`
+    if (name === undefined) return undefined
+    // From below the device's real directory.
+    const depth = 3 + (this.#deviceOf(path)?.bridges?.length ?? 0)
+    return `${'../'.repeat(depth)}${path.endsWith('/driver') ? 'bus/pci/drivers' : 'kernel/iommu_groups'}/${name}`
   }
 
   async readBytes(path: string, maxBytes: number): Promise<Uint8Array | undefined> {

@@ -38,7 +38,8 @@ beforeEach(async () => {
   files.place('/dev/vfio/40', { kind: 'other' })
   const device = {
     ...{ address: gpu, vendorId: '10de', deviceId: '2330', class: '030200', numaNode: 0 },
-    ...{ iommuGroup: '40', nativeDriver: 'nvidia' },
+    ...{ iommuGroup: '40', nativeDriver: 'nvidia', resetMethods: ['flr', 'bus'] },
+    bars: [{ index: 0, sizeBytes: 16 * 1024 ** 2 }],
   }
   sysfs = new FakeSysfs({ ...parseShape(''), devices: [device] })
   processes = new FakeProcesses('boot-1')

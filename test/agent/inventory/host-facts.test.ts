@@ -1,77 +1,16 @@
 import { toJson } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
-import { FakeExec } from '../../../agent/host/fake/fake-exec.ts'
-import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { type InventorySettings, readHostFacts } from '../../../agent/inventory/host-facts.ts'
 import { type HostFacts, HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
-import { recordedSysfs } from './recorded-sysfs.ts'
+import { fixtureOptions } from './fixture-hosts.ts'
 
 const gibibyte = 1024 ** 3
 
-const machineHelp = [
-  'Supported machines are:',
-  'pc                   Standard PC (i440FX + PIIX, 1996) (alias of pc-i440fx-7.2)',
-  'q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)',
-  'pc-q35-7.2           Standard PC (Q35 + ICH9, 2009)',
-].join('\n')
+const smallVm = async (settings: Partial<InventorySettings> = {}, hasQemu = true): Promise<HostFacts> =>
+  readHostFacts(await fixtureOptions('small-vm', { settings, host: { hasQemu } }))
 
-function programs(host: { kvmOpens: boolean; filtersVlans: boolean; qemu: boolean }) {
-  const qemu = (args: readonly string[]) => ({
-    stdout: args[0] === '--version' ? 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\n' : machineHelp,
-  })
-  return new FakeExec({
-    dd: () => ({ code: host.kvmOpens ? 0 : 1 }),
-    unshare: () => ({ code: host.filtersVlans ? 0 : 2 }),
-    ...(host.qemu && { 'qemu-system-x86_64': qemu }),
-  })
-}
-
-async function filesWith(options: { totalGb: number; diskSizes: readonly number[] }) {
-  const files = new FakeFiles({ totalBytes: options.totalGb * gibibyte, nowMs: () => 0 })
-  await files.makeDirectory('/var/lib/berth/instances/a')
-  options.diskSizes.forEach((sizeBytes, index) => {
-    files.place(`/var/lib/berth/instances/a/disk${index}.qcow2`, { sizeBytes })
-  })
-  return files
-}
-
-const settings: InventorySettings = {
-  accelerator: 'auto',
-  qemuProgram: 'qemu-system-x86_64',
-  stateDirectory: '/var/lib/berth',
-}
-
-async function smallVm(more: Partial<InventorySettings> = {}, qemu = true): Promise<HostFacts> {
-  return readHostFacts({
-    exec: programs({ kvmOpens: true, filtersVlans: false, qemu }),
-    files: await filesWith({ totalGb: 100, diskSizes: [] }),
-    sysfs: recordedSysfs('small-vm'),
-    machine: async () => ({
-      hostname: 'vm',
-      architecture: 'x86_64',
-      kernel: '6.1.0',
-      cpus: 2,
-      memoryMib: 24105,
-    }),
-    settings: { ...settings, ...more },
-  })
-}
-
-async function hgx(more: Partial<InventorySettings> = {}): Promise<HostFacts> {
-  return readHostFacts({
-    exec: programs({ kvmOpens: true, filtersVlans: true, qemu: true }),
-    files: await filesWith({ totalGb: 28000, diskSizes: [500 * gibibyte] }),
-    sysfs: recordedSysfs('hgx-h100'),
-    machine: async () => ({
-      hostname: 'gpu-1',
-      architecture: 'x86_64',
-      kernel: '6.1.0',
-      cpus: 224,
-      memoryMib: 2 * 1024 * 1024,
-    }),
-    settings: { ...settings, ...more },
-  })
-}
+const hgx = async (settings: Partial<InventorySettings> = {}): Promise<HostFacts> =>
+  readHostFacts(await fixtureOptions('hgx-h100', { settings, diskSizes: [500 * gibibyte] }))
 
 const codes = (facts: HostFacts) => facts.warnings.map((warning) => warning.code)
 
@@ -110,6 +49,15 @@ describe('a small virtual machine', () => {
   })
 })
 
+describe('a host without NUMA', () => {
+  it('is one cell', async () => {
+    const { cells } = await smallVm()
+    expect(cells.map(({ cores, memoryMib }) => [cores[0]?.cpus, cores.length, memoryMib])).toEqual([
+      [[0, 1], 1, 24_105n],
+    ])
+  })
+})
+
 describe('a host that the operator makes a gateway', () => {
   const gateway = { allowedRanges: [], deniedRanges: [], nameServers: [] }
 
@@ -132,21 +80,64 @@ describe('a host with eight GPUs', () => {
   it('names each with its place, and no network card or switch', async () => {
     const { devices } = await hgx()
     expect(devices.filter((device) => device.vendorId === '10de').length).toBe(8)
-    expect(devices.map((device) => device.class)).not.toContain('020700')
+    expect([...new Set(devices.map((device) => device.class))].sort()).toEqual(['030000', '030200'])
     expect(devices.find((device) => device.address === '0000:1b:00.0')).toMatchObject({
       vendorId: '10de',
       deviceId: '2330',
       class: '030200',
       numaNode: 0,
-      iommuGroup: '40',
+      iommuGroup: '27',
       driver: 'vfio-pci',
     })
-    expect(devices.find((device) => device.address === '0000:ce:00.0')).toMatchObject({
+    expect(devices.find((device) => device.address === '0000:df:00.0')).toMatchObject({
       numaNode: 1,
-      iommuGroup: '47',
+      iommuGroup: '97',
       driver: '',
     })
     expect(devices.find((device) => device.class === '030000')).toMatchObject({ numaNode: -1, driver: 'ast' })
+  })
+
+  it('tells of windows, link, resets and the way to the root complex', async () => {
+    const { devices } = await hgx()
+    const window = { is64Bit: true, isPrefetchable: true, isIo: false }
+    expect(devices.find((device) => device.address === '0000:1b:00.0')).toMatchObject({
+      iommuGroupOthers: [],
+      bridges: ['0000:15:01.0', '0000:16:00.0', '0000:17:02.0'],
+      bars: [
+        { index: 0, sizeBytes: BigInt(16 * 1024 ** 2), ...window },
+        { index: 2, sizeBytes: BigInt(128 * gibibyte), ...window },
+        { index: 4, sizeBytes: BigInt(32 * 1024 ** 2), ...window },
+      ],
+      link: { currentSpeed: '32.0 GT/s PCIe', currentLanes: 16, maximumLanes: 16 },
+      resetMethods: ['flr', 'bus'],
+    })
+  })
+
+  it('knows NVSwitches, NICs and disks, and leaves the chipset out', async () => {
+    const { otherDevices } = await hgx()
+    const counted = Object.groupBy(otherDevices, (device) => `${device.vendorId}:${device.deviceId}`)
+    expect(Object.fromEntries(Object.entries(counted).map(([id, found]) => [id, found?.length]))).toEqual({
+      '10de:22a3': 4,
+      '15b3:1021': 10,
+      '144d:a824': 8,
+      '8086:1bcd': 1,
+    })
+    expect(otherDevices.find((device) => device.address === '0000:29:00.0')?.sriov).toMatchObject({
+      ...{ totalFunctions: 16, functions: 0, physicalFunction: '' },
+    })
+  })
+
+  it('tells of each cell: cores, memory and huge pages', async () => {
+    const { cells } = await hgx()
+    expect(cells.map(({ numaNode, cores, memoryMib }) => [numaNode, cores.length, memoryMib])).toEqual([
+      [0, 56, 1_048_576n],
+      [1, 56, 1_048_576n],
+    ])
+    expect(cells[1]?.cores[0]?.cpus).toEqual([56, 168])
+    expect(cells[0]?.hugepages).toMatchObject([
+      { pageKib: 2048n, pages: 0n },
+      { pageKib: 1_048_576n, pages: 960n, freePages: 960n },
+    ])
   })
 
   it('has every feature and one trouble', async () => {

@@ -1,27 +1,55 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Sysfs } from '../../../agent/host/ports.ts'
+import { parseRecording, type Recording } from '../../../agent/inventory/recording.ts'
 
-const trees = join(import.meta.dirname, '../../fixtures/sysfs')
+const recordings = join(import.meta.dirname, '../../fixtures/sysfs')
+
+export const readRecording = (host: string): string => readFileSync(join(recordings, `${host}.txt`), 'utf8')
 
 /** One of test/fixtures/sysfs, which can be read but not written. */
-export function recordedSysfs(tree: string): Sysfs {
-  const absentAsUndefined = (thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === 'ENOENT') return undefined
-    throw thrown
+export const recordedSysfs = (host: string): Sysfs => createRecordedSysfs(parseRecording(readRecording(host)))
+
+export function createRecordedSysfs(recording: Recording): Sysfs {
+  const namesByDirectory = new Map<string, Set<string>>()
+  for (const path of recording.keys()) {
+    for (let below = path; below.includes('/'); below = dirname(below)) {
+      const directory = dirname(below)
+      namesByDirectory.set(directory, (namesByDirectory.get(directory) ?? new Set()).add(basename(below)))
+    }
+  }
+  const readLink = async (path: string) => {
+    const entry = recording.get(path)
+    return entry?.kind === 'link' ? entry.target : undefined
   }
   return {
-    read: async (path) => (await readFile(join(trees, tree, path), 'utf8').catch(absentAsUndefined))?.trim(),
-    list: async (path) => ((await readdir(join(trees, tree, path)).catch(absentAsUndefined)) ?? []).sort(),
+    read: async (path) => {
+      const entry = recording.get(path)
+      return entry?.kind === 'file' ? entry.text : undefined
+    },
+    list: async (path) => [...(namesByDirectory.get(path) ?? [])].sort(),
+    readLink,
     readLinkName: async (path) => {
-      const target = await readlink(join(trees, tree, path)).catch(absentAsUndefined)
+      const target = await readLink(path)
       return target === undefined ? undefined : basename(target)
     },
-    readLink: (path) => readlink(join(trees, tree, path)).catch(absentAsUndefined),
-    readBytes: async (path, maxBytes) =>
-      (await readFile(join(trees, tree, path)).catch(absentAsUndefined))?.subarray(0, maxBytes),
+    // No recording has what only a device itself can tell.
+    readBytes: async () => undefined,
     write: async (path) => {
       throw new Error(`A recorded host can't be changed: ${path}`)
     },
+  }
+}
+
+/** As real files and links below a directory. Links come before what is read through them. */
+export function writeTree(recording: Recording, root: string): void {
+  for (const [path, entry] of recording) {
+    const at = join(root, path)
+    mkdirSync(entry.kind === 'name' ? at : dirname(at), { recursive: true })
+    if (entry.kind === 'file') writeFileSync(at, `${entry.text}\n`)
+    if (entry.kind === 'link') {
+      symlinkSync(entry.target, at)
+      mkdirSync(resolve(realpathSync(dirname(at)), entry.target), { recursive: true })
+    }
   }
 }

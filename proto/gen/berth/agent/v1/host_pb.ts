@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/host.proto.
  */
 export const file_berth_agent_v1_host: GenFile = /*@__PURE__*/
-  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSKzAwoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nEicKB3VwbGlua3MYDiADKAsyFi5iZXJ0aC5hZ2VudC52MS5VcGxpbmsSFQoNaWRlbnRpdHlfa2V5cxgUIAMoDCJTCgZVcGxpbmsSEQoJaW50ZXJmYWNlGAEgASgJEhgKEHBoeXNpY2FsX25ldHdvcmsYAiABKAkSCwoDbXR1GAMgASgNEg8KB21lbWJlcnMYBCADKAkiaAoOVmlydHVhbGl6YXRpb24SMAoLYWNjZWxlcmF0b3IYASABKA4yGy5iZXJ0aC5hZ2VudC52MS5BY2NlbGVyYXRvchIOCgZyZWFzb24YAiABKAkSFAoMcWVtdV92ZXJzaW9uGAMgASgJIokBCglQY2lEZXZpY2USDwoHYWRkcmVzcxgBIAEoCRIRCgl2ZW5kb3JfaWQYAiABKAkSEQoJZGV2aWNlX2lkGAMgASgJEg0KBWNsYXNzGAQgASgJEhEKCW51bWFfbm9kZRgFIAEoBRITCgtpb21tdV9ncm91cBgGIAEoCRIOCgZkcml2ZXIYByABKAkiLAoLSG9zdFdhcm5pbmcSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJKlQKC0FjY2VsZXJhdG9yEhsKF0FDQ0VMRVJBVE9SX1VOU1BFQ0lGSUVEEAASEwoPQUNDRUxFUkFUT1JfS1ZNEAESEwoPQUNDRUxFUkFUT1JfVENHEAJiBnByb3RvMw");
+  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSKNBAoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nEicKB3VwbGlua3MYDiADKAsyFi5iZXJ0aC5hZ2VudC52MS5VcGxpbmsSMAoNb3RoZXJfZGV2aWNlcxgPIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRImCgVjZWxscxgQIAMoCzIXLmJlcnRoLmFnZW50LnYxLkNwdUNlbGwSFQoNaWRlbnRpdHlfa2V5cxgUIAMoDCJTCgZVcGxpbmsSEQoJaW50ZXJmYWNlGAEgASgJEhgKEHBoeXNpY2FsX25ldHdvcmsYAiABKAkSCwoDbXR1GAMgASgNEg8KB21lbWJlcnMYBCADKAkiaAoOVmlydHVhbGl6YXRpb24SMAoLYWNjZWxlcmF0b3IYASABKA4yGy5iZXJ0aC5hZ2VudC52MS5BY2NlbGVyYXRvchIOCgZyZWFzb24YAiABKAkSFAoMcWVtdV92ZXJzaW9uGAMgASgJIuICCglQY2lEZXZpY2USDwoHYWRkcmVzcxgBIAEoCRIRCgl2ZW5kb3JfaWQYAiABKAkSEQoJZGV2aWNlX2lkGAMgASgJEg0KBWNsYXNzGAQgASgJEhEKCW51bWFfbm9kZRgFIAEoBRITCgtpb21tdV9ncm91cBgGIAEoCRIOCgZkcml2ZXIYByABKAkSPAoSaW9tbXVfZ3JvdXBfb3RoZXJzGAggAygLMiAuYmVydGguYWdlbnQudjEuSW9tbXVHcm91cE1lbWJlchIPCgdicmlkZ2VzGAkgAygJEiQKBGJhcnMYCiADKAsyFi5iZXJ0aC5hZ2VudC52MS5QY2lCYXISJQoEbGluaxgLIAEoCzIXLmJlcnRoLmFnZW50LnYxLlBjaUxpbmsSFQoNcmVzZXRfbWV0aG9kcxgMIAMoCRIkCgVzcmlvdhgNIAEoCzIVLmJlcnRoLmFnZW50LnYxLlNyaW92IjMKEElvbW11R3JvdXBNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkiZgoGUGNpQmFyEg0KBWluZGV4GAEgASgNEhIKCnNpemVfYnl0ZXMYAiABKAQSEQoJaXNfNjRfYml0GAMgASgIEhcKD2lzX3ByZWZldGNoYWJsZRgEIAEoCBINCgVpc19pbxgFIAEoCCJlCgdQY2lMaW5rEhUKDWN1cnJlbnRfc3BlZWQYASABKAkSFQoNbWF4aW11bV9zcGVlZBgCIAEoCRIVCg1jdXJyZW50X2xhbmVzGAMgASgNEhUKDW1heGltdW1fbGFuZXMYBCABKA0iTgoFU3Jpb3YSFwoPdG90YWxfZnVuY3Rpb25zGAEgASgNEhEKCWZ1bmN0aW9ucxgCIAEoDRIZChFwaHlzaWNhbF9mdW5jdGlvbhgDIAEoCSKJAQoHQ3B1Q2VsbBIRCgludW1hX25vZGUYASABKA0SJgoFY29yZXMYAiADKAsyFy5iZXJ0aC5hZ2VudC52MS5DcHVDb3JlEhIKCm1lbW9yeV9taWIYAyABKAQSLwoJaHVnZXBhZ2VzGAQgAygLMhwuYmVydGguYWdlbnQudjEuSHVnZXBhZ2VQb29sIhcKB0NwdUNvcmUSDAoEY3B1cxgBIAMoDSJDCgxIdWdlcGFnZVBvb2wSEAoIcGFnZV9raWIYASABKAQSDQoFcGFnZXMYAiABKAQSEgoKZnJlZV9wYWdlcxgDIAEoBCIsCgtIb3N0V2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkqVAoLQWNjZWxlcmF0b3ISGwoXQUNDRUxFUkFUT1JfVU5TUEVDSUZJRUQQABITCg9BQ0NFTEVSQVRPUl9LVk0QARITCg9BQ0NFTEVSQVRPUl9UQ0cQAmIGcHJvdG8z");
 
 /**
  * @generated from message berth.agent.v1.HostFacts
@@ -94,6 +94,21 @@ export type HostFacts = Message<"berth.agent.v1.HostFacts"> & {
    * @generated from field: repeated berth.agent.v1.Uplink uplinks = 14;
    */
   uplinks: Uplink[];
+
+  /**
+   * Functions that could be given to a guest and are no accelerators: NICs, disks,
+   * NVSwitches, the audio function of a GPU. Placement knows nothing of them.
+   *
+   * @generated from field: repeated berth.agent.v1.PciDevice other_devices = 15;
+   */
+  otherDevices: PciDevice[];
+
+  /**
+   * By NUMA node. One for the whole host where the kernel tells of none.
+   *
+   * @generated from field: repeated berth.agent.v1.CpuCell cells = 16;
+   */
+  cells: CpuCell[];
 
   /**
    * Public keys of its guests' signed identity, each a SubjectPublicKeyInfo in
@@ -229,6 +244,47 @@ export type PciDevice = Message<"berth.agent.v1.PciDevice"> & {
    * @generated from field: string driver = 7;
    */
   driver: string;
+
+  /**
+   * The others in its IOMMU group, of whatever kind: they go where it goes.
+   *
+   * @generated from field: repeated berth.agent.v1.IommuGroupMember iommu_group_others = 8;
+   */
+  iommuGroupOthers: IommuGroupMember[];
+
+  /**
+   * Addresses of the bridges above it, the root port first. Devices below one
+   * switch have the same beginning; empty for one that is part of the root complex.
+   *
+   * @generated from field: repeated string bridges = 9;
+   */
+  bridges: string[];
+
+  /**
+   * @generated from field: repeated berth.agent.v1.PciBar bars = 10;
+   */
+  bars: PciBar[];
+
+  /**
+   * Absent where it is no PCI Express device.
+   *
+   * @generated from field: berth.agent.v1.PciLink link = 11;
+   */
+  link?: PciLink | undefined;
+
+  /**
+   * As the kernel would try them, such as flr, pm, bus. Empty where it knows none.
+   *
+   * @generated from field: repeated string reset_methods = 12;
+   */
+  resetMethods: string[];
+
+  /**
+   * Absent where it is neither.
+   *
+   * @generated from field: berth.agent.v1.Sriov sriov = 13;
+   */
+  sriov?: Sriov | undefined;
 };
 
 /**
@@ -237,6 +293,220 @@ export type PciDevice = Message<"berth.agent.v1.PciDevice"> & {
  */
 export const PciDeviceSchema: GenMessage<PciDevice> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_host, 3);
+
+/**
+ * @generated from message berth.agent.v1.IommuGroupMember
+ */
+export type IommuGroupMember = Message<"berth.agent.v1.IommuGroupMember"> & {
+  /**
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string driver = 2;
+   */
+  driver: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.IommuGroupMember.
+ * Use `create(IommuGroupMemberSchema)` to create a new message.
+ */
+export const IommuGroupMemberSchema: GenMessage<IommuGroupMember> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 4);
+
+/**
+ * A base address register: a window of the device's memory.
+ *
+ * @generated from message berth.agent.v1.PciBar
+ */
+export type PciBar = Message<"berth.agent.v1.PciBar"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * It may lie anywhere, and takes the next index too.
+   *
+   * @generated from field: bool is_64_bit = 3;
+   */
+  is64Bit: boolean;
+
+  /**
+   * @generated from field: bool is_prefetchable = 4;
+   */
+  isPrefetchable: boolean;
+
+  /**
+   * Ports, a leftover of conventional PCI; not memory.
+   *
+   * @generated from field: bool is_io = 5;
+   */
+  isIo: boolean;
+};
+
+/**
+ * Describes the message berth.agent.v1.PciBar.
+ * Use `create(PciBarSchema)` to create a new message.
+ */
+export const PciBarSchema: GenMessage<PciBar> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 5);
+
+/**
+ * Lanes are 0 where the kernel doesn't say.
+ *
+ * @generated from message berth.agent.v1.PciLink
+ */
+export type PciLink = Message<"berth.agent.v1.PciLink"> & {
+  /**
+   * As the kernel says it: 32.0 GT/s PCIe. An idle device may be slower than it can be.
+   *
+   * @generated from field: string current_speed = 1;
+   */
+  currentSpeed: string;
+
+  /**
+   * @generated from field: string maximum_speed = 2;
+   */
+  maximumSpeed: string;
+
+  /**
+   * @generated from field: uint32 current_lanes = 3;
+   */
+  currentLanes: number;
+
+  /**
+   * @generated from field: uint32 maximum_lanes = 4;
+   */
+  maximumLanes: number;
+};
+
+/**
+ * Describes the message berth.agent.v1.PciLink.
+ * Use `create(PciLinkSchema)` to create a new message.
+ */
+export const PciLinkSchema: GenMessage<PciLink> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 6);
+
+/**
+ * @generated from message berth.agent.v1.Sriov
+ */
+export type Sriov = Message<"berth.agent.v1.Sriov"> & {
+  /**
+   * Of a physical function: how many virtual ones it can have, and has.
+   *
+   * @generated from field: uint32 total_functions = 1;
+   */
+  totalFunctions: number;
+
+  /**
+   * @generated from field: uint32 functions = 2;
+   */
+  functions: number;
+
+  /**
+   * Of a virtual function: the address of its physical one.
+   *
+   * @generated from field: string physical_function = 3;
+   */
+  physicalFunction: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.Sriov.
+ * Use `create(SriovSchema)` to create a new message.
+ */
+export const SriovSchema: GenMessage<Sriov> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 7);
+
+/**
+ * CPUs and memory that are near to one another.
+ *
+ * @generated from message berth.agent.v1.CpuCell
+ */
+export type CpuCell = Message<"berth.agent.v1.CpuCell"> & {
+  /**
+   * @generated from field: uint32 numa_node = 1;
+   */
+  numaNode: number;
+
+  /**
+   * @generated from field: repeated berth.agent.v1.CpuCore cores = 2;
+   */
+  cores: CpuCore[];
+
+  /**
+   * @generated from field: uint64 memory_mib = 3;
+   */
+  memoryMib: bigint;
+
+  /**
+   * By page size.
+   *
+   * @generated from field: repeated berth.agent.v1.HugepagePool hugepages = 4;
+   */
+  hugepages: HugepagePool[];
+};
+
+/**
+ * Describes the message berth.agent.v1.CpuCell.
+ * Use `create(CpuCellSchema)` to create a new message.
+ */
+export const CpuCellSchema: GenMessage<CpuCell> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 8);
+
+/**
+ * @generated from message berth.agent.v1.CpuCore
+ */
+export type CpuCore = Message<"berth.agent.v1.CpuCore"> & {
+  /**
+   * Logical CPUs, which share the core.
+   *
+   * @generated from field: repeated uint32 cpus = 1;
+   */
+  cpus: number[];
+};
+
+/**
+ * Describes the message berth.agent.v1.CpuCore.
+ * Use `create(CpuCoreSchema)` to create a new message.
+ */
+export const CpuCoreSchema: GenMessage<CpuCore> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 9);
+
+/**
+ * @generated from message berth.agent.v1.HugepagePool
+ */
+export type HugepagePool = Message<"berth.agent.v1.HugepagePool"> & {
+  /**
+   * @generated from field: uint64 page_kib = 1;
+   */
+  pageKib: bigint;
+
+  /**
+   * @generated from field: uint64 pages = 2;
+   */
+  pages: bigint;
+
+  /**
+   * @generated from field: uint64 free_pages = 3;
+   */
+  freePages: bigint;
+};
+
+/**
+ * Describes the message berth.agent.v1.HugepagePool.
+ * Use `create(HugepagePoolSchema)` to create a new message.
+ */
+export const HugepagePoolSchema: GenMessage<HugepagePool> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 10);
 
 /**
  * A named trouble of the host that an operator can end.
@@ -260,7 +530,7 @@ export type HostWarning = Message<"berth.agent.v1.HostWarning"> & {
  * Use `create(HostWarningSchema)` to create a new message.
  */
 export const HostWarningSchema: GenMessage<HostWarning> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 4);
+  messageDesc(file_berth_agent_v1_host, 11);
 
 /**
  * @generated from enum berth.agent.v1.Accelerator
