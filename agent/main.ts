@@ -1,21 +1,24 @@
-// The agent of a host: node agent/main.ts --config FILE
-import { parseArgs } from 'node:util'
+// The agent of a host: node agent/main.ts --config FILE; with a command, one look at the host. The only place that constructs.
 import { systemClock } from '../lib/clock.ts'
 import { ConfigError, readConfigFile, readSecretFile } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
 import { startAgent } from './agent.ts'
+import { describeTroubles } from './commands/doctor.ts'
+import { describeInventory } from './commands/inventory.ts'
+import { createAgentProgram } from './commands/program.ts'
+import { defaultSettingsFile, readInventorySettings } from './commands/settings.ts'
 import { AgentSettings, findSettingProblems } from './config.ts'
 import { createLinuxHost } from './host/linux-host.ts'
 import type { Host } from './host/ports.ts'
+import type { HostFactsOptions } from './inventory/host-facts.ts'
 import { readMachine } from './inventory/machine.ts'
 
 /** Two short programs each time that something has changed, however many guests there are. */
 const repairIntervalMs = 1000
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } })
-  const settings = readConfigFile(AgentSettings, values.config ?? '/etc/berth/agent.yaml')
+async function runAgent(config = defaultSettingsFile): Promise<void> {
+  const settings = readConfigFile(AgentSettings, config)
   const problems = findSettingProblems(settings)
   if (problems.length > 0) throw new ConfigError(problems.join('; '))
   const log = createLogger({ level: settings.logLevel, fields: { hostId: settings.hostId } })
@@ -67,7 +70,33 @@ async function openTunDevice(host: Host, log: Logger): Promise<void> {
   )
 }
 
-main().catch((thrown: unknown) => {
+/** Calls for this host's facts what is shown of them, and ends the programs that were asked. */
+async function lookAtHost<Result>(
+  config: string | undefined,
+  look: (options: HostFactsOptions) => Promise<Result>,
+): Promise<Result> {
+  const host = createLinuxHost({ clock: systemClock })
+  try {
+    const settings = await readInventorySettings(host.files, config)
+    return await look({ ...host, machine: readMachine, settings })
+  } finally {
+    await host.exec.close()
+  }
+}
+
+const program = createAgentProgram({
+  run: ({ config }) => runAgent(config),
+  inventory: async (flags) => {
+    process.stdout.write(await lookAtHost(flags.config, (options) => describeInventory(options, flags)))
+  },
+  doctor: async (flags) => {
+    const report = await lookAtHost(flags.config, (options) => describeTroubles(options, flags))
+    process.stdout.write(report.text)
+    process.exitCode = report.isHealthy ? 0 : 1
+  },
+})
+
+program.parseAsync().catch((thrown: unknown) => {
   process.stderr.write(`berth-agent: ${describeCauses(thrown)}\n`)
   process.exit(1)
 })

@@ -27,6 +27,7 @@ it('keeps one processor of many, for they say the same', async () => {
     list: async () => [],
     readLink: async () => undefined,
     readLinkName: async () => undefined,
+    readBytes: async () => undefined,
     write: async () => {},
   })
   expect(renderRecording(recording)).toBe('proc/cpuinfo = processor\\t: 0\\nflags\\t\\t: vmx\n')
