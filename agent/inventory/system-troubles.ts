@@ -1,5 +1,6 @@
 // What else of the system is in the way of guests: its devices, limits, services and disk. It looks and changes nothing.
 import type { HostFacts, HostWarning } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import { findClosedDirectory } from '../directories.ts'
 import { type Exec, ExecError, type Files, type Sysfs } from '../host/ports.ts'
 import { guestAcceleratorsOf } from './guest-accelerators.ts'
 import type { InventorySettings } from './host-facts.ts'
@@ -20,6 +21,7 @@ export async function findSystemTroubles(options: {
   const { exec, files, sysfs, facts, settings } = options
   const hasAccelerators = guestAcceleratorsOf(facts, settings.accelerators).length > 0
   const directory = await nearestDirectory(files, settings.stateDirectory)
+  const closed = await findClosedDirectory(files, settings.stateDirectory)
   const memoryBytes = facts.memoryMib * 1024n ** 2n
   const [vfio, tun, firmware, limitsMemlock, refusesWrites, services] = await Promise.all([
     sysfs.list('sys/bus/pci/drivers/vfio-pci'),
@@ -76,6 +78,7 @@ export async function findSystemTroubles(options: {
       'STATE_NOT_WRITABLE',
       `${directory} can not be written to, and the agent keeps all it must remember in ${settings.stateDirectory}: mount the file system for writing, or run the agent as root.`,
     ],
+    [closed !== undefined, 'STATE_CLOSED', closed ?? ''],
     [
       facts.allocatableDiskGb < leastDiskGb,
       'DISK_FULL',

@@ -46,6 +46,14 @@ describe('doctor', () => {
     expectGolden(`doctor-${name}.txt`, text)
   })
 
+  it('names the directory that guests could not pass through', async () => {
+    const options = await fixtureOptions('small-vm')
+    await options.files.changeMode('/var/lib', 0o700)
+    expect((await describeTroubles(options, {})).text).toContain(
+      "STATE_CLOSED\n  /var/lib is closed to other users (mode 700), and guests' users must pass through it",
+    )
+  })
+
   it('has nothing to say of a host that is as it should be', async () => {
     const recorded = (await fixtureOptions('hgx-h100')).sysfs
     const sysfs = {
