@@ -1,6 +1,16 @@
 import { create } from '@bufbuild/protobuf'
 import { type Disk, DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type Pinned, PinnedSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import {
+  type Pinned,
+  PinnedHardwareSchema,
+  PinnedSchema,
+  type PinnedSlot,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { planThreadsPerCore } from './cpu-pinning.ts'
+import { planTopology } from './guest-topology.ts'
+import type { HostHardware } from './host-hardware.ts'
+import { planMmio64Mib } from './mmio-window.ts'
+import { planSlots, rootBusOf } from './pinned-slots.ts'
 import { hasSeedDisk } from './plan-instance.ts'
 
 /** What a guest finds again at every start, chosen once. */
@@ -14,26 +24,18 @@ export interface PinnedFacts {
 /** No disk of a tenant has such a name. */
 export const seedDevice = 'seed_disk'
 
-/** For devices that come later: a hot-plugged disk needs a port that was there at boot. */
-const spareSlots = 8
 /** One for each vCPU, up to where more of them cost interrupts and gain little. */
 const mostNicQueues = 8
-/** Slot 0 is the host bridge; those from 31 on are the chipset's. */
-const firstSlot = 1
-const lastSlot = 30
 
-/** Slots are given out in the order of the spec, each device behind a root port of its own, then the spares. */
-export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
+/** `hardware` where the guest has passed-through devices and the host's own is known. */
+export function planPinned(spec: InstanceSpec, facts: PinnedFacts, hardware?: HostHardware): Pinned {
   const devices = [
     'rng0',
     ...(spec.disks.some((disk) => isScsi(disk)) ? ['scsi0'] : []),
     ...spec.disks.filter((disk) => !isScsi(disk)).map((disk) => disk.deviceName),
     ...(hasSeedDisk(spec) ? [seedDevice] : []),
     ...spec.nics.map((nic) => nic.name),
-    ...spec.gpus.map((_, index) => `gpu${index}`),
   ]
-  const spares = Math.max(0, Math.min(spareSlots, lastSlot - firstSlot + 1 - devices.length))
-  const named = [...devices, ...Array.from({ length: spares }, (_, index) => `spare${index}`)]
   return create(PinnedSchema, {
     machineType: facts.machineType,
     // Under TCG `max` is what the emulator can; under KVM passthrough guests want the real one.
@@ -41,8 +43,33 @@ export function planPinned(spec: InstanceSpec, facts: PinnedFacts): Pinned {
     accelerator: facts.accelerator,
     runAsUid: facts.runAsUid,
     nicQueues: Math.min(spec.vcpus, mostNicQueues),
-    slots: named.map((device, index) => ({ device, slot: firstSlot + index })),
+    ...planLayout(spec, { kept: [], devices, hardware }),
   })
+}
+
+function planLayout(
+  spec: InstanceSpec,
+  at: { kept: readonly PinnedSlot[]; devices: readonly string[]; hardware: HostHardware | undefined },
+): Pick<Pinned, 'slots' | 'hardware'> {
+  const { kept, devices, hardware } = at
+  if (!hardware || spec.gpus.length === 0) {
+    const topology = { rootBuses: [], gpuRootBuses: spec.gpus.map(() => 0) }
+    return { slots: planSlots({ kept, devices, topology }).slots }
+  }
+  const topology = planTopology(spec, hardware)
+  const { slots, expanderSlots } = planSlots({ kept, devices, topology })
+  return {
+    slots,
+    hardware: create(PinnedHardwareSchema, {
+      cells: topology.nodeIds.length,
+      threadsPerCore: planThreadsPerCore(spec, topology, hardware),
+      rootBuses: topology.rootBuses.map(({ cell }, index) => ({
+        slot: expanderSlots[index] ?? 0,
+        cell: cell === undefined ? 0 : cell + 1,
+      })),
+      mmio64Mib: BigInt(planMmio64Mib(spec, hardware)),
+    }),
+  }
 }
 
 export function isScsi(disk: Disk): boolean {
@@ -78,4 +105,26 @@ export function repinDisks(pinned: Pinned, disks: readonly Disk[]): Pinned | und
     spare.device = device
   }
   return create(PinnedSchema, { ...pinned, slots })
+}
+
+/**
+ * The pinned machine where its guest's GPUs are now. It may have got others since it ran: where those lie otherwise on the
+ * host, the guest is told so, and everything but its GPUs stays where it was.
+ */
+export function repinGpus(pinned: Pinned, spec: InstanceSpec, hardware: HostHardware | undefined): Pinned {
+  if (!pinned.hardware || !hardware) return pinned
+  const kept = pinned.slots.filter(({ device }) => !/^(gpu|spare)\d+$/.test(device))
+  const layout = planLayout(spec, { kept, devices: [], hardware })
+  return isSameLayout(pinned, layout) ? pinned : create(PinnedSchema, { ...pinned, ...layout })
+}
+
+function isSameLayout(one: Pick<Pinned, 'slots' | 'hardware'>, other: Pick<Pinned, 'slots' | 'hardware'>) {
+  const told = ({ slots, hardware }: Pick<Pinned, 'slots' | 'hardware'>) =>
+    JSON.stringify([
+      slots.filter(({ device }) => /^gpu\d+$/.test(device)).map(({ slot }) => rootBusOf(slot)),
+      hardware?.cells,
+      hardware?.rootBuses.map(({ cell }) => cell),
+      hardware?.mmio64Mib.toString(),
+    ])
+  return told(one) === told(other)
 }

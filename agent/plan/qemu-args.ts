@@ -1,6 +1,7 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { systemFacts } from './flavour.ts'
+import type { GuestHardware } from './guest-hardware.ts'
 import { tapName } from './names.ts'
 import type { InstancePaths } from './paths.ts'
 import { portOf } from './pinned.ts'
@@ -13,6 +14,7 @@ import {
   renderOptions,
   scsiController,
 } from './qemu-disk.ts'
+import { cpuOptions, memoryArgs, memoryOption, rootBusArgs, rootPort, smpOption } from './qemu-hardware.ts'
 
 /** Files of an image that is booted without a boot loader. */
 export interface DirectKernelFiles {
@@ -28,6 +30,8 @@ export interface QemuPlan {
   readonly directKernel?: DirectKernelFiles
   /** Frames go between tap and guest in the kernel, without QEMU. Where it can't, QEMU warns and carries them itself. */
   readonly hasVhost?: boolean
+  /** Where the pinned machine has hardware. */
+  readonly hardware?: GuestHardware
 }
 
 export const serialRingBytes = 1024 * 1024
@@ -41,11 +45,12 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
   return [
     ...['-name', `guest=${escaped(spec.uid)},debug-threads=on`],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-machine', `${pinned.machineType},usb=off,vmport=off,graphics=off`],
+    ...['-machine', `${pinned.machineType},usb=off,vmport=off,graphics=off${memoryOption(plan)}`],
     ...['-accel', pinned.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
-    ...['-cpu', pinned.cpuModel],
-    ...['-smp', `${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`],
+    ...['-cpu', `${pinned.cpuModel}${cpuOptions(plan)}`],
+    ...['-smp', smpOption(plan)],
     ...['-m', `${spec.memoryMib}M`],
+    ...memoryArgs(plan),
     ...['-uuid', systemFacts(spec, noCloudSeed).uuid],
     ...['-smbios', smbiosSystem(spec)],
     // Paused until the agent says go; still there after the guest powers off, so that nobody takes that for a crash.
@@ -55,6 +60,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     // A ring in QEMU's own memory: a guest that writes without end fills nothing, agent or no agent.
     ...['-chardev', `ringbuf,id=serial0,size=${serialRingBytes}`, '-serial', 'chardev:serial0'],
     ...bootArgs(plan.directKernel),
+    ...rootBusArgs(plan),
     ...pinned.slots.flatMap(({ slot }) => rootPort(slot)),
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom'],
     ...['-device', `virtio-rng-pci,rng=rng,bus=${portOf(pinned, 'rng0')}`],
@@ -83,14 +89,6 @@ function smbiosSystem(spec: InstanceSpec): string {
 function bootArgs(files: DirectKernelFiles | undefined): readonly string[] {
   if (!files) return []
   return ['-kernel', files.kernelPath, '-initrd', files.initrdPath, '-append', files.commandLine]
-}
-
-/** Each device alone behind a port of its own: what is unplugged or reset takes nothing with it. */
-function rootPort(slot: number): readonly string[] {
-  return [
-    '-device',
-    `pcie-root-port,id=port${slot},bus=pcie.0,chassis=${slot},slot=${slot},addr=0x${slot.toString(16)}`,
-  ]
 }
 
 function diskArgs({ spec, paths, pinned }: QemuPlan): readonly string[] {

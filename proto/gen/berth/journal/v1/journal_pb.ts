@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciKbAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0iVAoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciLPAQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNEjIKCGhhcmR3YXJlGAcgASgLMiAuYmVydGguam91cm5hbC52MS5QaW5uZWRIYXJkd2FyZSKCAQoOUGlubmVkSGFyZHdhcmUSDQoFY2VsbHMYASABKA0SGAoQdGhyZWFkc19wZXJfY29yZRgCIAEoDRIzCgpyb290X2J1c2VzGAMgAygLMh8uYmVydGguam91cm5hbC52MS5QaW5uZWRSb290QnVzEhIKCm1taW82NF9taWIYBCABKAQiKwoNUGlubmVkUm9vdEJ1cxIMCgRzbG90GAEgASgNEgwKBGNlbGwYAiABKA0iKgoKUGlubmVkU2xvdBIOCgZkZXZpY2UYASABKAkSDAoEc2xvdBgCIAEoDSJiCgxHdWVzdFByb2Nlc3MSCwoDcGlkGAEgASgNEhgKEHN0YXJ0X3RpbWVfdGlja3MYAiABKAQSDwoHYm9vdF9pZBgDIAEoCRIMCgR1bml0GAQgASgJEgwKBGNwdXMYBSADKA0iKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkqVgoKTWVtb3J5RmlsZRIbChdNRU1PUllfRklMRV9VTlNQRUNJRklFRBAAEhUKEU1FTU9SWV9GSUxFX1NBVkVEEAESFAoQTUVNT1JZX0ZJTEVfVVNFRBACYgZwcm90bzM", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -510,6 +510,14 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
    * @generated from field: uint32 nic_queues = 6;
    */
   nicQueues: number;
+
+  /**
+   * Of a guest with passed-through devices. Absent where the host's own was not
+   * known then: one NUMA cell, and every device behind pcie.0.
+   *
+   * @generated from field: berth.journal.v1.PinnedHardware hardware = 7;
+   */
+  hardware?: PinnedHardware | undefined;
 };
 
 /**
@@ -518,6 +526,74 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 8);
+
+/**
+ * What the guest sees of where its devices are, how its CPUs belong together,
+ * and how much address space its devices have.
+ *
+ * @generated from message berth.journal.v1.PinnedHardware
+ */
+export type PinnedHardware = Message<"berth.journal.v1.PinnedHardware"> & {
+  /**
+   * NUMA cells, between which CPUs and memory are divided evenly; 0 for one
+   * that says nothing of where it is.
+   *
+   * @generated from field: uint32 cells = 1;
+   */
+  cells: number;
+
+  /**
+   * @generated from field: uint32 threads_per_core = 2;
+   */
+  threadsPerCore: number;
+
+  /**
+   * Root buses beside pcie.0.
+   *
+   * @generated from field: repeated berth.journal.v1.PinnedRootBus root_buses = 3;
+   */
+  rootBuses: PinnedRootBus[];
+
+  /**
+   * Above 4 GiB; 0 for what QEMU gives by itself.
+   *
+   * @generated from field: uint64 mmio64_mib = 4;
+   */
+  mmio64Mib: bigint;
+};
+
+/**
+ * Describes the message berth.journal.v1.PinnedHardware.
+ * Use `create(PinnedHardwareSchema)` to create a new message.
+ */
+export const PinnedHardwareSchema: GenMessage<PinnedHardware> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 9);
+
+/**
+ * @generated from message berth.journal.v1.PinnedRootBus
+ */
+export type PinnedRootBus = Message<"berth.journal.v1.PinnedRootBus"> & {
+  /**
+   * Of its expander on pcie.0.
+   *
+   * @generated from field: uint32 slot = 1;
+   */
+  slot: number;
+
+  /**
+   * Counted from 1; 0 where it is in none.
+   *
+   * @generated from field: uint32 cell = 2;
+   */
+  cell: number;
+};
+
+/**
+ * Describes the message berth.journal.v1.PinnedRootBus.
+ * Use `create(PinnedRootBusSchema)` to create a new message.
+ */
+export const PinnedRootBusSchema: GenMessage<PinnedRootBus> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 10);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -531,6 +607,9 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
   device: string;
 
   /**
+   * 32 times its root bus, plus its place there. pcie.0 is root bus 0, the
+   * others count from 1.
+   *
    * @generated from field: uint32 slot = 2;
    */
   slot: number;
@@ -541,7 +620,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 9);
+  messageDesc(file_berth_journal_v1_journal, 11);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -572,6 +651,14 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
    * @generated from field: string unit = 4;
    */
   unit: string;
+
+  /**
+   * Host CPUs that run its vCPUs, and nobody else's that is pinned; empty where
+   * its vCPUs run anywhere.
+   *
+   * @generated from field: repeated uint32 cpus = 5;
+   */
+  cpus: number[];
 };
 
 /**
@@ -579,7 +666,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 10);
+  messageDesc(file_berth_journal_v1_journal, 12);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -603,7 +690,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 11);
+  messageDesc(file_berth_journal_v1_journal, 13);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -625,7 +712,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 12);
+  messageDesc(file_berth_journal_v1_journal, 14);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they

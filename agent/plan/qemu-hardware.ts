@@ -1,0 +1,96 @@
+// CPUs, memory and PCI buses of a guest in QEMU's words. What pinned hardware adds is for guests with passed-through devices.
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { GuestHardware } from './guest-hardware.ts'
+import type { GuestMemory } from './guest-memory.ts'
+import { mostRootBuses } from './guest-topology.ts'
+import { planPhysBits } from './mmio-window.ts'
+import { placeOf, rootBusOf } from './pinned-slots.ts'
+
+export interface HardwarePlan {
+  readonly spec: InstanceSpec
+  readonly pinned: Pinned
+  readonly hardware?: GuestHardware
+}
+
+const cellsOf = ({ hardware }: Pinned) => Math.max(1, hardware?.cells ?? 1)
+
+/** One socket for each cell; vCPUs are numbered by socket, core and thread. */
+export function smpOption({ spec, pinned }: HardwarePlan): string {
+  const sockets = cellsOf(pinned)
+  const threads = Math.max(1, pinned.hardware?.threadsPerCore ?? 1)
+  return `${spec.vcpus},sockets=${sockets},cores=${spec.vcpus / sockets / threads},threads=${threads}`
+}
+
+export function cpuOptions({ spec, pinned, hardware }: HardwarePlan): string {
+  if (!pinned.hardware) return ''
+  const mmio64Mib = Number(pinned.hardware.mmio64Mib)
+  if (pinned.accelerator !== 'kvm') return `,phys-bits=${planPhysBits(spec.memoryMib, mmio64Mib)}`
+  // Without it an AMD processor's threads are cores to its guest.
+  const needsTopology = pinned.hardware.threadsPerCore > 1 && hardware?.cpuVendor === 'AuthenticAMD'
+  return `,host-phys-bits=on${needsTopology ? ',topoext=on' : ''}`
+}
+
+/** A guest of a single cell that is nowhere in particular has no NUMA, but its memory is as said all the same. */
+export const memoryOption = ({ pinned }: HardwarePlan): string =>
+  pinned.hardware?.cells === 0 ? ',memory-backend=cell0' : ''
+
+export function memoryArgs({ spec, pinned, hardware }: HardwarePlan): readonly string[] {
+  if (!pinned.hardware) return []
+  if (!hardware) throw new Error(`Instance ${spec.uid} has pinned hardware and no plan for it.`)
+  const perCell = spec.vcpus / cellsOf(pinned)
+  return hardware.memory.flatMap((memory, cell) => [
+    ...['-object', memoryBackend(memory, cell)],
+    ...(pinned.hardware?.cells === 0
+      ? []
+      : ['-numa', `node,nodeid=${cell},cpus=${cpuRange(cell * perCell, perCell)},memdev=cell${cell}`]),
+  ])
+}
+
+const cpuRange = (first: number, count: number) =>
+  count === 1 ? `${first}` : `${first}-${first + count - 1}`
+
+function memoryBackend(memory: GuestMemory, cell: number): string {
+  const { sizeMib, pageMib, nodeId, isBound, preallocThreads } = memory
+  // A memfd needs no mount of huge pages that the guest's user may write to.
+  const kind = pageMib === 0 ? 'memory-backend-ram' : 'memory-backend-memfd'
+  return [
+    `${kind},id=cell${cell},size=${sizeMib}M`,
+    ...(pageMib === 0 ? [] : [`hugetlb=on,hugetlbsize=${pageMib}M`]),
+    `prealloc=on,prealloc-threads=${preallocThreads}`,
+    ...(nodeId === undefined ? [] : [`host-nodes=${nodeId},policy=${isBound ? 'bind' : 'preferred'}`]),
+  ].join(',')
+}
+
+const firstBusNumber = 32
+const busNumbersEach = (256 - firstBusNumber) / mostRootBuses
+
+/** The window for large BARs, and the root buses that stand for the host's other root complexes. */
+export function rootBusArgs({ pinned }: HardwarePlan): readonly string[] {
+  const { mmio64Mib = 0n, rootBuses = [] } = pinned.hardware ?? {}
+  return [
+    ...(mmio64Mib === 0n ? [] : ['-global', `q35-pcihost.pci-hole64-size=${mmio64Mib}M`]),
+    ...rootBuses.flatMap(({ slot, cell }, index) => [
+      '-device',
+      [
+        `pxb-pcie,id=root${index + 1},bus=pcie.0,addr=0x${slot.toString(16)}`,
+        `bus_nr=${firstBusNumber + index * busNumbersEach}`,
+        ...(cell === 0 ? [] : [`numa_node=${cell - 1}`]),
+      ].join(','),
+    ]),
+  ]
+}
+
+/**
+ * Each device alone behind a port of its own: what is unplugged or reset takes nothing with it. A port is as wide as what is
+ * behind it when the guest boots; nothing need be reserved for a GPU, for none is ever plugged into a guest that runs.
+ */
+export function rootPort(slot: number): readonly string[] {
+  const bus = rootBusOf(slot)
+  const addr = `addr=0x${placeOf(slot).toString(16)}`
+  const at =
+    bus === 0
+      ? `bus=pcie.0,chassis=${slot},slot=${slot},${addr}`
+      : `bus=root${bus},chassis=${31 + bus},slot=${slot},${addr}`
+  return ['-device', `pcie-root-port,id=port${slot},${at}`]
+}
