@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { planPinned, repinDisks, seedDevice } from '../../../agent/plan/pinned.ts'
+import { planPinned, repinDisks, repinGpus, seedDevice } from '../../../agent/plan/pinned.ts'
 import { DiskInterface } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { specOf } from '../drivers/hypervisor/guest-specs.ts'
+import { guestOfGpus, hgxHost } from './hgx-host.ts'
 
 const facts = { machineType: 'pc-q35-7.2', accelerator: 'tcg' as const, runAsUid: 200_000 }
 const interfaces = fc.array(fc.constantFrom(DiskInterface.VIRTIO, DiskInterface.SCSI, DiskInterface.NVME), {
@@ -56,4 +57,36 @@ it('keeps the slot of the disk with the metadata when other disks come and go', 
   const repinned = repinDisks(plain, disks)
   expect(slotIn(repinned)).toBeGreaterThan(1)
   expect(repinned && slotIn(repinDisks(repinned, disks.slice(0, 1)))).toBe(slotIn(repinned))
+})
+
+const placesOf = (pinned: ReturnType<typeof planPinned>, pattern: RegExp) =>
+  pinned.slots.filter(({ device }) => pattern.test(device)).map(({ slot }) => slot)
+
+it('stays the same machine when its guest starts again with GPUs that lie alike', () => {
+  const pinned = planPinned(guestOfGpus(2, 0), facts, hgxHost())
+  expect(repinGpus(pinned, guestOfGpus(2, 0), hgxHost())).toBe(pinned)
+  expect(repinGpus(pinned, guestOfGpus(2, 4), hgxHost())).toBe(pinned)
+  // What is unknown today is no reason to change what was known.
+  expect(repinGpus(pinned, guestOfGpus(2, 0), undefined)).toBe(pinned)
+})
+
+it('tells its guest where other GPUs are, and moves nothing else', () => {
+  const pinned = planPinned(guestOfGpus(2, 0), facts, hgxHost())
+  const moved = repinGpus(pinned, guestOfGpus(2, 3), hgxHost())
+  expect(placesOf(moved, /^gpu/)).toEqual([32, 64])
+  expect(moved.hardware?.rootBuses.map(({ cell }) => cell)).toEqual([1, 2])
+  expect(placesOf(moved, /^(rng|disk|nic)/)).toEqual(placesOf(pinned, /^(rng|disk|nic)/))
+  expect(moved).toMatchObject({ machineType: pinned.machineType, runAsUid: pinned.runAsUid })
+  const slots = [
+    ...moved.slots.map(({ slot }) => slot),
+    ...(moved.hardware?.rootBuses ?? []).map(({ slot }) => slot),
+  ]
+  expect(new Set(slots).size).toBe(slots.length)
+  expect(repinGpus(moved, guestOfGpus(2, 3), hgxHost())).toBe(moved)
+})
+
+it('has no hardware where none was known at first', () => {
+  const pinned = planPinned(guestOfGpus(2), facts)
+  expect(pinned.hardware).toBeUndefined()
+  expect(repinGpus(pinned, guestOfGpus(2), hgxHost())).toBe(pinned)
 })
