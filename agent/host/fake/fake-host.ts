@@ -15,6 +15,7 @@ import { ipProgram } from './program-ip.ts'
 import { nftProgram } from './program-nft.ts'
 import { qemuImgProgram } from './program-qemu-img.ts'
 import { parsePrlimit, parseSetpriv } from './program-setpriv.ts'
+import { tasksetProgram } from './program-taskset.ts'
 import { QemuRefusal } from './qemu-disks.ts'
 import { type FakeGuest, startQemu } from './qemu-machine.ts'
 import type { HostShape } from './shape.ts'
@@ -65,6 +66,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     sysctl: sysctlProgram(network),
     tc: tcProgram(network),
     sync: succeed,
+    taskset: tasksetProgram(guests),
     dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
     unshare: (args) =>
       args.includes('nft') || args.includes('tc') ? {} : { code: 2, stderr: 'Error: Unknown device type.' },

@@ -4,6 +4,7 @@ import type { FakeProcesses } from './fake-processes.ts'
 import type { FakePeer, FakeSockets } from './fake-sockets.ts'
 import type { FakeSysfs } from './fake-sysfs.ts'
 import { FakeQemuDisks, QemuRefusal } from './qemu-disks.ts'
+import { findHardwareProblem, vcpusOf } from './qemu-hardware.ts'
 import { FakeQemuMemory } from './qemu-memory.ts'
 
 export interface QemuWorld {
@@ -22,10 +23,13 @@ export interface FakeGuest {
   crash(): void
   /** What it has in memory, of which nothing is on its disks. */
   memory: string
+  /** Host CPUs of each thread by its id, as taskset was told; '' where it runs anywhere. The process is its first thread. */
+  readonly affinity: Map<number, string>
 }
 
 type RunState = 'prelaunch' | 'running' | 'paused' | 'shutdown'
 
+const threadIdsEach = 10_000
 const bootOutput = 'Linux version 6.1.0 (fake)\r\nBERTH-GUEST-READY\r\n'
 
 /**
@@ -46,6 +50,8 @@ export function startQemu(
   const memory = new FakeQemuMemory(world.files, blocks)
   let state: RunState = 'prelaunch'
   let unread = ''
+  const vcpuThreads = Array.from({ length: vcpusOf(args) }, (_, index) => run.pid * threadIdsEach + index + 1)
+  const affinity = new Map([run.pid, ...vcpuThreads].map((thread) => [thread, '']))
 
   const end = () => {
     world.sockets.unlisten(qmpPath)
@@ -76,6 +82,8 @@ export function startQemu(
         return {}
       case 'query-status':
         return { status: state, running: state === 'running', singlestep: false }
+      case 'query-cpus-fast':
+        return vcpuThreads.map((thread, index) => ({ 'cpu-index': index, 'thread-id': thread }))
       case 'system_powerdown':
         // A guest with an operating system heeds it, a moment later.
         setImmediate(() => powerOff(true))
@@ -141,6 +149,7 @@ export function startQemu(
   })
   return {
     pid: run.pid,
+    affinity,
     powerOff: () => powerOff(true),
     crash: end,
     get memory() {
@@ -153,6 +162,8 @@ export function startQemu(
 }
 
 function findProblem(world: QemuWorld, args: readonly string[], uid: number): string | undefined {
+  const hardware = findHardwareProblem(args)
+  if (hardware !== undefined) return hardware
   const paths = new Set(world.files.paths())
   for (const blockdev of argumentsOf(args, '-blockdev')) {
     const path = /driver=file,filename=([^,]+)/.exec(blockdev)?.[1]
