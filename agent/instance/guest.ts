@@ -9,12 +9,16 @@ import { guestUnitName } from '../plan/names.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { InstancePorts } from './ports.ts'
 
-export function processRecordOf(handle: GuestHandle, bootId: string): GuestProcess {
+export function processRecordOf(
+  handle: GuestHandle,
+  at: { readonly bootId: string; readonly cpus?: readonly number[] },
+): GuestProcess {
   return create(GuestProcessSchema, {
     pid: handle.process.pid,
     startTimeTicks: handle.process.startTimeTicks,
-    bootId,
+    bootId: at.bootId,
     unit: handle.unit ?? '',
+    cpus: [...(at.cpus ?? [])],
   })
 }
 

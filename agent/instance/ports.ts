@@ -9,6 +9,7 @@ import type { Files, Processes, Sysfs } from '../host/ports.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { AgentDirectories } from '../plan/paths.ts'
 import type { Firewalls } from './firewalls.ts'
+import type { HardwareUse } from './hardware-use.ts'
 import type { Members } from './members.ts'
 import type { NetworkUse } from './network-use.ts'
 
@@ -41,4 +42,6 @@ export interface InstancePorts {
   readonly log: Logger
   readonly directories: AgentDirectories
   readonly machine: GuestMachine
+  /** Absent where nothing is read of the host's NUMA cells and devices: guests are as if it had none. */
+  readonly hardwareUse?: HardwareUse
 }

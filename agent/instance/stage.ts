@@ -6,7 +6,7 @@ import {
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { DownloadProgress } from '../host/ports.ts'
 import { instancePaths } from '../plan/paths.ts'
-import { planPinned, repinDisks } from '../plan/pinned.ts'
+import { planPinned, repinDisks, repinGpus } from '../plan/pinned.ts'
 import { describeStep, planInstance, type Step } from '../plan/plan-instance.ts'
 import { failureOf } from './failure.ts'
 import { heldByStep, isHeld } from './held.ts'
@@ -122,19 +122,21 @@ async function prepare(context: StageContext, steps: readonly Step[]): Promise<v
   const missing = steps
     .flatMap((step) => heldByStep(step) ?? [])
     .filter((resource) => !isHeld(context.record(), resource))
-  await context.change({ held: [...held, ...missing], ...(spec ? pinnedFor(context, spec) : {}) })
+  await context.change({ held: [...held, ...missing], ...(spec ? await pinnedFor(context, spec) : {}) })
   await ports.files.makeDirectory(instancePaths(ports.directories, uid).directory, { mode: 0o711 })
 }
 
-function pinnedFor(context: StageContext, spec: InstanceSpec): Pick<InstanceRecord, 'pinned'> {
+async function pinnedFor(context: StageContext, spec: InstanceSpec): Promise<Pick<InstanceRecord, 'pinned'>> {
   const { pinned } = context.record()
+  const hardware = spec.gpus.length > 0 ? await context.ports.hardwareUse?.read() : undefined
   if (!pinned) {
     const { machineType, accelerator } = context.ports.machine
-    return { pinned: planPinned(spec, { machineType, accelerator, runAsUid: context.allocateUid() }) }
+    const facts = { machineType, accelerator, runAsUid: context.allocateUid() }
+    return { pinned: planPinned(spec, facts, hardware) }
   }
   const repinned = repinDisks(pinned, spec.disks)
   if (!repinned) throw new Error('its machine has no free slot for another disk: detach one')
-  return { pinned: repinned }
+  return { pinned: repinGpus(repinned, spec, hardware) }
 }
 
 function sentenceOf(doing: string, doneBytes: number, totalBytes: number): string {

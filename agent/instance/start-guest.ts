@@ -2,16 +2,17 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
+import { ownCpus, renderCpuList } from '../plan/cpu-pinning.ts'
+import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
 import { planMemlockMib } from '../plan/memlock.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { bootImage } from '../plan/plan-instance.ts'
 import { renderQemuArgs } from '../plan/qemu-args.ts'
+import { planStartTimeoutMs } from '../plan/start-timeout.ts'
 import { findGuest, processRecordOf } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
 import { type Fetched, ownerOf, type StepContext } from './step-context.ts'
 import { dropMemory } from './suspend.ts'
-
-const startTimeoutMs = 60_000
 
 /** What is to be noted with the news that the guest runs, in one write: before it, whoever comes has to look. */
 export async function startGuest(context: StepContext): Promise<Partial<InstanceRecord>> {
@@ -22,6 +23,10 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
   const present = await takeOver(context)
   if (present) return noteOf(context, present)
   const owner = ownerOf(record())
+  const use = ports.hardwareUse
+  const hardware = use
+    ? await use.plan(spec, pinned)
+    : planGuestHardware({ spec, pinned, hardware: undefined })
   await ports.files.remove(paths.runDirectory)
   await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
   const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)
@@ -37,22 +42,34 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
     args: renderQemuArgs({
       ...{ spec, pinned, paths, ...directKernelOf(spec, fetched) },
       hasVhost: vhost !== undefined,
+      ...(hardware ? { hardware } : {}),
     }),
     runAs: { ...owner, supplementaryGids: [...new Set(groups)].toSorted((a, b) => a - b) },
     memlockMib: planMemlockMib(spec),
     qmpSocketPath: paths.qmpSocket,
     pidFilePath: paths.pidFile,
     logPath: paths.qemuLog,
-    startTimeoutMs,
+    startTimeoutMs: planStartTimeoutMs(spec, hardware),
+    ...pinningOf(hardware),
     ...(context.connected === undefined ? {} : { connected: context.connected }),
     ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
   })
-  return noteOf(context, handle)
+  return noteOf(context, handle, ownCpus(hardware?.pinning))
 }
 
-async function noteOf({ ports, spec }: StepContext, handle: GuestHandle): Promise<Partial<InstanceRecord>> {
+function pinningOf(hardware: GuestHardware | undefined) {
+  if (!hardware?.pinning) return {}
+  const { vcpus, emulator } = hardware.pinning
+  return { pinning: { vcpus: vcpus.map(renderCpuList), emulator: renderCpuList(emulator) } }
+}
+
+async function noteOf(
+  { ports, spec }: StepContext,
+  handle: GuestHandle,
+  cpus: readonly number[] = [],
+): Promise<Partial<InstanceRecord>> {
   await ports.files.remove(instancePaths(ports.directories, spec.uid).memory)
-  const process = processRecordOf(handle, await ports.processes.bootId())
+  const process = processRecordOf(handle, { bootId: await ports.processes.bootId(), cpus })
   return { process, guestDisks: spec.disks, memoryFile: MemoryFile.UNSPECIFIED }
 }
 

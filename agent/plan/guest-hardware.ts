@@ -12,6 +12,8 @@ export interface GuestHardware {
   readonly memory: readonly GuestMemory[]
   readonly pinning: CpuPinning | undefined
   readonly cpuVendor: string
+  /** Of all its devices. */
+  readonly barBytes: number | undefined
 }
 
 /** undefined where the pinned machine says nothing of hardware: the guest has no GPU, or the host's was not known. */
@@ -26,8 +28,17 @@ export function planGuestHardware(plan: {
   if (!pinned) return undefined
   const nodeIds = hardware ? planTopology(spec, hardware).nodeIds : []
   if (!hardware || nodeIds.length !== pinned.cells) {
-    return { memory: planUnboundMemory(spec, pinned.cells), pinning: undefined, cpuVendor: '' }
+    return {
+      memory: planUnboundMemory(spec, pinned.cells),
+      pinning: undefined,
+      cpuVendor: '',
+      barBytes: undefined,
+    }
   }
   const at = { spec, pinned, nodeIds, hardware, held }
-  return { memory: planMemory(at), pinning: planPinning(at), cpuVendor: hardware.cpuVendor }
+  const bars = spec.gpus.flatMap(({ address }) => hardware.devices.get(address)?.bars ?? [])
+  return {
+    ...{ memory: planMemory(at), pinning: planPinning(at), cpuVendor: hardware.cpuVendor },
+    barBytes: bars.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
 }

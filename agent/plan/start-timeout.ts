@@ -1,5 +1,4 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { HostHardware } from './host-hardware.ts'
 
 /** Enough for any guest whose memory comes as it is used. */
 const baseMs = 60_000
@@ -17,12 +16,9 @@ const bytesPerGib = 1024 ** 3
 /** How long a guest may take from exec until its vCPUs run: whoever gives up earlier begins all of it anew. */
 export function planStartTimeoutMs(
   spec: Pick<InstanceSpec, 'gpus' | 'memoryMib'>,
-  hardware?: Pick<HostHardware, 'devices'>,
+  { barBytes }: { readonly barBytes?: number | undefined } = {},
 ): number {
   if (spec.gpus.length === 0) return baseMs
-  const barsGib = spec.gpus
-    .map(({ address }) => hardware?.devices.get(address)?.bars)
-    .map((bars) => bars?.reduce((sum, { bytes }) => sum + bytes / bytesPerGib, 0) ?? unknownBarsGib)
-    .reduce((sum, gib) => sum + gib, 0)
+  const barsGib = barBytes === undefined ? spec.gpus.length * unknownBarsGib : barBytes / bytesPerGib
   return Math.ceil(baseMs + (spec.memoryMib / 1024) * pinMsPerGib + barsGib * mapMsPerGib)
 }

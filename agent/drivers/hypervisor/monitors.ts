@@ -13,11 +13,11 @@ export class Monitors {
     this.#clock = options.clock
   }
 
-  /** @throws if nothing listens there. */
-  get(path: string): Promise<QmpClient> {
+  /** @throws if nothing listens there, or says nothing in that time. */
+  get(path: string, timeoutMs?: number): Promise<QmpClient> {
     const known = this.#open.get(path)
     if (known) return known
-    const opening = this.#connect(path)
+    const opening = this.#connect(path, timeoutMs)
     this.#open.set(path, opening)
     opening.then(
       (client) => client.onClose(() => this.#forget(path, opening)),
@@ -35,8 +35,8 @@ export class Monitors {
     )
   }
 
-  async #connect(path: string): Promise<QmpClient> {
-    return QmpClient.open(await this.#sockets.connect(path), this.#clock)
+  async #connect(path: string, timeoutMs?: number): Promise<QmpClient> {
+    return QmpClient.open(await this.#sockets.connect(path), this.#clock, timeoutMs)
   }
 
   #forget(path: string, opening: Promise<QmpClient>): void {

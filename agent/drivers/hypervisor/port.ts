@@ -20,6 +20,8 @@ export interface GuestPlan {
   readonly logPath: string
   /** Resolves once its NICs are filtered and joined: no vCPU runs before. Where it rejects, the guest is ended. Absent where they are. */
   readonly connected?: Promise<void>
+  /** Host CPUs, as taskset takes them: of each vCPU in order, and of all other threads. Absent where they run anywhere. */
+  readonly pinning?: { readonly vcpus: readonly string[]; readonly emulator: string }
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
   /** What saveMemory has written: the guest goes on from there. */

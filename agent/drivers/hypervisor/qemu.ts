@@ -2,10 +2,11 @@
 // and the news when a guest ends. It never kills what it does not recognise by pid and start time.
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { ExecError, type Processes, type Sockets } from '../../host/ports.ts'
+import { type Exec, ExecError, type Processes, type Sockets } from '../../host/ports.ts'
 import { createHotPlug } from './hot-plug.ts'
 import { loadMemory, saveMemory } from './memory-file.ts'
 import { Monitors } from './monitors.ts'
+import { pinThreads } from './pin-threads.ts'
 import {
   type GuestEnd,
   type GuestHandle,
@@ -19,6 +20,7 @@ import type { Supervision } from './supervision.ts'
 
 export interface QemuDriverOptions {
   readonly supervision: Supervision
+  readonly exec: Exec
   readonly processes: Processes
   readonly sockets: Sockets
   readonly clock: Clock
@@ -31,7 +33,7 @@ const quitTimeoutMs = 2000
 const reconnectMs = 500
 
 export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
-  const { supervision, processes, sockets, clock } = options
+  const { supervision, exec, processes, sockets, clock, log } = options
   const monitors = new Monitors({ sockets, clock })
   /** Who watches which guest: an end that was asked for here is no news. */
   const watchers = new Set<{ readonly path: string; readonly stop: () => void }>()
@@ -58,7 +60,8 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   /** false where it can't be asked, whatever the reason: then it is ended by its process. */
   const quit = async (path: string): Promise<boolean> => {
     try {
-      await (await monitors.get(path)).execute('quit', undefined, { timeoutMs: quitTimeoutMs })
+      const monitor = await monitors.get(path, quitTimeoutMs)
+      await monitor.execute('quit', undefined, { timeoutMs: quitTimeoutMs })
       return true
     } catch (thrown) {
       options.log.debug({ err: thrown }, 'QEMU could not be asked to quit.')
@@ -70,6 +73,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     const handle = await launch(supervision, plan)
     try {
       const monitor = await connect(plan, handle)
+      if (plan.pinning) await pinThreads({ exec, monitor, log }, handle, plan.pinning)
       if (plan.memory) {
         await loadMemory(monitor, plan.memory.path)
         await plan.memory.onLoaded()
@@ -90,7 +94,8 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     const untilMs = clock.monotonicMs() + plan.startTimeoutMs
     for (;;) {
       try {
-        return await monitors.get(plan.qmpSocketPath)
+        // Its socket is there before its machine is: it answers once all memory is filled and pinned.
+        return await monitors.get(plan.qmpSocketPath, plan.startTimeoutMs)
       } catch (thrown) {
         if (!(await processes.isAlive(handle.process))) throw thrown
         if (clock.monotonicMs() > untilMs) {

@@ -50,10 +50,10 @@ export class QmpClient {
   }
 
   /** Takes over a fresh connection and leaves capabilities negotiation behind. */
-  static async open(socket: LineSocket, clock: Clock): Promise<QmpClient> {
+  static async open(socket: LineSocket, clock: Clock, timeoutMs = defaultTimeoutMs): Promise<QmpClient> {
     const client = new QmpClient(socket, clock)
     try {
-      await client.execute('qmp_capabilities')
+      await client.execute('qmp_capabilities', undefined, { timeoutMs })
       return client
     } catch (thrown) {
       // Left open it would be the one client that QEMU serves.

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { GuestEnd, GuestPlan } from '../../../../agent/drivers/hypervisor/port.ts'
 import { createQemuDriver, type QemuDriverOptions } from '../../../../agent/drivers/hypervisor/qemu.ts'
+import { FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
 import { FakeProcesses } from '../../../../agent/host/fake/fake-processes.ts'
 import { type FakePeer, FakeSockets } from '../../../../agent/host/fake/fake-sockets.ts'
 import { systemClock } from '../../../../lib/clock.ts'
@@ -49,7 +50,11 @@ function beginGuest(refuses: readonly string[] = []) {
           return
         }
         if (execute === 'cont') state = 'running'
-        peer.send(JSON.stringify({ id, return: execute === 'query-status' ? { status: state } : {} }))
+        const answers: Record<string, unknown> = {
+          'query-status': { status: state },
+          'query-cpus-fast': [1, 0].map((index) => ({ 'cpu-index': index, 'thread-id': 900 + index })),
+        }
+        peer.send(JSON.stringify({ id, return: answers[execute] ?? {} }))
         if (execute === 'quit') setImmediate(endGuest)
       }
       return { onLine, onClose: () => {} }
@@ -70,6 +75,7 @@ function driverWith(options: Partial<QemuDriverOptions> = {}, refuses: readonly 
       readLastWords: async () => 'qemu-system-x86_64: out of luck',
       cleanUp: async () => {},
     },
+    exec: new FakeExec({}),
     processes,
     sockets,
     clock: systemClock,
@@ -92,6 +98,47 @@ it('starts a guest, and lets nothing run where it can’t', async () => {
     message: expect.stringContaining('out of luck'),
   })
   expect(processes.names()).toEqual([])
+})
+
+describe('a guest with CPUs of its own', () => {
+  const pinning = { vcpus: ['4', '100'], emulator: '0-3,96-99' }
+
+  it('has them before any of its vCPUs runs', async () => {
+    const states: string[] = []
+    const exec = new FakeExec({
+      taskset: () => {
+        states.push(state)
+        return {}
+      },
+    })
+    await driverWith({ exec }).start({ ...plan, pinning })
+    expect(exec.history.map(({ args }) => args.join(' '))).toEqual([
+      `-a -p -c 0-3,96-99 ${pid}`,
+      '-p -c 100 901',
+      '-p -c 4 900',
+    ])
+    expect(new Set(states)).toEqual(new Set(['prelaunch']))
+    endGuest()
+  })
+
+  it('runs anywhere where the host does not let it', async () => {
+    const exec = new FakeExec({ taskset: () => ({ code: 1, stderr: 'taskset: failed: Invalid argument' }) })
+    await driverWith({ exec }).start({ ...plan, pinning })
+    expect(state).toBe('running')
+    endGuest()
+  })
+})
+
+it('waits for a guest that takes its connection as long as its plan says, and no longer', async () => {
+  const silent = {
+    connect: async () => ({ onLine: () => {}, onClose: () => {}, send: () => {}, close: () => {} }),
+  }
+  const beganMs = performance.now()
+  await expect(driverWith({ sockets: silent }).start(plan)).rejects.toMatchObject({ reason: 'START_TIMEOUT' })
+  const tookMs = performance.now() - beganMs
+  expect(tookMs).toBeGreaterThan(plan.startTimeoutMs)
+  // A monitor's own patience.
+  expect(tookMs).toBeLessThan(10_000)
 })
 
 it('gives up on a guest that never answers', async () => {

@@ -1,0 +1,71 @@
+import { createTurns } from '../../lib/turns.ts'
+import { InstancePhase, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceRecord, Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { Journal } from '../journal/journal.ts'
+import { ownCpus } from '../plan/cpu-pinning.ts'
+import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
+import { planTopology } from '../plan/guest-topology.ts'
+import type { HeldByOthers, HostHardware } from '../plan/host-hardware.ts'
+
+interface Held {
+  readonly spec: InstanceSpec
+  readonly cpus: readonly number[]
+}
+
+/** Which guests have which CPUs and memory of the host: what is chosen for one is kept from the next. */
+export class HardwareUse {
+  readonly #read: () => Promise<HostHardware | undefined>
+  readonly #journal: Pick<Journal, 'listInstances'>
+  /** CPUs of guests that are being started: the journal has those of guests that run. */
+  readonly #chosen = new Map<string, readonly number[]>()
+  readonly #turns = createTurns()
+
+  constructor(options: {
+    /** Facts of this moment: huge pages come and go. */
+    read: () => Promise<HostHardware | undefined>
+    journal: Pick<Journal, 'listInstances'>
+  }) {
+    this.#read = options.read
+    this.#journal = options.journal
+  }
+
+  read(): Promise<HostHardware | undefined> {
+    return this.#read()
+  }
+
+  /** One guest after the other: whoever starts has said so in the journal before it asks here. */
+  async plan(spec: InstanceSpec, pinned: Pinned): Promise<GuestHardware | undefined> {
+    if (spec.gpus.length === 0) return undefined
+    return this.#turns.alone('plan', async () => {
+      const [hardware, entries] = await Promise.all([this.#read(), this.#journal.listInstances()])
+      const records = entries.flatMap((entry) => (entry.kind === 'record' ? [entry.record] : []))
+      const others = records.filter(({ uid }) => uid !== spec.uid).flatMap((one) => this.#heldBy(one))
+      const held = hardware ? sumOf(others, hardware) : undefined
+      const planned = planGuestHardware({ spec, pinned, hardware, ...(held ? { held } : {}) })
+      this.#chosen.set(spec.uid, ownCpus(planned?.pinning))
+      return planned
+    })
+  }
+
+  #heldBy({ uid, spec, process, phase }: InstanceRecord): readonly Held[] {
+    if (!spec) return []
+    if (process) return [{ spec, cpus: process.cpus }]
+    const chosen = this.#chosen.get(uid)
+    if (phase === InstancePhase.STAGING && chosen) return [{ spec, cpus: chosen }]
+    this.#chosen.delete(uid)
+    return []
+  }
+}
+
+/** Memory of guests that are bound to nothing comes from everywhere alike. */
+function sumOf(others: readonly Held[], hardware: HostHardware): HeldByOthers {
+  const memoryMib = new Map<number, number>()
+  for (const { spec } of others) {
+    const { nodeIds } = planTopology(spec, hardware)
+    const nodes = nodeIds.length > 0 ? nodeIds : hardware.cells.map(({ nodeId }) => nodeId)
+    for (const node of nodes) {
+      memoryMib.set(node, (memoryMib.get(node) ?? 0) + spec.memoryMib / nodes.length)
+    }
+  }
+  return { cpus: new Set(others.flatMap(({ cpus }) => cpus)), memoryMib }
+}
