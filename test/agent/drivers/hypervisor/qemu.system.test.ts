@@ -34,7 +34,7 @@ import { specOf } from './guest-specs.ts'
 
 const needs = {
   root: true,
-  programs: ['qemu-system-x86_64', 'setpriv', 'apt-get', 'dpkg-deb', 'busybox'],
+  programs: ['qemu-system-x86_64', 'setpriv', 'taskset', 'apt-get', 'dpkg-deb', 'busybox'],
 }
 const uid = 298_998
 const host = createLinuxHost({ clock: systemClock })
@@ -137,6 +137,20 @@ describeNeeding(needs, 'the QEMU driver on this machine', () => {
     }
     return serial
   }
+
+  it('keeps each vCPU and all its other threads where they are to run', async () => {
+    plan = { ...plan, pinning: { vcpus: ['0'], emulator: '0-1' } }
+    const handle = await start(newAgent().driver)
+    const tasks = `/proc/${handle.process.pid}/task`
+    const cpus = readdirSync(tasks).map((task) => {
+      const isVcpu = readFileSync(`${tasks}/${task}/comm`, 'utf8').startsWith('CPU ')
+      const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(
+        readFileSync(`${tasks}/${task}/status`, 'utf8'),
+      )?.[1]
+      return `${isVcpu ? 'vCPU' : 'other'} ${allowed}`
+    })
+    expect(new Set(cpus)).toEqual(new Set(['vCPU 0', 'other 0-1']))
+  })
 
   it('boots a guest that an agent leaves, another adopts, and the button turns off', async () => {
     const { driver: first, end } = newAgent()
