@@ -3,12 +3,14 @@ import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
 import { ownCpus, renderCpuList } from '../plan/cpu-pinning.ts'
+import { hasUefi } from '../plan/firmware.ts'
 import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
 import { planMemlockMib } from '../plan/memlock.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { bootImage } from '../plan/plan-instance.ts'
 import { renderQemuArgs } from '../plan/qemu-args.ts'
 import { planStartTimeoutMs } from '../plan/start-timeout.ts'
+import { ensureFirmwareVariables } from './firmware.ts'
 import { findGuest, processRecordOf } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
 import { type Fetched, ownerOf, type StepContext } from './step-context.ts'
@@ -27,6 +29,7 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
   const hardware = use
     ? await use.plan(spec, pinned)
     : planGuestHardware({ spec, pinned, hardware: undefined })
+  if (hasUefi(pinned)) await ensureFirmwareVariables(ports, paths.firmwareVariables, owner)
   await ports.files.remove(paths.runDirectory)
   await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
   const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)

@@ -15,6 +15,8 @@ export interface InstancePaths {
   readonly disk: (disk: { readonly deviceName: string; readonly volumeUid: string }) => string
   /** Where the image wants one: what cloud-init reads. */
   readonly seedDisk: string
+  /** What UEFI remembers between boots: which of the disk's boot loaders it starts, for one. */
+  readonly firmwareVariables: string
   /** Of a suspended guest. */
   readonly memory: string
   /** Socket and pid file: the guest's user writes here. */
@@ -37,6 +39,7 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     disk: ({ deviceName, volumeUid }) =>
       volumeUid === '' ? `${directory}/${deviceName}.qcow2` : volumePaths(directories, volumeUid).data,
     seedDisk: `${directory}/seed.img`,
+    firmwareVariables: `${directory}/uefi-variables.fd`,
     memory: `${directory}/memory.qcow2`,
     runDirectory,
     qmpSocket: `${runDirectory}/qmp.sock`,

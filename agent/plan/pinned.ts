@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf'
-import { type Disk, DiskInterface, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type Disk,
+  DiskInterface,
+  Firmware,
+  type InstanceSpec,
+} from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type Pinned,
   PinnedHardwareSchema,
@@ -11,7 +16,7 @@ import { planTopology } from './guest-topology.ts'
 import type { HostHardware } from './host-hardware.ts'
 import { planMmio64Mib } from './mmio-window.ts'
 import { planSlots, rootBusOf } from './pinned-slots.ts'
-import { hasSeedDisk } from './plan-instance.ts'
+import { bootImage, hasSeedDisk } from './plan-instance.ts'
 
 /** What a guest finds again at every start, chosen once. */
 export interface PinnedFacts {
@@ -43,6 +48,7 @@ export function planPinned(spec: InstanceSpec, facts: PinnedFacts, hardware?: Ho
     accelerator: facts.accelerator,
     runAsUid: facts.runAsUid,
     nicQueues: Math.min(spec.vcpus, mostNicQueues),
+    firmware: bootImage(spec)?.firmware ?? Firmware.UNSPECIFIED,
     ...planLayout(spec, { kept: [], devices, hardware }),
   })
 }

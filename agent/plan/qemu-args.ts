@@ -1,5 +1,6 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { firmwareArgs, firmwareOption } from './firmware.ts'
 import { systemFacts } from './flavour.ts'
 import type { GuestHardware } from './guest-hardware.ts'
 import { tapName } from './names.ts'
@@ -45,7 +46,10 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
   return [
     ...['-name', `guest=${escaped(spec.uid)},debug-threads=on`],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-machine', `${pinned.machineType},usb=off,vmport=off,graphics=off${memoryOption(plan)}`],
+    ...[
+      '-machine',
+      `${pinned.machineType},usb=off,vmport=off,graphics=off${memoryOption(plan)}${firmwareOption(plan)}`,
+    ],
     ...['-accel', pinned.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
     ...['-cpu', `${pinned.cpuModel}${cpuOptions(plan)}`],
     ...['-smp', smpOption(plan)],
@@ -59,6 +63,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     ...['-qmp', `unix:${escaped(paths.qmpSocket)},server=on,wait=off`],
     // A ring in QEMU's own memory: a guest that writes without end fills nothing, agent or no agent.
     ...['-chardev', `ringbuf,id=serial0,size=${serialRingBytes}`, '-serial', 'chardev:serial0'],
+    ...firmwareArgs(plan),
     ...bootArgs(plan.directKernel),
     ...rootBusArgs(plan),
     ...pinned.slots.flatMap(({ slot }) => rootPort(slot)),

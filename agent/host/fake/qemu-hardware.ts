@@ -9,7 +9,7 @@ export function vcpusOf(args: readonly string[]): number {
 
 /** What QEMU would refuse, in its words or near them; undefined where it takes the machine. */
 export function findHardwareProblem(args: readonly string[]): string | undefined {
-  return findCpuProblem(args) ?? findMemoryProblem(args) ?? findBusProblem(args)
+  return findCpuProblem(args) ?? findMemoryProblem(args) ?? findBusProblem(args) ?? findFirmwareProblem(args)
 }
 
 function findCpuProblem(args: readonly string[]): string | undefined {
@@ -98,6 +98,16 @@ function findBusProblem(args: readonly string[]): string | undefined {
     findTwice(behind, ['bus'], 'PCI: slot 0 function 0 already occupied') ??
     findTwice([...onBuses, ...behind], ['id'], 'Duplicate device ID', { whereSet: true })
   )
+}
+
+function findFirmwareProblem(args: readonly string[]): string | undefined {
+  const machine = parse(valuesOf(args, '-machine')[0] ?? '')
+  const nodes = new Set(valuesOf(args, '-blockdev').map((node) => parse(node).get('node-name')))
+  const flash = ['pflash0', 'pflash1'].flatMap((name) => machine.get(name) ?? [])
+  const missing = flash.find((node) => !nodes.has(node))
+  if (missing !== undefined) return `Property 'pc-q35.pflash' can't find value '${missing}'`
+  const words = valuesOf(args, '-fw_cfg').find((one) => !/^name=opt\/[\w/-]+,string=\d+$/.test(one))
+  return words === undefined ? undefined : `fw_cfg: invalid argument '${words}'`
 }
 
 function findTwice(

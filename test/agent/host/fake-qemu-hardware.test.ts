@@ -5,10 +5,11 @@ import { planGuestHardware } from '../../../agent/plan/guest-hardware.ts'
 import { instancePaths } from '../../../agent/plan/paths.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
 import { renderQemuArgs } from '../../../agent/plan/qemu-args.ts'
+import { Firmware } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { guestOfGpus, hgxHost } from '../plan/hgx-host.ts'
 
-function argsOf(count: number, hardware = hgxHost()): readonly string[] {
-  const spec = guestOfGpus(count)
+function argsOf(count: number, hardware = hgxHost(), image?: { firmware: Firmware }): readonly string[] {
+  const spec = guestOfGpus(count, 0, image)
   const pinned = planPinned(spec, { machineType: 'q35', accelerator: 'kvm', runAsUid: 1 }, hardware)
   const planned = planGuestHardware({ spec, pinned, hardware })
   const paths = instancePaths({ state: '/s', run: '/r' }, spec.uid)
@@ -20,6 +21,13 @@ describe('the fake QEMU', () => {
     expect(findHardwareProblem(argsOf(count))).toBeUndefined()
     expect(findHardwareProblem(argsOf(count, hgxHost({ isNumaKnown: false })))).toBeUndefined()
     expect(vcpusOf(argsOf(count))).toBe(22 * count)
+  })
+
+  it('takes a machine with UEFI, and none whose flash is not there', () => {
+    const args = argsOf(1, hgxHost(), { firmware: Firmware.UEFI })
+    expect(findHardwareProblem(args)).toBeUndefined()
+    const lost = args.map((arg) => arg.replace('pflash1=firmware-variables', 'pflash1=other'))
+    expect(findHardwareProblem(lost)).toContain("can't find value 'other'")
   })
 
   it.each([

@@ -1,6 +1,6 @@
 import type { HostCell, HostDevice, HostHardware } from '../../../agent/plan/host-hardware.ts'
 import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { DiskInterface } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { DiskInterface, type Firmware } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { specOf } from '../drivers/hypervisor/guest-specs.ts'
 
 const mib = 1024 ** 2
@@ -53,11 +53,16 @@ function gpus(isNumaKnown: boolean): readonly (readonly [string, HostDevice])[] 
 }
 
 /** An eighth of the host for each of its GPUs. */
-export function guestOfGpus(count: number, first = 0): InstanceSpec {
+export function guestOfGpus(count: number, first = 0, image?: { firmware: Firmware }): InstanceSpec {
   return specOf({
     vcpus: 22 * count,
     memoryMib: 200 * 1024 * count,
-    disks: [{ deviceName: 'disk0', sizeGb: 100, boot: true, interface: DiskInterface.VIRTIO }],
+    disks: [
+      {
+        ...{ deviceName: 'disk0', sizeGb: 100, boot: true, interface: DiskInterface.VIRTIO },
+        ...(image ? { image } : {}),
+      },
+    ],
     nics: [
       {
         ...{ name: 'nic0', macAddress: '02:00:00:00:00:01', ipv4Address: '10.0.0.2' },

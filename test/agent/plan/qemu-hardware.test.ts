@@ -4,7 +4,7 @@ import type { HostHardware } from '../../../agent/plan/host-hardware.ts'
 import { instancePaths } from '../../../agent/plan/paths.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
 import { renderQemuArgs } from '../../../agent/plan/qemu-args.ts'
-import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { Firmware, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { expectGolden } from '../../support/golden.ts'
 import { guestOfGpus, hgxHost } from './hgx-host.ts'
 
@@ -33,6 +33,11 @@ describe('the machine of a guest with passed-through GPUs', () => {
   it('says nothing of cells that the host does not name, and keeps root complexes apart', () => {
     const hardware = hgxHost({ isNumaKnown: false })
     expectGolden('qemu-hgx-4-unknown-numa-kvm.txt', linesOf(argsOf(guestOfGpus(4), 'kvm', hardware)))
+  })
+
+  it('boots by UEFI where its image says so, told how much room its BARs need', () => {
+    const spec = guestOfGpus(1, 0, { firmware: Firmware.UEFI })
+    expectGolden('qemu-hgx-1-uefi-kvm.txt', linesOf(argsOf(spec, 'kvm', hgxHost())))
   })
 
   it('is as ever where nothing is known of the host, or no GPU is passed through', () => {
