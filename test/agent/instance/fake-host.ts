@@ -16,10 +16,12 @@ import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
 import type { Sysfs } from '../../../agent/host/ports.ts'
 import { Firewalls } from '../../../agent/instance/firewalls.ts'
+import { HardwareUse } from '../../../agent/instance/hardware-use.ts'
 import { Members } from '../../../agent/instance/members.ts'
 import { NetworkUse } from '../../../agent/instance/network-use.ts'
 import type { InstancePorts } from '../../../agent/instance/ports.ts'
 import { createJournal, type Journal } from '../../../agent/journal/journal.ts'
+import type { HostHardware } from '../../../agent/plan/host-hardware.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { createEagerClock } from './eager-clock.ts'
 
@@ -57,6 +59,9 @@ export class FakeHost {
   /** A guest that does nothing when its button is pressed. */
   ignoresPowerButton = false
   resets = 0
+  /** What is read of its cells and devices; nothing where absent. */
+  hardware: HostHardware | undefined
+  lastStart: GuestPlan | undefined
   seedDisksWritten = 0
   /** What was plugged in while the guest ran, with the size that it was grown to. */
   readonly guestDisks = new Map<string, number>()
@@ -170,6 +175,10 @@ export class FakeHost {
         accelerator: 'tcg',
         slownessWarning: '',
       },
+      hardwareUse: new HardwareUse({
+        read: async () => this.hardware,
+        journal: createJournal({ files: this.files, directories }),
+      }),
     }
     return { ports, calls: () => calls }
   }
@@ -242,6 +251,7 @@ export class FakeHost {
         call(async () => {
           require(this.guestPids().length === 0, 'the guest runs twice')
           require(this.taps.size === 1 && this.documents.size === 1, 'a guest before its port and metadata')
+          this.lastStart = plan
           const hasDevice = plan.args.some((one) => one.startsWith('vfio-pci'))
           require(!hasDevice || this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
           const { identity } = this.processes.begin('qemu')

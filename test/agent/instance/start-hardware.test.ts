@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest'
+import { createJournal } from '../../../agent/journal/journal.ts'
+import type { HostHardware } from '../../../agent/plan/host-hardware.ts'
+import { InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { h100Bars, hgxHost } from '../plan/hgx-host.ts'
+import { seen, startAgentOn } from './agent-on.ts'
+import { commandFor, spec } from './commands.ts'
+import { directories, FakeHost } from './fake-host.ts'
+
+const hardware: HostHardware = {
+  ...hgxHost({ hasHugepages: false }),
+  devices: new Map([['0000:3b:00.0', { numaNode: 1, path: [], bars: h100Bars }]]),
+}
+const guest = { ...spec, vcpus: 4 }
+
+async function startOn(host: FakeHost) {
+  const { supervisor } = await startAgentOn(host)
+  await supervisor.accept(commandFor({ desired: 'RUNNING', generation: 1, spec: guest }))
+  await expect.poll(() => seen(supervisor)?.phase).toBe(InstancePhase.RUNNING)
+  const [entry] = await createJournal({ files: host.files, directories }).listInstances()
+  return entry?.kind === 'record' ? entry.record : undefined
+}
+
+it('starts a guest near its GPU, and notes what it sees and which CPUs are its own', async () => {
+  const host = new FakeHost()
+  host.hardware = hardware
+  const record = await startOn(host)
+  expect(record?.pinned?.hardware).toMatchObject({ cells: 1, threadsPerCore: 2, mmio64Mib: 256n * 1024n })
+  expect(record?.process?.cpus).toEqual([94, 190, 95, 191])
+  expect(host.lastStart?.pinning).toMatchObject({ vcpus: ['94', '190', '95', '191'] })
+  expect(host.lastStart?.args).toContain('node,nodeid=0,cpus=0-3,memdev=cell0')
+  expect(host.lastStart?.args.find((arg) => arg.includes('id=cell0'))).toContain('host-nodes=1,policy=bind')
+  expect(host.lastStart?.startTimeoutMs).toBeGreaterThan(60_000)
+})
+
+it('starts it as ever where nothing is known of the host', async () => {
+  const host = new FakeHost()
+  const record = await startOn(host)
+  expect(record?.pinned?.hardware).toBeUndefined()
+  expect(record?.process?.cpus).toEqual([])
+  expect(host.lastStart?.pinning).toBeUndefined()
+  expect(host.lastStart?.args.join(' ')).not.toMatch(/numa|memory-backend/)
+})
