@@ -20,11 +20,13 @@ import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
 import type { Host } from './host/ports.ts'
 import { Firewalls } from './instance/firewalls.ts'
+import { HardwareUse } from './instance/hardware-use.ts'
 import { Members } from './instance/members.ts'
 import { NetworkUse } from './instance/network-use.ts'
 import type { GuestMachine, InstancePorts } from './instance/ports.ts'
 import { Supervisor } from './instance/supervisor.ts'
 import { readHostFacts } from './inventory/host-facts.ts'
+import { readHostHardware } from './inventory/host-hardware.ts'
 import type { Machine } from './inventory/machine.ts'
 import { readQemu } from './inventory/qemu.ts'
 import { createJournal, type Journal, recordVersion } from './journal/journal.ts'
@@ -93,6 +95,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       passthrough: createSysfsPassthrough({ ...host, log, scrubProgram: settings.scrubProgram }),
       ...{ ...host, journal, clock, log },
     }),
+    hardwareUse: new HardwareUse({ journal, read: () => readHostHardware(host.sysfs) }),
     journal,
     files: host.files,
     sysfs: host.sysfs,

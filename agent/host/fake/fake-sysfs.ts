@@ -23,7 +23,12 @@ export class FakeSysfs implements Sysfs {
     this.#devices = new Map(
       shape.devices.map((device) => [
         device.address,
-        { ...device, driver: device.nativeDriver, override: '', config: new FakeConfigSpace({ ...device, resource: attributesOf(device)['resource'] ?? '' }) },
+        {
+          ...device,
+          driver: device.nativeDriver,
+          override: '',
+          config: new FakeConfigSpace({ ...device, resource: attributesOf(device)['resource'] ?? '' }),
+        },
       ]),
     )
     for (const [path, value] of Object.entries(shape.attributes)) this.#attributes.set(path, value)
