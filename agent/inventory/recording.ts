@@ -18,7 +18,6 @@ export function recordSysfs(sysfs: Sysfs): { readonly sysfs: Sysfs; recording():
   }
   return {
     sysfs: {
-      ...sysfs,
       read: async (path) => {
         const text = await sysfs.read(path)
         if (text !== undefined) entries.set(path, { kind: 'file', text: shorten(path, text) })
@@ -39,6 +38,8 @@ export function recordSysfs(sysfs: Sysfs): { readonly sysfs: Sysfs; recording():
         await readLink(path)
         return sysfs.readLink(path)
       },
+      readBytes: (path, maxBytes) => sysfs.readBytes(path, maxBytes),
+      write: (path, value) => sysfs.write(path, value),
     },
     recording: () => withoutImpliedNames(entries),
   }
