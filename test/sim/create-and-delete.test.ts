@@ -36,11 +36,11 @@ describe('an instance on a fake host', () => {
     const { uid } = await region.create({ gpus })
     const running = await region.until(uid, is('RUNNING'))
     expect(running?.spec.nics[0]?.ipv4Address).toBe('10.80.0.2')
-    expect(await region.freeGpus()).toBe(0)
+    await expect.poll(() => region.freeGpus()).toBe(0)
     expect(Object.values(region.host.sysfs.drivers())).toEqual(['vfio-pci', 'vfio-pci'])
     await region.delete(uid)
     await region.until(uid, gone)
-    expect(await region.freeGpus()).toBe(2)
+    await expect.poll(() => region.freeGpus()).toBe(2)
     expect(await region.events(uid)).toEqual(['PROVISIONING', 'STAGING', 'RUNNING', 'DEPROVISIONING', 'gone'])
     await expect.poll(() => traces(region.host)).toEqual(before)
   })
@@ -83,13 +83,14 @@ describe('a step that fails', () => {
     for (const [index, { file, args }] of history.entries()) {
       // Names of taps and paths of disks differ from one instance to the next.
       const verb = args.find((word) => /^[a-z]{2,}$/.test(word)) ?? ''
+      await expect.poll(() => region.freeGpus()).toBe(2)
       region.host.exec.failNext({ file, argsInclude: verb, result: { code: 1, stderr: 'made to fail' } })
       const { uid } = await region.create({ gpus })
       const ended = await region.until(uid, (one) => one?.status === 'RUNNING' || one?.holds === 'nothing')
       if (ended?.status !== 'RUNNING') {
         expect(ended?.status, `${index}: ${file} ${args.join(' ')}`).toBe('FAILED')
         expect(ended?.statusMessage).toMatch(/\w+.*\.$/)
-        expect(await region.freeGpus()).toBe(2)
+        await expect.poll(() => region.freeGpus()).toBe(2)
         failures += 1
       }
       await region.delete(uid)

@@ -61,10 +61,10 @@ it('a guest is told of a drain, is stopped, and runs again once the host takes i
   await change('drain', 0)
   await region.until(uid, (one) => one?.status === 'STOPPED' && one.holds === 'storage')
   expect(await region.find(uid)).toMatchObject({ reason: 'HOST_MAINTENANCE' })
-  expect(await region.freeGpus()).toBe(2)
+  await expect.poll(() => region.freeGpus()).toBe(2)
   await change('uncordon')
   await region.until(uid, (one) => one?.status === 'RUNNING')
-  expect(await region.freeGpus()).toBe(1)
+  await expect.poll(() => region.freeGpus()).toBe(1)
   expect(await maintenanceEvent()).toBe('NONE')
 })
 

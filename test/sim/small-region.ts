@@ -21,7 +21,7 @@ import type { ChangeVerb } from '../../scheduler/lifecycle/verbs.ts'
 import type { DiskRecord } from '../../scheduler/model/disk.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import type { OperationRecord } from '../../scheduler/model/operation.ts'
-import type { HostSnapshot } from '../../scheduler/model/placement.ts'
+import type { HostDevice, HostSnapshot } from '../../scheduler/model/placement.ts'
 import type { Accepted } from '../../scheduler/operations/accepted.ts'
 import { type AttachRequest, attachDisk } from '../../scheduler/operations/attach-disk.ts'
 import { createChangeFeed } from '../../scheduler/operations/change-feed.ts'
@@ -237,7 +237,9 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
       (await store.listEvents(uid as InstanceRecord['uid'])).map(({ to }) => to ?? 'gone'),
     freeGpus: async () => {
       const [snapshot] = await server.fleet.snapshot()
-      return snapshot?.devices.filter((device) => device.claimedBy === undefined).length ?? 0
+      const isFree = ({ claimedBy, state = 'FREE' }: HostDevice) =>
+        claimedBy === undefined && state === 'FREE'
+      return snapshot?.devices.filter(isFree).length ?? 0
     },
     close: async () => {
       await agent?.close()

@@ -22,10 +22,10 @@ it('a stopped instance gives its GPU back, takes one again, and keeps its disk',
   const { operationId } = await region.change('stop', uid)
   await region.until(uid, (one) => one?.status === 'STOPPED' && one.holds === 'storage')
   expect(await region.operation(operationId)).toMatchObject({ verb: 'stop', status: 'DONE' })
-  expect(await region.freeGpus()).toBe(2)
+  await expect.poll(() => region.freeGpus()).toBe(2)
   expect(disks()).toEqual(before)
   const started = await region.change('start', uid)
-  expect(await region.freeGpus()).toBe(1)
+  await expect.poll(() => region.freeGpus()).toBe(1)
   await region.until(uid, (one) => one?.status === 'RUNNING')
   await expect.poll(async () => region.operation(started.operationId)).toMatchObject({ status: 'DONE' })
   expect(await region.events(uid)).toEqual(
@@ -54,7 +54,7 @@ it('a restart and a reset end with their operations, and the guest runs', async 
     expect(await region.operation(operationId)).not.toHaveProperty('error')
     expect(await region.find(uid)).toMatchObject({ status: 'RUNNING' })
   }
-  expect(await region.freeGpus()).toBe(1)
+  await expect.poll(() => region.freeGpus()).toBe(1)
 })
 
 it('a suspended instance gives CPU and memory back, and goes on with what it had in memory', async () => {
