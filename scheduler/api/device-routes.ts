@@ -50,7 +50,8 @@ const DeviceResource = Type.Object(
       Type.Object({
         verb: Type.Enum([...deviceVerbs]),
         status: Type.Enum(['RUNNING', 'DONE'], {
-          description: 'RUNNING until its host has taken it, and a reset until the device is at rest.',
+          description:
+            'RUNNING until its host has taken it, and a release or a reset until the device is at rest.',
         }),
         error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String() })),
         requestId: Type.String(),

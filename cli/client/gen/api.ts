@@ -1427,7 +1427,7 @@ export interface components {
                 /** @enum {unknown} */
                 readonly verb: "release" | "quarantine" | "reset";
                 /**
-                 * @description RUNNING until its host has taken it, and a reset until the device is at rest.
+                 * @description RUNNING until its host has taken it, and a release or a reset until the device is at rest.
                  * @enum {unknown}
                  */
                 readonly status: "RUNNING" | "DONE";
