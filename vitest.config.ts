@@ -36,7 +36,11 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          exclude: process.env['BERTH_LAB'] === 'full' ? [] : ['test/e2e/google-agent.test.ts'],
+          // A whole distribution for each: in `npm run test:lab`.
+          exclude:
+            process.env['BERTH_LAB'] === 'full'
+              ? []
+              : ['test/e2e/google-agent.test.ts', 'test/e2e/flavours.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,

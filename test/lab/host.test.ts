@@ -1,10 +1,11 @@
 // A virtual hypervisor with systemd as process 1: what no container has, in one boot.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createInstance, deleteInstance, waitForStatus } from '../e2e/instances.ts'
-import { type Region, regionId, waitUntil } from '../e2e/region.ts'
+import { projectId, type Region, regionId, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { type LabFleet, openFleet, theOnly } from './fleet.ts'
+import { countSeen, deviceOf, driverOf, oneGpu, waitForState } from './gpus.ts'
 import type { LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
 
@@ -68,6 +69,18 @@ describeNeeding(labNeeds, 'a lab host', () => {
         '',
       ],
     ])
+  })
+
+  it('gives a guest a device, which it sees, and has it back once it was looked at', async () => {
+    const { uid } = await createInstance(region, { id: 'gpu', gpus: oneGpu })
+    await waitForStatus(region, 'gpu', 'RUNNING')
+    const address = await deviceOf(region, host, uid)
+    expect(await driverOf(host, address)).toBe('vfio-pci')
+    await untilReady('gpu')
+    expect(countSeen(await readSerial('gpu'))).toBe(1)
+    await deleteInstance(region, 'gpu')
+    expect(await waitForState(region, host, address, 'FREE')).toMatchObject({ unscrubbedProject: projectId })
+    expect(await driverOf(host, address)).not.toBe('vfio-pci')
   })
 
   it('has nothing left of what was deleted', async () => {
