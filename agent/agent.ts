@@ -134,7 +134,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 }
 
 /** Of a dead dnsmasq the kernel tells nothing. */
-const longestUnlookedMs = 5000
+const servicesIntervalMs = 5000
+/** Should the kernel ever have told nothing of what it did. */
+const everythingIntervalMs = 60_000
 
 function startRepairs(
   supervisor: Supervisor,
@@ -144,14 +146,26 @@ function startRepairs(
   if (repairIntervalMs === undefined) return () => {}
   const kernel = watchKernel({ ...host, clock, log })
   let isLooking = false
-  let lastMs = Number.NEGATIVE_INFINITY
+  let hadTrouble = false
+  let [lastMs, lastEverythingMs] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
   const stop = clock.every(repairIntervalMs, () => {
     if (isLooking) return
-    if (!kernel.hasChanged() && clock.monotonicMs() - lastMs < longestUnlookedMs) return
+    const nowMs = clock.monotonicMs()
+    const restMs = hadTrouble ? servicesIntervalMs : everythingIntervalMs
+    const isThorough = kernel.hasChanged() || nowMs - lastEverythingMs >= restMs
+    if (!isThorough && nowMs - lastMs < servicesIntervalMs) return
     isLooking = true
-    lastMs = clock.monotonicMs()
-    Promise.all([supervisor.repairNetworks(), devices.look()])
-      .catch((err: unknown) => log.error({ err }, "The guests' networks and devices could not be looked at."))
+    lastMs = nowMs
+    if (isThorough) lastEverythingMs = nowMs
+    const repair = supervisor.repairNetworks(isThorough ? 'everything' : 'services')
+    Promise.all([repair, devices.look()])
+      .then(([isTroubled]) => {
+        hadTrouble = isTroubled
+      })
+      .catch((err: unknown) => {
+        hadTrouble = true
+        log.error({ err }, "The guests' networks and devices could not be looked at.")
+      })
       .finally(() => {
         isLooking = false
       })

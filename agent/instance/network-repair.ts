@@ -3,16 +3,28 @@ import type { InstanceActor } from './actor.ts'
 import { portPlansOf } from './port-plans.ts'
 import type { InstancePorts } from './ports.ts'
 
+/** Services alone where nothing speaks for more: to look at all ports takes programs. */
+export type RepairExtent = 'services' | 'everything'
+
 /**
  * Puts right what somebody has done to the networks of guests that run: a flushed filter, a port that is down, a dead
- * dnsmasq, a deleted bridge. Nothing is done to an instance while something else is under way there.
+ * dnsmasq, a deleted bridge. Nothing is done to an instance while something else is under way there. Whether there was
+ * trouble: then it is to be looked at again.
  */
-export async function repairNetworks(ports: InstancePorts, actors: readonly InstanceActor[]): Promise<void> {
+export async function repairNetworks(
+  ports: InstancePorts,
+  actors: readonly InstanceActor[],
+  extent: RepairExtent,
+): Promise<boolean> {
   const { network, networkUse, log } = ports
   const running = actors.filter(({ record }) => record.phase === InstancePhase.RUNNING)
   const plans = running.flatMap((actor) => portPlansOf(actor.record).map((plan) => ({ actor, plan })))
-  if (plans.length === 0) return
-  const troubles = await network.findTroubles(plans.map(({ plan }) => plan))
+  if (plans.length === 0) return false
+  const networks = new Map(plans.map(({ plan }) => [plan.network.uid, plan.network]))
+  const troubles =
+    extent === 'services'
+      ? await network.findDeadServices([...networks.values()])
+      : await network.findTroubles(plans.map(({ plan }) => plan))
   // What a port is joined to comes before the port.
   const inOrder = troubles.toSorted(
     (a, b) => Number(b.kind === 'network-broken') - Number(a.kind === 'network-broken'),
@@ -41,6 +53,7 @@ export async function repairNetworks(ports: InstancePorts, actors: readonly Inst
       }
     })
   }
+  return troubles.length > 0
 }
 
 async function tellOfDeadNic(

@@ -9,7 +9,7 @@ import { SerialRing } from './serial-ring.ts'
 /** While nobody looks: often enough that a chatty boot doesn't lap QEMU's ring. */
 const pollMs = 2000
 /** A guest that says nothing is asked half as often each time, down to one turn in so many: a boot is not over sooner. */
-const longestRest = 8
+const longestRest = 16
 const drainBytes = 256 * 1024
 
 /** Takes guests' serial output out of QEMU's rings into files, and reads ranges of them. */

@@ -22,7 +22,7 @@ import { InstanceActor } from './actor.ts'
 import { adopt } from './adopt.ts'
 import { readAttributes } from './guest-attributes.ts'
 import { isHeld } from './held.ts'
-import { repairNetworks } from './network-repair.ts'
+import { type RepairExtent, repairNetworks } from './network-repair.ts'
 import type { InstancePorts } from './ports.ts'
 import { type EnsureCommand, recordForCommand } from './record.ts'
 import { publishAgain } from './run-step.ts'
@@ -172,8 +172,8 @@ export class Supervisor implements InstancesSide {
   }
 
   /** Of guests that run: what somebody else has broken. */
-  repairNetworks(): Promise<void> {
-    return repairNetworks(this.#ports, [...this.#actors.values()])
+  repairNetworks(extent: RepairExtent): Promise<boolean> {
+    return repairNetworks(this.#ports, [...this.#actors.values()], extent)
   }
 
   /** Guests go on. */

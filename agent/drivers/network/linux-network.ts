@@ -87,9 +87,21 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     return troubles
   }
 
+  const findDeadServices = async (networks: readonly Network[]): Promise<readonly NetworkTrouble[]> => {
+    const withGateway = networks.filter(hasGateway)
+    const closed = withGateway.length > 0 ? await gateways.findBroken(withGateway) : new Set<string>()
+    const troubles: NetworkTrouble[] = []
+    for (const { uid } of networks) {
+      if (!closed.has(uid) && (await dhcp.isAlive(uid))) continue
+      troubles.push({ kind: 'network-broken', networkUid: uid })
+    }
+    return troubles
+  }
+
   return {
     namespaceOf: namespaceName,
     findTroubles,
+    findDeadServices,
 
     ensureNetwork: (network) => turns.shared(network.uid, () => buildNetwork(network)),
 

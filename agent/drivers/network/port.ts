@@ -50,6 +50,8 @@ export interface NetworkDriver {
   removePort(port: Pick<PortPlan, 'tap' | 'macAddress'> & { networkUid: string }): Promise<void>
   /** Looks, and changes nothing, except that a port whose filter is gone goes down at once. */
   findTroubles(ports: readonly PortPlan[]): Promise<readonly NetworkTrouble[]>
+  /** What the kernel doesn't tell of when it breaks: cheap, however many guests there are. Changes nothing. */
+  findDeadServices(networks: readonly Network[]): Promise<readonly NetworkTrouble[]>
   /** Takes the network off this host; the caller knows that no guest of it is left here. */
   removeNetwork(networkUid: string): Promise<void>
   /** The namespace that holds the network's services on this host. */

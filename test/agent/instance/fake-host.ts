@@ -201,6 +201,7 @@ export class FakeHost {
           this.taps.set(tap, network.uid)
         }),
       findTroubles: async () => [],
+      findDeadServices: async () => [],
       removePort: ({ tap }) => call(() => void this.taps.delete(tap)),
       removeNetwork: (uid) =>
         call(() => {
