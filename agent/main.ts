@@ -11,6 +11,7 @@ import { defaultSettingsFile, readInventorySettings } from './commands/settings.
 import { AgentSettings, findSettingProblems } from './config.ts'
 import { createLinuxHost } from './host/linux-host.ts'
 import type { Host } from './host/ports.ts'
+import { tellServiceManager } from './host/service-manager.ts'
 import type { HostFactsOptions } from './inventory/host-facts.ts'
 import { readMachine } from './inventory/machine.ts'
 
@@ -51,6 +52,7 @@ async function runAgent(config = defaultSettingsFile): Promise<void> {
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  await tellServiceManager({ clock: systemClock, log })
 }
 
 /**

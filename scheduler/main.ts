@@ -7,7 +7,7 @@ import { ConfigError, readSecretFile } from '../lib/config.ts'
 import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import { createTurns } from '../lib/turns.ts'
-import { startApiServer } from './api/server.ts'
+import { type ListenAt, startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { openCatalogue } from './catalogue/live-catalogue.ts'
 import { identityIssuerOf, readSettings, type Settings } from './config.ts'
@@ -17,6 +17,7 @@ import { createIdentityKeys } from './operations/identity-keys.ts'
 import type { OperationPorts } from './operations/ports.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
 import { startLoop } from './reconcile/loop.ts'
+import { findInheritedSocket, tellServiceManager } from './service-manager.ts'
 import { openBlobStore } from './store/blob-store.ts'
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
 import { startAgentServer } from './stream/agent-server.ts'
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  await tellServiceManager({ clock: systemClock, log })
 }
 
 async function startScheduler(settings: Settings, log: Logger) {
@@ -82,8 +84,7 @@ async function startScheduler(settings: Settings, log: Logger) {
   })
   const feed = createChangeFeed({ store, clock })
   const api = await startApiServer({
-    host: settings.http.host,
-    port: settings.http.port,
+    ...whereToListen(settings),
     ports: {
       store,
       fleet: agents.fleet,
@@ -114,6 +115,11 @@ async function startScheduler(settings: Settings, log: Logger) {
       await store.close()
     },
   }
+}
+
+function whereToListen({ http }: Settings): ListenAt {
+  const socket = findInheritedSocket(process.pid)
+  return socket === undefined ? { host: http.host, port: http.port } : { socket }
 }
 
 async function openUploads(

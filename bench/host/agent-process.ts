@@ -103,5 +103,7 @@ function readNodeArguments(): readonly string[] {
   const unit = readFileSync(join(repositoryRoot, 'systemd/berth-agent.service'), 'utf8')
   const line = /^ExecStart=\S+ (.*) --config /m.exec(unit)?.[1]
   if (line === undefined) throw new Error("The agent's unit starts something else.")
-  return line.split(' ').map((word) => word.replace(/^\/opt\/berth/, repositoryRoot))
+  return line
+    .split(' ')
+    .map((word) => word.replace(/^\/usr\/lib\/berth-agent/, join(repositoryRoot, 'dist/agent')))
 }

@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyListenOptions,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -51,17 +52,26 @@ export interface ApiServer {
   close(): Promise<void>
 }
 
-export async function startApiServer(options: {
-  readonly host: string
-  readonly port: number
+/** An address of this machine, or the descriptor of a socket that listens already. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly socket: number }
+
+export interface ServerParts {
   readonly ports: OperationPorts
   readonly verifier: TokenVerifier
   readonly login: LoginSettings
   readonly requestsPerMinute: number
-}): Promise<ApiServer> {
+}
+
+export async function startApiServer(options: ServerParts & ListenAt): Promise<ApiServer> {
   const server = await buildServer(options)
-  const url = await server.listen({ host: options.host, port: options.port })
+  const url = await server.listen(listenOptions(options))
   return { url, close: () => server.close() }
+}
+
+/** Fastify's types know nothing of descriptors, which it hands on; with a name for a host it would listen a second time. */
+function listenOptions(at: ListenAt): FastifyListenOptions {
+  if ('socket' in at) return { fd: at.socket, host: '0.0.0.0' } as FastifyListenOptions
+  return { host: at.host, port: at.port }
 }
 
 /** Everything but the listening. */
@@ -70,7 +80,7 @@ export async function buildServer({
   verifier,
   login,
   requestsPerMinute,
-}: Omit<Parameters<typeof startApiServer>[0], 'host' | 'port'>): Promise<Server> {
+}: ServerParts): Promise<Server> {
   const { random, log } = ports
   const server: Server = fastify({
     logger: false,

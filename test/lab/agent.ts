@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { TestImage } from '../e2e/images.ts'
 import { isAgentConnected, type Region, waitUntil } from '../e2e/region.ts'
+import { repositoryRoot } from '../support/imports.ts'
 import type { LabHost } from './host.ts'
 
 const prefix = 'file:///lab/'
@@ -55,8 +56,10 @@ export async function startLabAgent(
     input: stringify({ ...agent, ...more, hostId: host.name }),
   })
   await host.exec(
-    'cp /opt/berth/systemd/berth-* /etc/systemd/system/ && systemctl daemon-reload && systemctl enable berth-agent',
+    'cp /opt/berth/systemd/berth-* /etc/systemd/system/ && mkdir -p /etc/systemd/system/berth-agent.service.d',
   )
+  await host.exec('cat > /etc/systemd/system/berth-agent.service.d/lab.conf', { input: runFromRepository() })
+  await host.exec('systemctl daemon-reload && systemctl enable berth-agent')
   await forwardScheduler(host, settings.scheduler.address)
   await host.exec('systemctl start berth-agent')
   try {
@@ -65,6 +68,16 @@ export async function startLabAgent(
     const { stdout } = await host.exec('journalctl -u berth-agent -n 50 --no-pager', { mayFail: true })
     throw new Error(stdout, { cause: thrown })
   }
+}
+
+/** The bundle of the repository instead of a package's. */
+function runFromRepository(): string {
+  const unit = readFileSync(join(repositoryRoot, 'systemd/berth-agent.service'), 'utf8')
+  const command = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? ''
+  const here = command
+    .replace('/usr/lib/berth-agent/node', '/opt/berth/node_modules/.bin/node')
+    .replaceAll('/usr/lib/berth-agent/', '/opt/berth/dist/agent/')
+  return `[Service]\nExecStart=\nExecStart=${here}\n`
 }
 
 /** Where agents of the region find its scheduler. */

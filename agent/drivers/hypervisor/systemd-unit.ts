@@ -6,6 +6,36 @@ import { renderUnprivileged } from './unprivileged.ts'
 
 const devices = ['/dev/net/tun', '/dev/vhost-net', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio']
 
+/**
+ * What stays closed to a guest that has broken out of QEMU, whose own sandbox is one such door already. Left open are
+ * memory that is written and then run, which the emulator needs, and the directories that the settings name, which may lie
+ * in /tmp or somebody's home; the network is not the unit's own, for QEMU opens a tap of the host's.
+ */
+const restrictions = [
+  'NoNewPrivileges=yes',
+  // setpriv's own, which it gives up with the user.
+  'CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SETPCAP',
+  // QMP; a tap is a device.
+  'RestrictAddressFamilies=AF_UNIX',
+  'RestrictNamespaces=yes',
+  'RestrictRealtime=yes',
+  'RestrictSUIDSGID=yes',
+  'LockPersonality=yes',
+  'SystemCallArchitectures=native',
+  'SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap',
+  'SystemCallErrorNumber=EPERM',
+  'ProtectSystem=full',
+  'ProtectKernelTunables=yes',
+  'ProtectKernelModules=yes',
+  'ProtectKernelLogs=yes',
+  'ProtectControlGroups=yes',
+  'ProtectHostname=yes',
+  'ProtectProc=invisible',
+  'UMask=0077',
+  // It would hold the guest's memory.
+  'LimitCORE=0',
+]
+
 /** The transient unit of one guest, for systemd-run. */
 export function renderSystemdRun(plan: GuestPlan): readonly string[] {
   const properties = [
@@ -16,6 +46,7 @@ export function renderSystemdRun(plan: GuestPlan): readonly string[] {
     // The agent asks QEMU itself; systemd ends only what did not listen.
     'TimeoutStopSec=90',
     'OOMPolicy=continue',
+    ...restrictions,
   ]
   return [
     ...['--quiet', '--collect', `--unit=${guestUnitName(plan.instanceUid)}`, `--slice=${guestSlice}`],
