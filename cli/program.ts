@@ -15,13 +15,16 @@ const environmentHelp = `
 Environment: BERTH_SERVER, BERTH_TOKEN, BERTH_REGION and BERTH_PROJECT say where and as whom, BERTH_CONTEXT names a
 saved context, BERTH_CONFIG is the file that keeps them. A flag wins over the environment, and that over the file.`
 
+/** A region of one's own is made of the sources' programs; a package has this one alone. */
+const isFromSources = import.meta.url.endsWith('.ts')
+
 export function createProgram(): Command {
   const program = withExamples(new Command('berth'), {
     'log in, and keep where and as whom': 'berth login --server https://api.example.com',
     'say whether it would fit, and why': 'berth instances plan --type g1-h100-2',
     'create an instance, and watch it come up':
       'berth instances create web-1 --type g1-small --ssh-key admin:@~/.ssh/id_ed25519.pub',
-    'run a whole region on this machine': 'berth dev',
+    ...(isFromSources ? { 'run a whole region on this machine': 'berth dev' } : {}),
   })
     .description('Asks a Berth region for instances.')
     .version('0.1.0')
@@ -36,6 +39,6 @@ export function createProgram(): Command {
   addLoginCommands(program)
   addDiskCommands(program)
   addCompletionCommand(program)
-  addDevCommand(program)
+  if (isFromSources) addDevCommand(program)
   return program
 }

@@ -1,0 +1,3 @@
+#!/bin/sh
+# As the unit starts it; see there why.
+exec /usr/lib/berth-agent/node --liftoff-only --max-semi-space-size=1 /usr/lib/berth-agent/main.js "$@"

@@ -1,0 +1,101 @@
+// Programs as plain JavaScript, each with all that it needs in one file. In: entry files. Out: files in a folder, and the
+// folders of the npm packages that are in them.
+import { cpSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Plugin, rolldown } from 'rolldown'
+import { ownProgram, ownPrograms } from '../agent/host/own-programs.ts'
+
+const repositoryRoot = fileURLToPath(new URL('..', import.meta.url))
+const require = createRequire(import.meta.url)
+
+interface BundleOptions {
+  readonly folder: string
+  /** Where it will run nobody looks at a map. */
+  readonly sourcemap: boolean
+}
+
+type Bundle = (options: BundleOptions) => Promise<ReadonlySet<string>>
+
+export const bundleAgent: Bundle = (options) =>
+  bundle(Object.fromEntries(ownPrograms.map((name) => [name, fileURLToPath(ownProgram(name))])), options)
+
+const bundleCli: Bundle = (options) => bundle({ main: join(repositoryRoot, 'cli/main.ts') }, options)
+
+const bundleScheduler: Bundle = async (options) => {
+  const entries = {
+    main: join(repositoryRoot, 'scheduler/main.ts'),
+    worker: join(repositoryRoot, 'scheduler/store/sqlite/worker.ts'),
+  }
+  const inside = await bundle(entries, options, [nativeSqlite, pageFiles])
+  const sqlite = dirname(require.resolve('better-sqlite3/package.json'))
+  cpSync(join(sqlite, 'prebuilds/linux-x64.node'), join(options.folder, sqliteFile))
+  cpSync(join(pageFolder(), 'static'), join(options.folder, pageName, 'static'), { recursive: true })
+  return inside
+}
+
+async function bundle(
+  entries: Readonly<Record<string, string>>,
+  { folder, sourcemap }: BundleOptions,
+  plugins: readonly Plugin[] = [],
+): Promise<ReadonlySet<string>> {
+  rmSync(folder, { recursive: true, force: true })
+  const inside = new Set<string>()
+  for (const [name, input] of Object.entries(entries)) {
+    const made = await rolldown({
+      input,
+      cwd: repositoryRoot,
+      platform: 'node',
+      logLevel: 'warn',
+      plugins: [...plugins],
+    })
+    const { output } = await made.write({
+      file: join(folder, `${name}.js`),
+      format: 'esm',
+      sourcemap,
+      codeSplitting: false,
+    })
+    await made.close()
+    const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+    for (const module of modules) {
+      const npmPackage = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(module)?.[1]
+      if (npmPackage !== undefined) inside.add(npmPackage)
+    }
+  }
+  return inside
+}
+
+export const bundles = { agent: bundleAgent, scheduler: bundleScheduler, cli: bundleCli }
+
+const sqliteFile = 'better-sqlite3.node'
+
+/** The native part lies beside the programs. */
+const nativeSqlite: Plugin = {
+  name: 'native-sqlite',
+  resolveId: (source) => (source === 'better-sqlite3' ? '\0native-sqlite' : undefined),
+  load: (id) => {
+    if (id !== '\0native-sqlite') return undefined
+    const database = require.resolve('better-sqlite3/package.json').replace('package.json', 'lib/database.js')
+    return [
+      "import { createRequire } from 'node:module'",
+      `import createDatabase from ${JSON.stringify(database)}`,
+      `const load = () => createRequire(import.meta.url)('./${sqliteFile}')`,
+      'export default createDatabase(load, false)',
+    ].join('\n')
+  },
+}
+
+const pageName = 'swagger-ui'
+const pageFolder = () => dirname(require.resolve('@fastify/swagger-ui/package.json'))
+
+/** The API's page is files, which its library looks for beside its own source. */
+const pageFiles: Plugin = {
+  name: 'page-files',
+  transform: (code, id) => {
+    if (!id.startsWith(`${pageFolder()}/`)) return undefined
+    const inside = dirname(id).slice(pageFolder().length)
+    const here = `require('node:path').join(require('node:path').dirname(process.argv[1]), '${pageName}${inside}')`
+    return code.replaceAll('__dirname', here)
+  },
+}
