@@ -46,7 +46,7 @@ export async function buildPackage(options: BuildOptions): Promise<string> {
       'dpkg-deb',
       [
         // xz takes minutes for Node; a second thread would cut what is compressed elsewhere.
-        ...['--root-owner-group', '-Zzstd', '-z9', '--threads-max=1'],
+        ...['--root-owner-group', '-Zzstd', '-z5', '--threads-max=1'],
         ...['--build', root, output],
       ],
       {
