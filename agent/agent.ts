@@ -204,6 +204,7 @@ function sideOf(options: {
     reported: (observation) => supervisor.reported(observation),
     readSerial: (range) => supervisor.readSerial(range),
     readGuestAttributes: (instanceUid) => supervisor.readGuestAttributes(instanceUid),
+    openConsole: (instanceUid, start) => supervisor.openConsole(instanceUid, start),
   }
 }
 

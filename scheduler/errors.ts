@@ -190,6 +190,15 @@ const catalogue = {
     409,
     ({ id }) => `${id} has no serial output: its guest is gone from its host, or never started.`,
   ),
+  CONSOLE_UNSUPPORTED: entry<{ id: string }>(
+    409,
+    ({ id }) =>
+      `The host of ${id} has no consoles yet: its agent is older than this server. Ask an operator.`,
+  ),
+  TOO_MANY_VIEWERS: entry<{ id: string; maximum: number }>(
+    409,
+    ({ id, maximum }) => `${maximum} look at the console of ${id} already, the most that are possible.`,
+  ),
   WRONG_STATE: said(409),
   POOL_CAPACITY_EXCEEDED: said(409),
   RESERVATION_MISMATCH: said(422),
@@ -326,6 +335,11 @@ const catalogue = {
     503,
     ({ id }) =>
       `The guest attributes of ${id} can't be read at the moment: it is being made, or contact with it is interrupted. Try again shortly.`,
+  ),
+  CONSOLE_UNAVAILABLE: entry<{ id: string }>(
+    503,
+    ({ id }) =>
+      `The console of ${id} can't be opened at the moment: contact with its host is interrupted. Try again shortly.`,
   ),
   SERIAL_UNAVAILABLE: entry<{ id: string }>(
     503,

@@ -149,7 +149,8 @@ export interface Processes {
 
 /** A connection to a unix socket that carries lines of JSON: QMP, and the metadata keeper's control. */
 export interface LineSocket {
-  send(line: string): void
+  /** One, or several with line feeds between them in one piece. */
+  send(lines: string): void
   /** One line at a time. */
   onLine(listener: (line: string) => void): void
   /** Once, with the error if there was one. */
@@ -157,9 +158,35 @@ export interface LineSocket {
   close(): void
 }
 
+/** A connection to a unix socket that carries bytes both ways, neither faster than the other end takes them. */
+export interface ByteSocket {
+  /** Resolves once the other end takes more, or will never. */
+  write(bytes: Uint8Array): Promise<void>
+  /** The next bytes come once the listener's promise has resolved. */
+  onBytes(listener: (bytes: Uint8Array) => Promise<void>): void
+  /** Once, after the last bytes. */
+  onClose(listener: () => void): void
+  /** Tells the other end that nothing more is written, which then closes in its turn; what is on its way still comes. */
+  end(): void
+  /** At once, with all that is on its way. */
+  close(): void
+}
+
+/** A unix socket that waits for the one connection that it takes. */
+export interface OneConnection {
+  readonly connection: Promise<ByteSocket>
+  /** Waits no more; a connection that has come is not touched. */
+  close(): void
+}
+
 export interface Sockets {
   /** @throws if nothing listens there. */
   connect(path: string, options?: { timeoutMs?: number }): Promise<LineSocket>
+  /**
+   * Listens for one connection, of whoever can reach the path: the directory decides who that is. The path goes with the
+   * first that comes. @throws if there is something at the path.
+   */
+  listenOnce(path: string): Promise<OneConnection>
 }
 
 export interface DownloadProgress {

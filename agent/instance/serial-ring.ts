@@ -17,6 +17,8 @@ export class SerialRing {
   readonly #directory: string
   readonly #keepBytes: number
   #segments: { start: bigint; sizeBytes: number }[] | undefined
+  /** One after the other: what is read is not dropped meanwhile. */
+  #inTurn: Promise<unknown> = Promise.resolve()
 
   constructor(options: { files: Files; directory: string; keepBytes?: number }) {
     this.#files = options.files
@@ -24,7 +26,22 @@ export class SerialRing {
     this.#keepBytes = options.keepBytes ?? 1024 * 1024
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#alone(() => this.#append(bytes))
+  }
+
+  /** From `start` on, or from the oldest byte that is left; a negative start counts from the end. */
+  read(start: bigint, limitBytes: number): Promise<SerialChunk> {
+    return this.#alone(() => this.#read(start, limitBytes))
+  }
+
+  #alone<Value>(work: () => Promise<Value>): Promise<Value> {
+    const run = this.#inTurn.then(work)
+    this.#inTurn = run.catch(() => {})
+    return run
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
     const segments = await this.#load()
     for (let done = 0; done < bytes.length; ) {
       let last = segments.at(-1)
@@ -40,8 +57,7 @@ export class SerialRing {
     }
   }
 
-  /** From `start` on, or from the oldest byte that is left; a negative start counts from the end. */
-  async read(start: bigint, limitBytes: number): Promise<SerialChunk> {
+  async #read(start: bigint, limitBytes: number): Promise<SerialChunk> {
     const segments = await this.#load()
     const first = segments[0]?.start ?? 0n
     const last = segments.at(-1)

@@ -13,6 +13,7 @@ import { pciAddress } from '../../proto/ids.ts'
 import type {
   AgentSide,
   AttributesOutcome,
+  ConsoleOutcome,
   Observation,
   SerialOutcome,
   SerialRange,
@@ -20,6 +21,7 @@ import type {
 import { DiskRemoval } from '../volume/disk-removal.ts'
 import { InstanceActor } from './actor.ts'
 import { adopt } from './adopt.ts'
+import { openConsole } from './console.ts'
 import { readAttributes } from './guest-attributes.ts'
 import { isHeld } from './held.ts'
 import { type RepairExtent, repairNetworks } from './network-repair.ts'
@@ -35,6 +37,8 @@ export interface SupervisorOptions {
   readonly host: HostRecord
 }
 
+const notHere = { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' } as const
+
 /** The instances' half of an AgentSide. */
 export type InstancesSide = Pick<
   AgentSide,
@@ -46,6 +50,7 @@ export type InstancesSide = Pick<
   | 'reported'
   | 'readSerial'
   | 'readGuestAttributes'
+  | 'openConsole'
 >
 
 export class Supervisor implements InstancesSide {
@@ -157,18 +162,20 @@ export class Supervisor implements InstancesSide {
 
   async readSerial(range: SerialRange): Promise<SerialOutcome> {
     const actor = this.#actors.get(range.instanceUid)
-    if (!actor) {
-      return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
-    }
+    if (!actor) return notHere
     return this.#serial.read(actor, range)
   }
 
   async readGuestAttributes(instanceUid: string): Promise<AttributesOutcome> {
-    if (!this.#actors.has(instanceUid)) {
-      return { kind: 'unavailable', reason: 'NOT_HERE', message: 'its host does not have it' }
-    }
+    if (!this.#actors.has(instanceUid)) return notHere
     const attributes = [...(await readAttributes(this.#ports, instanceUid))]
     return { kind: 'attributes', attributes: create(GuestAttributesSchema, { attributes }) }
+  }
+
+  async openConsole(instanceUid: string, start: bigint): Promise<ConsoleOutcome> {
+    const actor = this.#actors.get(instanceUid)
+    if (!actor) return notHere
+    return openConsole(this.#serial, { actor, start })
   }
 
   /** Of guests that run: what somebody else has broken. */
@@ -181,7 +188,7 @@ export class Supervisor implements InstancesSide {
     this.#removedDisks.close()
     this.#ports.firewalls.close()
     this.#ports.devices.close()
-    await this.#serial.close()
+    await this.#serial.close(this.#actors.values())
     await Promise.all([...this.#actors.values()].map((actor) => actor.close()))
   }
 

@@ -23,6 +23,9 @@ export interface InstancePaths {
   readonly runDirectory: string
   readonly qmpSocket: string
   readonly pidFile: string
+  /** Root's, and open to the guest's group: QEMU comes to a socket in it while its guest has a console. */
+  readonly consoleDirectory: string
+  readonly consoleSocket: string
   readonly qemuLog: string
   /** A directory with the last megabyte of serial output. */
   readonly serialLog: string
@@ -33,6 +36,7 @@ export interface InstancePaths {
 export function instancePaths(directories: AgentDirectories, instanceUid: string): InstancePaths {
   const directory = `${directories.state}/instances/${instanceUid}`
   const runDirectory = `${directories.run}/guests/${instanceUid}`
+  const consoleDirectory = `${directories.run}/consoles/${instanceUid}`
   return {
     directory,
     record: `${directory}/record.pb`,
@@ -44,6 +48,8 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     runDirectory,
     qmpSocket: `${runDirectory}/qmp.sock`,
     pidFile: `${runDirectory}/qemu.pid`,
+    consoleDirectory,
+    consoleSocket: `${consoleDirectory}/socket`,
     qemuLog: `${directory}/qemu.log`,
     serialLog: `${directory}/serial`,
     attributeSlots: [`${directory}/guest-attributes.0`, `${directory}/guest-attributes.1`],

@@ -36,6 +36,13 @@ export interface QemuPlan {
 }
 
 export const serialRingBytes = 1024 * 1024
+/** As the command line below makes it, for QMP. */
+export const serialRingBackend = { type: 'ringbuf', data: { size: serialRingBytes } }
+/** QEMU connects: what it writes from that moment on is kept for whoever listens there. */
+export const serialSocketBackend = (path: string) => ({
+  type: 'socket',
+  data: { addr: { type: 'unix', data: { path } }, server: false },
+})
 const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
 /** cloud-init 22.4 wants the name with -net and the slash at the end. */
 const noCloudSeed = 'ds=nocloud-net;s=http://169.254.169.254/'

@@ -24,6 +24,7 @@ import {
 import { Conversation } from './conversation.ts'
 import type { AgentSide } from './ports.ts'
 import { sendBytesOver } from './send-bytes.ts'
+import { serveConsoleOver } from './serve-console.ts'
 
 export interface SessionClientOptions {
   /** host:port */
@@ -103,6 +104,7 @@ export function startSession(options: SessionClientOptions): SessionClient {
           },
           onOver: resolve,
           sendBytes: sendBytesOver(client, metadata),
+          serveConsole: serveConsoleOver(client, metadata, { clock, log }),
         })
         endConversation = () => conversation.end('the agent stops')
         stream.write(create(SessionRequestSchema, { body: { case: 'hello', value: hello } }))

@@ -7,6 +7,7 @@ import {
   type Command,
   CommandAckSchema,
   CommandOutcome,
+  type ConsoleQuery,
   GuestAttributesAnswerSchema,
   type GuestAttributesQuery,
   GuestAttributesSchema,
@@ -24,6 +25,7 @@ import type { AgentStream } from './client.ts'
 import type { AgentSide, Observation } from './ports.ts'
 import { ReportQueue } from './report-queue.ts'
 import type { SendBytes } from './send-bytes.ts'
+import type { ServeConsole } from './serve-console.ts'
 
 export interface ConversationOptions {
   readonly stream: AgentStream
@@ -34,6 +36,7 @@ export interface ConversationOptions {
   /** Once, with the reason. */
   readonly onOver: (why: string) => void
   readonly sendBytes: SendBytes
+  readonly serveConsole: ServeConsole
 }
 
 type RequestBody = Exclude<SessionRequest['body'], { case: undefined }>
@@ -48,6 +51,7 @@ export class Conversation {
   /** Commands are journalled one after the other, in their order. */
   #inTurn: Promise<void> = Promise.resolve()
   readonly #stops: (() => void)[] = []
+  readonly #ending = new AbortController()
 
   constructor(options: ConversationOptions) {
     this.#options = options
@@ -69,6 +73,7 @@ export class Conversation {
     if (this.#isOver) return
     this.#isOver = true
     for (const stop of this.#stops) stop()
+    this.#ending.abort()
     this.#options.stream.cancel()
     this.#options.onOver(why)
   }
@@ -156,6 +161,11 @@ export class Conversation {
           return void answer(await this.#readSerial(body.value))
         case 'guestAttributes':
           return void answer(await this.#readGuestAttributes(body.value))
+        case 'console': {
+          const refused = await this.#openConsole(body.value)
+          if (refused !== undefined) answer(refused)
+          return
+        }
         case undefined:
           fail('UNSUPPORTED', `Agent ${side.agentVersion} does not know the question.`)
       }
@@ -183,6 +193,15 @@ export class Conversation {
     if (bytes.length > 0) await this.#options.sendBytes(transferId, bytes)
     const value = create(GuestAttributesAnswerSchema, { bytes: bytes.length })
     return { case: 'guestAttributes', value }
+  }
+
+  /** undefined where the call that carries it is the answer. */
+  async #openConsole({ instanceUid, transferId, start }: ConsoleQuery): Promise<Answer['body'] | undefined> {
+    const outcome = await this.#options.side.openConsole(instanceUid, start)
+    if (outcome.kind === 'unavailable') return errorOf(outcome)
+    const { signal } = this.#ending
+    this.#options.serveConsole({ transferId, console: outcome.console, signal })
+    return undefined
   }
 
   #endIfSilent(): void {

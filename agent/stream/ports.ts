@@ -21,6 +21,24 @@ export type AttributesOutcome =
   | { readonly kind: 'attributes'; readonly attributes: GuestAttributes }
   | Extract<SerialOutcome, { kind: 'unavailable' }>
 
+export type ConsolePart =
+  /** `start` is later than the end of the part before where the reader was too slow. */
+  | { readonly kind: 'output'; readonly start: bigint; readonly bytes: Uint8Array }
+  | { readonly kind: 'ended'; readonly reason: string; readonly message: string }
+
+/** One reader's console on a guest. */
+export interface Console {
+  /** Resolves once there is something, at most so much of it. */
+  read(limitBytes: number): Promise<ConsolePart>
+  /** Resolves once the guest takes more. */
+  write(bytes: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
+
+export type ConsoleOutcome =
+  | { readonly kind: 'console'; readonly console: Console }
+  | Extract<SerialOutcome, { kind: 'unavailable' }>
+
 /** What a host sees of one object. */
 export type Observation = InstanceObservation | DiskObservation | DeviceObservation
 
@@ -51,4 +69,6 @@ export interface AgentSide {
   reported(observation: Observation): void
   readSerial(range: SerialRange): Promise<SerialOutcome>
   readGuestAttributes(instanceUid: string): Promise<AttributesOutcome>
+  /** From a byte offset on; negative counts from the end. */
+  openConsole(instanceUid: string, start: bigint): Promise<ConsoleOutcome>
 }

@@ -2,6 +2,7 @@
 // Never prints, never decides what to do about an error.
 import type { Context } from '../context/context.ts'
 import { ApiError } from './api-error.ts'
+import { type ConsoleConnection, type ConsoleListeners, connectConsole } from './console.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import type {
   Device,
@@ -83,6 +84,7 @@ export interface Client {
   /** Below NAMESPACE/ or of NAMESPACE/KEY, where one is given. */
   readGuestAttributes(id: string, queryPath?: string): Promise<readonly GuestAttribute[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
+  openConsole(id: string, listeners: ConsoleListeners): Promise<ConsoleConnection>
   /** For operators. */
   changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
   listHosts(): Promise<Host[]>
@@ -168,6 +170,8 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       const output = await http<SerialOutput>({ method: 'GET', path: `${pathOf(id)}/serialPort?${query}` })
       return { contents: output.contents, start: String(output.start), next: String(output.next) }
     },
+    openConsole: (id, listeners) =>
+      connectConsole({ url: `${context.server}${pathOf(id)}/console`, token: context.token }, listeners),
     readGuestAttributes: async (id, queryPath) => {
       const query = queryPath === undefined ? '' : `?${new URLSearchParams({ queryPath })}`
       const path = `${pathOf(id)}/guestAttributes${query}`

@@ -11,6 +11,7 @@ import { exitCodes, usageError } from '../exit-codes.ts'
 import { forEach } from '../output/each.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
+import { runConsole } from './console.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
 import { attributeList, eventList, instanceList, oneInstance } from './instance-view.ts'
 import { planView } from './plan-view.ts'
@@ -188,6 +189,19 @@ export async function serialAction(
   }
   write(output.contents)
   note(`\nNext time, only what is new: --start ${output.next}`)
+}
+
+export async function consoleAction(id: string, flags: CommonFlags): Promise<void> {
+  const interruption = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => interruption.abort())
+  }
+  const client = clientOf(flags)
+  await runConsole(id, (listeners) => client.openConsole(id, listeners), {
+    ...{ input: process.stdin, output: process.stdout },
+    note: (line) => process.stderr.write(`${line}\n`),
+    signal: interruption.signal,
+  })
 }
 
 /** A shell expands ~ only at the start of a word, and here it stands behind an @. */

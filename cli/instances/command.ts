@@ -104,6 +104,10 @@ export function addInstancesCommand(program: Command): void {
     .option('--start <offset>', 'first byte to show; negative: that many from the end', '0')
     .option('-f, --follow', 'go on showing what comes')
     .action(async (id, flags) => (await actions()).serialAction(id, flags))
+
+  add('console <id>', "type at a guest's serial console").action(async (id, flags) =>
+    (await actions()).consoleAction(id, flags),
+  )
 }
 
 const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]

@@ -46,6 +46,10 @@ export const examples: Readonly<Record<string, Examples>> = {
     'the host keys that cloud-init publishes': 'berth instances guest-attributes web-1 hostkeys/',
     'one value, for a program': 'berth instances guest-attributes web-1 app/state -o json',
   },
+  console: {
+    'log in without a network': 'berth instances console web-1',
+    'keep what the guest writes from now on': 'berth instances console web-1 > console.txt',
+  },
   serial: {
     'what the guest has said last': 'berth instances serial web-1 --start=-4096',
     'follow a boot': 'berth instances serial web-1 --follow',

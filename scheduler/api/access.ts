@@ -4,6 +4,7 @@ import { includesRole, type Principal, type ProjectRole, roleIn } from '../auth/
 import type { TokenVerifier } from '../auth/verify-token.ts'
 import { type Refusal, refuse } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
+import { authorizationOf } from './bearer-protocol.ts'
 import { RefusedError } from './json-body.ts'
 
 export type Access =
@@ -23,6 +24,8 @@ export const projectAccess = (role: ProjectRole): Access => ({ kind: 'project', 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
+    /** The token may come as a WebSocket subprotocol. */
+    takesBearerProtocol?: boolean
   }
   interface FastifyRequest {
     principal: Principal | undefined
@@ -48,7 +51,7 @@ export function guardRoutes(
       if (elsewhere !== undefined) throw new RefusedError(elsewhere)
       return
     }
-    const verification = await verifier.verify(request.headers.authorization)
+    const verification = await verifier.verify(authorizationOf(request))
     if (verification.kind === 'refused') throw new RefusedError(verification)
     request.principal = verification.principal
     const refusal = checkRegion(request, catalogue) ?? checkRole(request, access, catalogue)

@@ -1,7 +1,7 @@
 // Who asked for what: every request that was to change something leaves an entry before it is answered, also one that was
 // refused. In: requests of those with a token. Out: entries for operators, and for admins those of their project. Never:
 // bodies or tokens.
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
 import { projectId } from '../../proto/ids.ts'
@@ -23,34 +23,47 @@ declare module 'fastify' {
 
 const changing: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
+/** Who has one open can type in it. */
+const openingConsole = 'openConsole'
+
 /** Before any route. */
-export function addAuditTrail(server: Server, { store, clock, random, log }: OperationPorts): void {
+export function addAuditTrail(server: Server, ports: OperationPorts): void {
   server.decorateRequest('refusedFor', undefined)
   server.addHook('onSend', async (request, reply, payload) => {
-    const entry = entryOf(request, reply)
-    if (entry === undefined) return payload
-    // What was done is done: an answer that is lost would make it worse.
-    await store
-      .appendAudit({ ...entry, id: random.uuid(), atMs: clock.nowMs() })
-      .catch((err: unknown) => log.error({ err, ...entry }, 'A change could not be written to the audit.'))
+    await writeAudit(request, { status: reply.statusCode }, ports)
     return payload
   })
 }
 
+/** Of a request that is answered so, where it is one of those that leave an entry. */
+export async function writeAudit(
+  request: FastifyRequest,
+  answer: { readonly status: number },
+  { store, clock, random, log }: Pick<OperationPorts, 'store' | 'clock' | 'random' | 'log'>,
+): Promise<void> {
+  const entry = entryOf(request, answer)
+  if (entry === undefined) return
+  // What was done is done: an answer that is lost would make it worse.
+  await store
+    .appendAudit({ ...entry, id: random.uuid(), atMs: clock.nowMs() })
+    .catch((err: unknown) => log.error({ err, ...entry }, 'A change could not be written to the audit.'))
+}
+
 function entryOf(
   request: FastifyRequest,
-  { statusCode }: FastifyReply,
+  { status }: { readonly status: number },
 ): Omit<AuditEntry, 'id' | 'atMs'> | undefined {
   const { principal, method, routeOptions, refusedFor } = request
   const { operationId } = (routeOptions.schema ?? {}) as { operationId?: string }
   // Who is unknown, or asks too often, could fill the disk; a plan changes nothing.
-  if (principal === undefined || operationId === undefined || !changing.has(method)) return undefined
-  if (operationId.startsWith('plan') || statusCode === 429) return undefined
+  if (principal === undefined || operationId === undefined) return undefined
+  if (!changing.has(method) && !(operationId === openingConsole && request.ws)) return undefined
+  if (operationId.startsWith('plan') || status === 429) return undefined
   const { project } = request.params as { project?: string }
   return {
     principal: principal.subject,
     ...(project === undefined ? {} : { project }),
-    ...{ action: operationId, method, path: request.url.split('?', 1)[0] ?? '', status: statusCode },
+    ...{ action: operationId, method, path: request.url.split('?', 1)[0] ?? '', status },
     ...(refusedFor === undefined ? {} : { reason: refusedFor }),
     requestId: request.id,
     sourceAddress: request.ip,

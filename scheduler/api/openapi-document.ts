@@ -32,15 +32,18 @@ function refer(value: Json, schemas: Map<string, Json>): Json {
 }
 
 function completeOperation(operation: JsonObject): JsonObject {
-  const { requestBody } = operation
+  const { requestBody, operationId } = operation
+  const responses = mapObject(operation['responses'], (response, code) =>
+    completeResponse(response, code, operation),
+  )
   return {
     ...operation,
     ...(isObject(requestBody) ? { requestBody: completeBody(requestBody, operation) } : {}),
-    responses: mapObject(operation['responses'], (response, code) =>
-      completeResponse(response, code, operation),
-    ),
+    responses: operationId === 'openConsole' ? { '101': upgraded, ...responses } : responses,
   }
 }
+
+const upgraded = { description: 'With Upgrade: websocket. The connection is the console from now on.' }
 
 function completeBody(body: JsonObject, { operationId }: JsonObject): JsonObject {
   const content = isObject(body['content']) ? body['content'] : {}

@@ -21,6 +21,7 @@ import { guardRoutes, publicAccess } from './access.ts'
 import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
 import { addAuditRoutes, addAuditTrail } from './audit.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
+import { addConsoleRoute, addWebsockets } from './console-route.ts'
 import { addDiskRoutes } from './disk-routes.ts'
 import { addHostRoutes } from './host-routes.ts'
 import { addIdentityRoutes } from './identity-routes.ts'
@@ -139,6 +140,7 @@ export async function buildServer({
     }
     log.info(fields, 'Answered.')
   })
+  await addWebsockets(server)
   await addOpenapi(server)
   await addRateLimit(server, requestsPerMinute)
   addAuditTrail(server, ports)
@@ -151,6 +153,7 @@ export async function buildServer({
   await addUploadRoutes(server, ports)
   addProjectResourceRoutes(server, ports)
   addInstanceRoutes(server, ports)
+  addConsoleRoute(server, ports)
   addDiskRoutes(server, ports)
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)

@@ -11,7 +11,9 @@ export function cutSilentConnections(server: Server): void {
     silent.add(socket)
     socket.once('close', () => silent.delete(socket))
   })
-  server.server.on('request', ({ socket }) => silent.delete(socket))
+  for (const event of ['request', 'upgrade'] as const) {
+    server.server.on(event, ({ socket }) => silent.delete(socket))
+  }
   server.addHook('preClose', async () => {
     for (const socket of silent) socket.destroy()
   })

@@ -46,6 +46,27 @@ export type GuestAttributesReading =
   | { readonly kind: 'attributes'; readonly attributes: readonly GuestAttribute[] }
   | Unavailable
 
+/** A guest's console, as its host carries it. */
+export interface ConsoleChannel {
+  readonly kind: 'console'
+  /** What the guest is to read; resolves once it takes more. */
+  write(bytes: Uint8Array): Promise<void>
+  close(): void
+}
+
+export type ConsoleChannelEnd =
+  /** The guest has stopped, or its host says why it can't go on. */
+  | { readonly kind: 'ended'; readonly reason: string; readonly message: string }
+  /** Contact with the host has broken off: it can be opened again. */
+  | { readonly kind: 'lost' }
+
+export interface ConsoleListener {
+  /** `start` is the offset of the first byte: later than the end of the last where some were left out. */
+  onOutput(start: bigint, bytes: Uint8Array): void
+  /** Once, but for a channel that was closed here. */
+  onEnd(end: ConsoleChannelEnd): void
+}
+
 /** Questions to a host that are answered at once or not at all. */
 export interface HostQueries {
   readSerial(query: {
@@ -59,6 +80,15 @@ export interface HostQueries {
     readonly hostId: HostId
     readonly instanceUid: InstanceUid
   }): Promise<GuestAttributesReading>
+  openConsole(
+    query: {
+      readonly hostId: HostId
+      readonly instanceUid: InstanceUid
+      /** Output from this offset on comes first; negative counts from the end. */
+      readonly start: bigint
+    },
+    listener: ConsoleListener,
+  ): Promise<ConsoleChannel | Unavailable>
 }
 
 export interface OperationPorts {

@@ -11,6 +11,7 @@ import { AgentService, type SendBytesResponse } from '../../proto/gen/berth/agen
 import type { HostId } from '../../proto/ids.ts'
 import type { CommandDispatch, Fleet, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
+import type { ConsoleCall } from './console-calls.ts'
 import { createFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
@@ -102,6 +103,11 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
       const peer = peerIdentity(call, peers)
       if (peer.kind === 'host') receiveBytes(call, { hostId: peer.hostId, queries }, respond)
       else respond({ code: status.UNAUTHENTICATED, details: peer.message })
+    },
+    console: (call: ConsoleCall) => {
+      const peer = peerIdentity(call, peers)
+      if (peer.kind === 'host') queries.takeConsole(peer.hostId, call)
+      else call.emit('error', { code: status.UNAUTHENTICATED, details: peer.message })
     },
   })
   const port = await listen(server, options)

@@ -11,6 +11,7 @@ import {
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import type { GuestAttributesReading, HostQueries, SerialReading, Unavailable } from '../operations/ports.ts'
+import { type ConsoleCall, createConsoleCalls } from './console-calls.ts'
 import type { Sessions } from './sessions.ts'
 
 /** Questions that wait for a host's answer; the bytes come by a stream of their own, before the answer. */
@@ -18,6 +19,8 @@ export interface PendingQueries extends HostQueries {
   takeAnswer(hostId: HostId, answer: Answer): void
   /** A place for the bytes of a transfer that this host was asked for; undefined where none is awaited. */
   openTransfer(hostId: HostId, transferId: string): Transfer | undefined
+  /** The call that answers a question for a console. */
+  takeConsole(hostId: HostId, call: ConsoleCall): void
   /** Its session is gone: nothing that was asked will be answered. */
   forgetHost(hostId: HostId): void
 }
@@ -56,6 +59,7 @@ export function createPendingQueries({
   random: Random
   timeoutMs: number
 }): PendingQueries {
+  const consoles = createConsoleCalls({ sessions, clock, random, timeoutMs })
   const pending = new Map<string, Pending>()
 
   async function ask(
@@ -95,7 +99,11 @@ export function createPendingQueries({
       }))
       return outcome.kind === 'answered' ? attributesOf(outcome, hostId) : outcome
     },
-    takeAnswer: (hostId, { queryId, body }) => {
+    openConsole: consoles.openConsole,
+    takeConsole: consoles.take,
+    takeAnswer: (hostId, answer) => {
+      consoles.takeAnswer(hostId, answer)
+      const { queryId, body } = answer
       const query = pending.get(queryId)
       // Late, or of another host.
       if (query?.hostId !== hostId) return
@@ -107,6 +115,7 @@ export function createPendingQueries({
       return query?.hostId === hostId ? transferInto(query) : undefined
     },
     forgetHost: (hostId) => {
+      consoles.forgetHost(hostId)
       for (const query of pending.values()) {
         if (query.hostId !== hostId) continue
         query.settle(unavailable('DISCONNECTED', `Host ${hostId} went away before it answered.`))

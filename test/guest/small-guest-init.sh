@@ -62,6 +62,11 @@ for document in meta-data user-data vendor-data network-config; do
 done
 echo BERTH-GUEST-READY
 
+# A shell for whoever types at the serial console.
+if grep -q 'small-guest: shell' /tmp/user-data 2>/dev/null || grep -q small-guest.shell /proc/cmdline; then
+  setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1' &
+fi
+
 grep -q 'small-guest: poweroff' /tmp/user-data 2>/dev/null && poweroff -f
 
 # What the user data says to try, as often as it says: told once it succeeds, or that it never did.

@@ -1,4 +1,4 @@
-import type { ProcessIdentity } from '../../host/ports.ts'
+import type { ByteSocket, ProcessIdentity } from '../../host/ports.ts'
 import type { QemuDisk } from '../../plan/qemu-disk.ts'
 
 /** All that is needed to start one guest; nothing is left to choose. */
@@ -36,6 +36,13 @@ export interface GuestHandle {
   readonly process: ProcessIdentity
   /** The systemd unit that holds it, where systemd supervises. */
   readonly unit?: string
+}
+
+/** Serial port 1 with a console on it. */
+export interface OpenSerial {
+  /** What was in the ring, before all that comes out of the socket. */
+  readonly unread: Uint8Array
+  readonly socket: ByteSocket
 }
 
 export type GuestStatus =
@@ -104,8 +111,17 @@ export interface HypervisorDriver {
     qmpSocketPath: string,
     disk: { readonly deviceName: string; readonly sizeBytes: number },
   ): Promise<void>
-  /** Takes at most so many bytes out of the ring of serial port 1. */
+  /** Takes at most so many bytes out of the ring of serial port 1, which gets it back where a console was left on it. */
   readSerial(handle: GuestHandle, qmpSocketPath: string, maxBytes: number): Promise<Uint8Array>
+  /** Puts a socket in the place of the ring. */
+  openSerial(
+    handle: GuestHandle,
+    qmpSocketPath: string,
+    /** A path that is free, in a directory that the guest's user passes through and cannot change; and of the ring at most so much. */
+    options: { readonly socketPath: string; readonly maxBytes: number },
+  ): Promise<OpenSerial>
+  /** Puts the ring in the place of a socket that is closed; of one that is not, its guest may never be heard again. */
+  closeSerial(handle: GuestHandle, qmpSocketPath: string): Promise<void>
   /** Ends the process; resolves once it is gone. */
   kill(handle: GuestHandle, qmpSocketPath: string): Promise<void>
 }

@@ -16,6 +16,7 @@ import {
   HypervisorError,
 } from './port.ts'
 import { type QmpClient, QmpLost } from './qmp-client.ts'
+import { createSerialPort } from './serial-port.ts'
 import type { Supervision } from './supervision.ts'
 
 export interface QemuDriverOptions {
@@ -176,15 +177,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
       await (await monitors.get(path)).execute('cont')
     },
     saveMemory: async (_handle, path, memoryPath) => saveMemory(await monitors.get(path), memoryPath),
-    readSerial: async (_handle, path, maxBytes) => {
-      const monitor = await monitors.get(path)
-      const text = await monitor.execute('ringbuf-read', {
-        device: 'serial0',
-        size: maxBytes,
-        format: 'base64',
-      })
-      return Buffer.from(String(text), 'base64')
-    },
+    ...createSerialPort({ monitors, sockets, clock }),
   }
 }
 

@@ -6,6 +6,11 @@ export interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>
 }
 
+export interface QmpCommand {
+  readonly command: string
+  readonly args?: Readonly<Record<string, unknown>>
+}
+
 /** QEMU refused a command: its class is machine-readable, its words are not. */
 export class QmpError extends Error {
   override readonly name = 'QmpError'
@@ -68,23 +73,16 @@ export class QmpClient {
     args?: Readonly<Record<string, unknown>>,
     options: { timeoutMs?: number } = {},
   ): Promise<unknown> {
-    if (this.#isClosed) throw new QmpLost(`QEMU is gone: ${command} was not sent.`)
-    this.#lastId += 1
-    const id = this.#lastId
-    const { timeoutMs = defaultTimeoutMs } = options
-    const reply = await new Promise<QmpReply | undefined>((resolve) => {
-      const settle = (answer: QmpReply | undefined) => {
-        cancel()
-        this.#waiting.delete(id)
-        resolve(answer)
-      }
-      const cancel = this.#clock.after(timeoutMs, () => settle(undefined))
-      this.#waiting.set(id, settle)
-      this.#socket.send(JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) }))
-    })
-    if (!reply) throw new QmpLost(`QEMU gave no answer to ${command}: it ended, or hangs.`)
-    if (reply.error) throw new QmpError(command, reply.error)
-    return reply.return
+    const { text, reply } = this.#ask({ command, ...(args ? { args } : {}) }, options)
+    this.#socket.send(text)
+    return reply
+  }
+
+  /** Sent in one piece, so that QEMU has the next at hand when it is done with one. Of each what `execute` gives. */
+  executeTogether(commands: readonly QmpCommand[]): readonly Promise<unknown>[] {
+    const asked = commands.map((one) => this.#ask(one))
+    this.#socket.send(asked.map(({ text }) => text).join('\n'))
+    return asked.map(({ reply }) => reply)
   }
 
   onEvent(listener: (event: QmpEvent) => void): () => void {
@@ -100,6 +98,29 @@ export class QmpClient {
 
   close(): void {
     this.#socket.close()
+  }
+
+  #ask({ command, args }: QmpCommand, { timeoutMs = defaultTimeoutMs }: { timeoutMs?: number } = {}) {
+    this.#lastId += 1
+    const id = this.#lastId
+    const text = JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) })
+    return { text, reply: this.#replyOf(command, id, timeoutMs) }
+  }
+
+  async #replyOf(command: string, id: number, timeoutMs: number): Promise<unknown> {
+    if (this.#isClosed) throw new QmpLost(`QEMU is gone: ${command} was not sent.`)
+    const reply = await new Promise<QmpReply | undefined>((resolve) => {
+      const settle = (answer: QmpReply | undefined) => {
+        cancel()
+        this.#waiting.delete(id)
+        resolve(answer)
+      }
+      const cancel = this.#clock.after(timeoutMs, () => settle(undefined))
+      this.#waiting.set(id, settle)
+    })
+    if (!reply) throw new QmpLost(`QEMU gave no answer to ${command}: it ended, or hangs.`)
+    if (reply.error) throw new QmpError(command, reply.error)
+    return reply.return
   }
 
   #take(line: string): void {

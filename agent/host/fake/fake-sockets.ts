@@ -1,4 +1,5 @@
-import type { LineSocket, Sockets } from '../ports.ts'
+import type { ByteSocket, LineSocket, OneConnection, Sockets } from '../ports.ts'
+import { createBytePair } from './fake-bytes.ts'
 
 /** One end of a connection, as a program of the fake host sees it. */
 export interface FakePeer {
@@ -15,6 +16,7 @@ export interface FakeListener {
 export class FakeSockets implements Sockets {
   readonly #listeners = new Map<string, FakeListener>()
   readonly #open = new Map<string, Set<() => void>>()
+  readonly #awaiting = new Map<string, (socket: ByteSocket) => void>()
 
   listen(path: string, listener: FakeListener): void {
     if (this.#listeners.has(path))
@@ -37,6 +39,29 @@ export class FakeSockets implements Sockets {
     const listener = this.#listeners.get(path)
     if (!listener) throw Object.assign(new Error(`ECONNREFUSED: ${path}`), { code: 'ECONNREFUSED' })
     return this.#pair(path, listener)
+  }
+
+  async listenOnce(path: string): Promise<OneConnection> {
+    if (this.#awaiting.has(path))
+      throw Object.assign(new Error(`EADDRINUSE: ${path}`), { code: 'EADDRINUSE' })
+    const { promise: connection, resolve } = Promise.withResolvers<ByteSocket>()
+    this.#awaiting.set(path, resolve)
+    return {
+      connection,
+      close: () => {
+        if (this.#awaiting.get(path) === resolve) this.#awaiting.delete(path)
+      },
+    }
+  }
+
+  /** A program of the fake host connects to who waits there; undefined where nobody does. */
+  dial(path: string): ByteSocket | undefined {
+    const take = this.#awaiting.get(path)
+    if (!take) return undefined
+    this.#awaiting.delete(path)
+    const [here, there] = createBytePair()
+    take(here)
+    return there
   }
 
   #pair(path: string, listener: FakeListener): LineSocket {
@@ -67,8 +92,10 @@ export class FakeSockets implements Sockets {
     const open = this.#open.get(path) ?? new Set()
     this.#open.set(path, open.add(close))
     return {
-      send: (line) => {
-        if (!closed) setImmediate(() => closed || server.onLine(line))
+      send: (text) => {
+        for (const line of text.split('\n')) {
+          if (!closed) setImmediate(() => closed || server.onLine(line))
+        }
       },
       onLine: (listen) => {
         deliver = listen

@@ -6,6 +6,7 @@ import type { FakeSysfs } from './fake-sysfs.ts'
 import { FakeQemuDisks, QemuRefusal } from './qemu-disks.ts'
 import { findHardwareProblem, vcpusOf } from './qemu-hardware.ts'
 import { FakeQemuMemory } from './qemu-memory.ts'
+import { FakeQemuSerial } from './qemu-serial.ts'
 
 export interface QemuWorld {
   readonly files: FakeFiles
@@ -23,8 +24,15 @@ export interface FakeGuest {
   crash(): void
   /** What it has in memory, of which nothing is on its disks. */
   memory: string
+  readonly serial: FakeQemuSerial
   /** Host CPUs of each thread by its id, as taskset was told; '' where it runs anywhere. The process is its first thread. */
   readonly affinity: Map<number, string>
+}
+
+interface Asked {
+  readonly execute: string
+  readonly id: number
+  readonly arguments?: Record<string, unknown>
 }
 
 type RunState = 'prelaunch' | 'running' | 'paused' | 'shutdown'
@@ -48,13 +56,14 @@ export function startQemu(
   const peers = new Set<FakePeer>()
   const blocks = new FakeQemuDisks(world.files, args)
   const memory = new FakeQemuMemory(world.files, blocks)
+  const serial = new FakeQemuSerial({ ...world, uid: run.uid }, args)
   let state: RunState = 'prelaunch'
-  let unread = ''
   const vcpuThreads = Array.from({ length: vcpusOf(args) }, (_, index) => run.pid * threadIdsEach + index + 1)
   const affinity = new Map([run.pid, ...vcpuThreads].map((thread) => [thread, '']))
 
   const end = () => {
     world.sockets.unlisten(qmpPath)
+    serial.end()
     void world.files.remove(qmpPath)
     run.end()
   }
@@ -74,7 +83,7 @@ export function startQemu(
       case 'qmp_capabilities':
         return {}
       case 'cont':
-        if (state === 'prelaunch' && !memory.isLoaded) unread += bootOutput
+        if (state === 'prelaunch' && !memory.isLoaded) serial.write(bootOutput)
         if (state !== 'shutdown') state = 'running'
         return {}
       case 'stop':
@@ -90,12 +99,10 @@ export function startQemu(
         return {}
       case 'system_reset':
         return {}
-      case 'ringbuf-read': {
-        const size = Number(wanted['size'])
-        const taken = unread.slice(0, size)
-        unread = unread.slice(size)
-        return Buffer.from(taken).toString('base64')
-      }
+      case 'ringbuf-read':
+      case 'chardev-change':
+      case 'query-chardev':
+        return serial.execute(command, wanted)
       case 'quit':
         setImmediate(end)
         return {}
@@ -113,9 +120,9 @@ export function startQemu(
     }
   }
 
-  const answer = (command: string, wanted: Record<string, unknown>) => {
+  const answer = async (command: string, wanted: Record<string, unknown>) => {
     try {
-      return { return: execute(command, wanted) }
+      return { return: await execute(command, wanted) }
     } catch (thrown) {
       if (thrown instanceof QemuRefusal) return { error: { class: 'GenericError', desc: thrown.message } }
       throw thrown
@@ -130,19 +137,15 @@ export function startQemu(
       peer.send(
         JSON.stringify({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 0 } }, capabilities: [] } }),
       )
+      // One after the other, as QEMU does.
+      let inTurn = Promise.resolve()
       return {
         onClose: () => peers.delete(peer),
         onLine: (line) => {
-          const {
-            execute: command,
-            id,
-            arguments: wanted = {},
-          } = JSON.parse(line) as {
-            execute: string
-            id: number
-            arguments?: Record<string, unknown>
-          }
-          peer.send(JSON.stringify({ id, ...answer(command, wanted) }))
+          const { execute: command, id, arguments: wanted = {} } = JSON.parse(line) as Asked
+          inTurn = inTurn.then(async () => {
+            peer.send(JSON.stringify({ id, ...(await answer(command, wanted)) }))
+          })
         },
       }
     },
@@ -150,6 +153,7 @@ export function startQemu(
   return {
     pid: run.pid,
     affinity,
+    serial,
     powerOff: () => powerOff(true),
     crash: end,
     get memory() {

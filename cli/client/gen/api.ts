@@ -754,6 +754,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}/console": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Opens an instance's console as a WebSocket, or says who looks
+         * @description Binary messages from the server are what the guest writes to its serial port, the last 64 KiB first; text messages are sentences for a person. What the client sends is typed; that takes the role editor. A browser sends its token as subprotocol: console.berth, and bearer. with the token behind it. Close codes: 1000 the guest has stopped, 1001 the server closes, 1008 the token has expired, 1011 its host is out of reach, 1013 you read too slowly. Without an upgrade the answer says whether there is a console, for clients that are not told why an upgrade is refused.
+         */
+        readonly get: operations["openConsole"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/disks": {
         readonly parameters: {
             readonly query?: never;
@@ -1218,6 +1238,14 @@ export interface components {
             }[];
             readonly nextPageToken?: string;
         };
+        /** Console */
+        readonly Console: {
+            readonly selfLink: string;
+            /** @description How many look at it now. */
+            readonly viewers: number;
+            /** @description Whether you may type; that takes the role editor. */
+            readonly mayType: boolean;
+        };
         /** CreateAcceleratorType */
         readonly CreateAcceleratorType: {
             readonly id: string;
@@ -1496,7 +1524,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "HEADERS_TOO_LARGE" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "HEADERS_TOO_LARGE" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "CONSOLE_UNSUPPORTED" | "TOO_MANY_VIEWERS" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "CONSOLE_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -6463,6 +6491,61 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["GuestAttributes"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly openConsole: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description With Upgrade: websocket. The connection is the console from now on. */
+            readonly 101: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Console"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -79,4 +79,43 @@ it('sends whole lines, and says nothing of it when nobody is there any more', as
 it('can’t connect where nobody listens', async () => {
   server = createServer()
   await expect(sockets.connect(join(folder, 'nobody'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+it('waits for one connection that carries bytes, and closes after the last of them', async () => {
+  const path = join(folder, 'once')
+  const { connection } = await sockets.listenOnce(path)
+  const peer = connect(path)
+  const socket = await connection
+  const another = connect(path)
+  const refused = new Promise((resolve) => another.once('close', resolve))
+  another.on('error', () => {})
+  const seen: string[] = []
+  let isBusy = false
+  socket.onBytes(async (bytes) => {
+    expect(isBusy).toBe(false)
+    isBusy = true
+    await new Promise((resolve) => setImmediate(resolve))
+    seen.push(Buffer.from(bytes).toString())
+    isBusy = false
+  })
+  const closed = new Promise<void>((resolve) => socket.onClose(resolve))
+  const heard = new Promise((resolve) => peer.once('data', resolve))
+  await socket.write(Buffer.from('to the guest'))
+  expect(String(await heard)).toBe('to the guest')
+  peer.write('one ')
+  peer.end('two')
+  await closed
+  expect(seen.join('')).toBe('one two')
+  await refused
+  expect(existsSync(path)).toBe(false)
+  // To nobody: what is written then is gone, and nobody waits.
+  await socket.write(Buffer.alloc(1024 * 1024))
+})
+
+it('waits no more where it is told so', async () => {
+  const path = join(folder, 'once')
+  const waiting = await sockets.listenOnce(path)
+  await expect(sockets.listenOnce(path)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  waiting.close()
+  await expect.poll(() => existsSync(path)).toBe(false)
 })

@@ -306,6 +306,10 @@ export class FakeHost {
       resizeDisk: (_handle, _path, { deviceName, sizeBytes }) =>
         call(() => void this.guestDisks.set(deviceName, sizeBytes)),
       readSerial: () => call(() => new Uint8Array()),
+      openSerial: async () => {
+        throw new Error('Consoles are tried over the fake QEMU.')
+      },
+      closeSerial: () => call(() => {}),
       kill: (handle) => call(() => this.#end(handle.process.pid)),
     }
   }

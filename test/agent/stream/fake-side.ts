@@ -1,7 +1,13 @@
 // A host's agent without a host: it journals commands in memory, takes each as carried out at once, and says so. Strict
 // where the contract is: sequences must be gapless, epochs never fall.
 import { create } from '@bufbuild/protobuf'
-import type { AgentSide, AttributesOutcome, SerialOutcome, SerialRange } from '../../../agent/stream/ports.ts'
+import type {
+  AgentSide,
+  AttributesOutcome,
+  ConsoleOutcome,
+  SerialOutcome,
+  SerialRange,
+} from '../../../agent/stream/ports.ts'
 import { HostFactsSchema, PciDeviceSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import {
   DesiredState,
@@ -39,11 +45,13 @@ export function createFakeSide(
     carriesOut: boolean
     serial: SerialOutcome
     attributes: AttributesOutcome
+    console: ConsoleOutcome
   } = {
     outcome: CommandOutcome.ACCEPTED,
     carriesOut: true,
     serial: { kind: 'unavailable', reason: 'NO_SUCH_INSTANCE', message: 'It is not here.' },
     attributes: { kind: 'unavailable', reason: 'NO_SUCH_INSTANCE', message: 'It is not here.' },
+    console: { kind: 'unavailable', reason: 'NOT_RUNNING', message: 'It does not run.' },
   }
 
   const side: AgentSide = {
@@ -104,6 +112,7 @@ export function createFakeSide(
       return answers.serial
     },
     readGuestAttributes: async () => answers.attributes,
+    openConsole: async () => answers.console,
   }
   return { side, answers, accepted, durable, welcomes, asked, told, known, observe, listeners }
 }

@@ -21,7 +21,13 @@ import { type AuthSettings, readSettings, type Settings } from '../../../schedul
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { Holds } from '../../../scheduler/operations/holds.ts'
 import { createIdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
-import type { GuestAttributesReading, SerialReading } from '../../../scheduler/operations/ports.ts'
+import type {
+  ConsoleChannel,
+  ConsoleListener,
+  GuestAttributesReading,
+  SerialReading,
+  Unavailable,
+} from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import type { RegisterHost } from '../../../scheduler/store/store.ts'
@@ -72,6 +78,9 @@ export async function startRegion(
   const guestAttributes: { reading: GuestAttributesReading } = {
     reading: { kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' },
   }
+  const consoleOf: { open: (listener: ConsoleListener) => Promise<ConsoleChannel | Unavailable> } = {
+    open: async () => ({ kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' }),
+  }
   const feed = createChangeFeed({ store, clock: systemClock })
   const ports = {
     store,
@@ -93,6 +102,7 @@ export async function startRegion(
     queries: {
       readSerial: async () => serial.reading,
       readGuestAttributes: async () => guestAttributes.reading,
+      openConsole: (_query: object, listener: ConsoleListener) => consoleOf.open(listener),
     },
     uploads: {
       url: 'http://scheduler.example.net:8080',
@@ -181,6 +191,7 @@ export async function startRegion(
     nudged,
     serial,
     guestAttributes,
+    consoleOf,
     call,
     close: async () => {
       await api.close()

@@ -100,6 +100,7 @@ describeNeeding(needs, 'the QEMU driver on this machine', () => {
   function newAgent(): Agent {
     const open: LineSocket[] = []
     const sockets = {
+      ...host.sockets,
       connect: async (path: string) => {
         const socket = await host.sockets.connect(path)
         open.push(socket)

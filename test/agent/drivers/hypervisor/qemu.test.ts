@@ -20,6 +20,8 @@ const plan: GuestPlan = {
   startTimeoutMs: 200,
 }
 
+const noListening = { listenOnce: () => Promise.reject(new Error('Nobody listens here.')) }
+
 let processes: FakeProcesses
 let sockets: FakeSockets
 let peers: FakePeer[]
@@ -131,6 +133,7 @@ describe('a guest with CPUs of its own', () => {
 
 it('waits for a guest that takes its connection as long as its plan says, and no longer', async () => {
   const silent = {
+    ...noListening,
     connect: async () => ({ onLine: () => {}, onClose: () => {}, send: () => {}, close: () => {} }),
   }
   const beganMs = performance.now()
@@ -142,7 +145,7 @@ it('waits for a guest that takes its connection as long as its plan says, and no
 })
 
 it('gives up on a guest that never answers', async () => {
-  const dumb = { connect: () => Promise.reject(new Error('not yet')) }
+  const dumb = { ...noListening, connect: () => Promise.reject(new Error('not yet')) }
   await expect(driverWith({ sockets: dumb }).start(plan)).rejects.toMatchObject({ reason: 'START_TIMEOUT' })
   expect(processes.names()).toEqual([])
 })
@@ -217,7 +220,8 @@ describe('a watcher', () => {
 it('ends a guest by its process where it can’t be asked, whatever the reason', async () => {
   for (const code of ['EAGAIN', 'EACCES', 'ECONNREFUSED']) {
     const handle = { process: beginGuest() }
-    const refusing = { connect: () => Promise.reject(Object.assign(new Error(code), { code })) }
+    const connect = () => Promise.reject(Object.assign(new Error(code), { code }))
+    const refusing = { ...noListening, connect }
     await driverWith({ sockets: refusing }).kill(handle, path)
     expect(processes.names()).toEqual([])
   }

@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/session.proto.
  */
 export const file_berth_agent_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9zZXNzaW9uLnByb3RvEg5iZXJ0aC5hZ2VudC52MSL3AQoOU2Vzc2lvblJlcXVlc3QSJgoFaGVsbG8YASABKAsyFS5iZXJ0aC5hZ2VudC52MS5IZWxsb0gAEjEKC2NvbW1hbmRfYWNrGAIgASgLMhouYmVydGguYWdlbnQudjEuQ29tbWFuZEFja0gAEigKBnJlcG9ydBgDIAEoCzIWLmJlcnRoLmFnZW50LnYxLlJlcG9ydEgAEigKBmFuc3dlchgEIAEoCzIWLmJlcnRoLmFnZW50LnYxLkFuc3dlckgAEi4KCWhlYXJ0YmVhdBgFIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAQgYKBGJvZHki4QIKD1Nlc3Npb25SZXNwb25zZRIqCgd3ZWxjb21lGAEgASgLMhcuYmVydGguYWdlbnQudjEuV2VsY29tZUgAEioKB3JlZnVzYWwYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5SZWZ1c2FsSAASKgoHY29tbWFuZBgDIAEoCzIXLmJlcnRoLmFnZW50LnYxLkNvbW1hbmRIABIvCgpyZXBvcnRfYWNrGAQgASgLMhkuYmVydGguYWdlbnQudjEuUmVwb3J0QWNrSAASJgoFcXVlcnkYBSABKAsyFS5iZXJ0aC5hZ2VudC52MS5RdWVyeUgAEi4KCWhlYXJ0YmVhdBgGIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAEjkKD25ldHdvcmtfbWVtYmVycxgHIAEoCzIeLmJlcnRoLmFnZW50LnYxLk5ldHdvcmtNZW1iZXJzSABCBgoEYm9keSLOAQoFSGVsbG8SDwoHaG9zdF9pZBgBIAEoCRIMCgR6b25lGAIgASgJEhQKDGpvdXJuYWxfdXVpZBgDIAEoCRIPCgdib290X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSEAoIZmVhdHVyZXMYBiADKAkSKAoFZmFjdHMYByABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHMSDQoFZXBvY2gYCCABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAkgASgEIp0BCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSDQoFZXBvY2gYAiABKA0SHQoVbmV4dF9jb21tYW5kX3NlcXVlbmNlGAMgASgEEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIYChBzaWxlbmNlX2FmdGVyX21zGAUgASgNEhcKD2lkZW50aXR5X2lzc3VlchgKIAEoCSIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIoMDCgdDb21tYW5kEhAKCHNlcXVlbmNlGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKAkSDQoFZXBvY2gYAyABKA0SKAoEa2luZBgEIAEoDjIaLmJlcnRoLmFnZW50LnYxLk9iamVjdEtpbmQSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKA0SEgoKcmVxdWVzdF9pZBgHIAEoCRI5Cg9lbnN1cmVfaW5zdGFuY2UYCiABKAsyHi5iZXJ0aC5hZ2VudC52MS5FbnN1cmVJbnN0YW5jZUgAEjEKC2Vuc3VyZV9kaXNrGAsgASgLMhouYmVydGguYWdlbnQudjEuRW5zdXJlRGlza0gAEjcKDmVuc3VyZV9uZXR3b3JrGAwgASgLMh0uYmVydGguYWdlbnQudjEuRW5zdXJlTmV0d29ya0gAEjUKDWVuc3VyZV9kZXZpY2UYDSABKAsyHC5iZXJ0aC5hZ2VudC52MS5FbnN1cmVEZXZpY2VIAEIGCgRib2R5InQKCkNvbW1hbmRBY2sSEAoIc2VxdWVuY2UYASABKAQSEgoKY29tbWFuZF9pZBgCIAEoCRIvCgdvdXRjb21lGAMgASgOMh4uYmVydGguYWdlbnQudjEuQ29tbWFuZE91dGNvbWUSDwoHbWVzc2FnZRgEIAEoCSKtAgoGUmVwb3J0EhAKCHNlcXVlbmNlGAEgASgEEjcKCGluc3RhbmNlGAIgASgLMiMuYmVydGguYWdlbnQudjEuSW5zdGFuY2VPYnNlcnZhdGlvbkgAEikKBGhvc3QYAyABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHNIABI/ChJpbnZlbnRvcnlfY29tcGxldGUYBCABKAsyIS5iZXJ0aC5hZ2VudC52MS5JbnZlbnRvcnlDb21wbGV0ZUgAEi8KBGRpc2sYBSABKAsyHy5iZXJ0aC5hZ2VudC52MS5EaXNrT2JzZXJ2YXRpb25IABIzCgZkZXZpY2UYCiABKAsyIS5iZXJ0aC5hZ2VudC52MS5EZXZpY2VPYnNlcnZhdGlvbkgAQgYKBGJvZHkiJgoRSW52ZW50b3J5Q29tcGxldGUSEQoJaW5zdGFuY2VzGAEgASgNIh0KCVJlcG9ydEFjaxIQCghzZXF1ZW5jZRgBIAEoBCKSAQoFUXVlcnkSEAoIcXVlcnlfaWQYASABKAkSLQoGc2VyaWFsGAIgASgLMhsuYmVydGguYWdlbnQudjEuU2VyaWFsUXVlcnlIABJAChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiQuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzUXVlcnlIAEIGCgRib2R5ImoKC1NlcmlhbFF1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRIMCgRwb3J0GAIgASgNEg0KBXN0YXJ0GAMgASgDEhMKC2xpbWl0X2J5dGVzGAQgASgNEhMKC3RyYW5zZmVyX2lkGAUgASgJIkEKFEd1ZXN0QXR0cmlidXRlc1F1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCSJFCg9HdWVzdEF0dHJpYnV0ZXMSMgoKYXR0cmlidXRlcxgBIAMoCzIeLmJlcnRoLmFnZW50LnYxLkd1ZXN0QXR0cmlidXRlIj8KDkd1ZXN0QXR0cmlidXRlEhEKCW5hbWVzcGFjZRgBIAEoCRILCgNrZXkYAiABKAkSDQoFdmFsdWUYAyABKAkiwgEKBkFuc3dlchIQCghxdWVyeV9pZBgBIAEoCRIuCgZzZXJpYWwYAiABKAsyHC5iZXJ0aC5hZ2VudC52MS5TZXJpYWxBbnN3ZXJIABIrCgVlcnJvchgDIAEoCzIaLmJlcnRoLmFnZW50LnYxLlF1ZXJ5RXJyb3JIABJBChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiUuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzQW5zd2VySABCBgoEYm9keSIrCgxTZXJpYWxBbnN3ZXISDQoFc3RhcnQYASABKAMSDAoEbmV4dBgCIAEoAyImChVHdWVzdEF0dHJpYnV0ZXNBbnN3ZXISDQoFYnl0ZXMYASABKA0iLQoKUXVlcnlFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSIkCglIZWFydGJlYXQSFwoPc2VudF9hdF91bml4X21zGAEgASgEIjYKEFNlbmRCeXRlc1JlcXVlc3QSEwoLdHJhbnNmZXJfaWQYASABKAkSDQoFY2h1bmsYAiABKAwiKwoRU2VuZEJ5dGVzUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQqtwEKCk9iamVjdEtpbmQSGwoXT0JKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfS0lORF9JTlNUQU5DRRABEhcKE09CSkVDVF9LSU5EX05FVFdPUksQAhIVChFPQkpFQ1RfS0lORF9JTUFHRRADEhYKEk9CSkVDVF9LSU5EX0RFVklDRRAEEhQKEE9CSkVDVF9LSU5EX0hPU1QQBRIUChBPQkpFQ1RfS0lORF9ESVNLEAYqqAEKDkNvbW1hbmRPdXRjb21lEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhwKGENPTU1BTkRfT1VUQ09NRV9BQ0NFUFRFRBABEhkKFUNPTU1BTkRfT1VUQ09NRV9TVEFMRRACEh8KG0NPTU1BTkRfT1VUQ09NRV9VTlNVUFBPUlRFRBADEhsKF0NPTU1BTkRfT1VUQ09NRV9JTlZBTElEEAQysgEKDEFnZW50U2VydmljZRJOCgdTZXNzaW9uEh4uYmVydGguYWdlbnQudjEuU2Vzc2lvblJlcXVlc3QaHy5iZXJ0aC5hZ2VudC52MS5TZXNzaW9uUmVzcG9uc2UoATABElIKCVNlbmRCeXRlcxIgLmJlcnRoLmFnZW50LnYxLlNlbmRCeXRlc1JlcXVlc3QaIS5iZXJ0aC5hZ2VudC52MS5TZW5kQnl0ZXNSZXNwb25zZSgBYgZwcm90bzM", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("ChxiZXJ0aC9hZ2VudC92MS9zZXNzaW9uLnByb3RvEg5iZXJ0aC5hZ2VudC52MSL3AQoOU2Vzc2lvblJlcXVlc3QSJgoFaGVsbG8YASABKAsyFS5iZXJ0aC5hZ2VudC52MS5IZWxsb0gAEjEKC2NvbW1hbmRfYWNrGAIgASgLMhouYmVydGguYWdlbnQudjEuQ29tbWFuZEFja0gAEigKBnJlcG9ydBgDIAEoCzIWLmJlcnRoLmFnZW50LnYxLlJlcG9ydEgAEigKBmFuc3dlchgEIAEoCzIWLmJlcnRoLmFnZW50LnYxLkFuc3dlckgAEi4KCWhlYXJ0YmVhdBgFIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAQgYKBGJvZHki4QIKD1Nlc3Npb25SZXNwb25zZRIqCgd3ZWxjb21lGAEgASgLMhcuYmVydGguYWdlbnQudjEuV2VsY29tZUgAEioKB3JlZnVzYWwYAiABKAsyFy5iZXJ0aC5hZ2VudC52MS5SZWZ1c2FsSAASKgoHY29tbWFuZBgDIAEoCzIXLmJlcnRoLmFnZW50LnYxLkNvbW1hbmRIABIvCgpyZXBvcnRfYWNrGAQgASgLMhkuYmVydGguYWdlbnQudjEuUmVwb3J0QWNrSAASJgoFcXVlcnkYBSABKAsyFS5iZXJ0aC5hZ2VudC52MS5RdWVyeUgAEi4KCWhlYXJ0YmVhdBgGIAEoCzIZLmJlcnRoLmFnZW50LnYxLkhlYXJ0YmVhdEgAEjkKD25ldHdvcmtfbWVtYmVycxgHIAEoCzIeLmJlcnRoLmFnZW50LnYxLk5ldHdvcmtNZW1iZXJzSABCBgoEYm9keSLOAQoFSGVsbG8SDwoHaG9zdF9pZBgBIAEoCRIMCgR6b25lGAIgASgJEhQKDGpvdXJuYWxfdXVpZBgDIAEoCRIPCgdib290X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSEAoIZmVhdHVyZXMYBiADKAkSKAoFZmFjdHMYByABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHMSDQoFZXBvY2gYCCABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAkgASgEIp0BCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSDQoFZXBvY2gYAiABKA0SHQoVbmV4dF9jb21tYW5kX3NlcXVlbmNlGAMgASgEEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIYChBzaWxlbmNlX2FmdGVyX21zGAUgASgNEhcKD2lkZW50aXR5X2lzc3VlchgKIAEoCSIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIoMDCgdDb21tYW5kEhAKCHNlcXVlbmNlGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKAkSDQoFZXBvY2gYAyABKA0SKAoEa2luZBgEIAEoDjIaLmJlcnRoLmFnZW50LnYxLk9iamVjdEtpbmQSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKA0SEgoKcmVxdWVzdF9pZBgHIAEoCRI5Cg9lbnN1cmVfaW5zdGFuY2UYCiABKAsyHi5iZXJ0aC5hZ2VudC52MS5FbnN1cmVJbnN0YW5jZUgAEjEKC2Vuc3VyZV9kaXNrGAsgASgLMhouYmVydGguYWdlbnQudjEuRW5zdXJlRGlza0gAEjcKDmVuc3VyZV9uZXR3b3JrGAwgASgLMh0uYmVydGguYWdlbnQudjEuRW5zdXJlTmV0d29ya0gAEjUKDWVuc3VyZV9kZXZpY2UYDSABKAsyHC5iZXJ0aC5hZ2VudC52MS5FbnN1cmVEZXZpY2VIAEIGCgRib2R5InQKCkNvbW1hbmRBY2sSEAoIc2VxdWVuY2UYASABKAQSEgoKY29tbWFuZF9pZBgCIAEoCRIvCgdvdXRjb21lGAMgASgOMh4uYmVydGguYWdlbnQudjEuQ29tbWFuZE91dGNvbWUSDwoHbWVzc2FnZRgEIAEoCSKtAgoGUmVwb3J0EhAKCHNlcXVlbmNlGAEgASgEEjcKCGluc3RhbmNlGAIgASgLMiMuYmVydGguYWdlbnQudjEuSW5zdGFuY2VPYnNlcnZhdGlvbkgAEikKBGhvc3QYAyABKAsyGS5iZXJ0aC5hZ2VudC52MS5Ib3N0RmFjdHNIABI/ChJpbnZlbnRvcnlfY29tcGxldGUYBCABKAsyIS5iZXJ0aC5hZ2VudC52MS5JbnZlbnRvcnlDb21wbGV0ZUgAEi8KBGRpc2sYBSABKAsyHy5iZXJ0aC5hZ2VudC52MS5EaXNrT2JzZXJ2YXRpb25IABIzCgZkZXZpY2UYCiABKAsyIS5iZXJ0aC5hZ2VudC52MS5EZXZpY2VPYnNlcnZhdGlvbkgAQgYKBGJvZHkiJgoRSW52ZW50b3J5Q29tcGxldGUSEQoJaW5zdGFuY2VzGAEgASgNIh0KCVJlcG9ydEFjaxIQCghzZXF1ZW5jZRgBIAEoBCLDAQoFUXVlcnkSEAoIcXVlcnlfaWQYASABKAkSLQoGc2VyaWFsGAIgASgLMhsuYmVydGguYWdlbnQudjEuU2VyaWFsUXVlcnlIABJAChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiQuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzUXVlcnlIABIvCgdjb25zb2xlGAsgASgLMhwuYmVydGguYWdlbnQudjEuQ29uc29sZVF1ZXJ5SABCBgoEYm9keSJICgxDb25zb2xlUXVlcnkSFAoMaW5zdGFuY2VfdWlkGAEgASgJEhMKC3RyYW5zZmVyX2lkGAIgASgJEg0KBXN0YXJ0GAMgASgDImoKC1NlcmlhbFF1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRIMCgRwb3J0GAIgASgNEg0KBXN0YXJ0GAMgASgDEhMKC2xpbWl0X2J5dGVzGAQgASgNEhMKC3RyYW5zZmVyX2lkGAUgASgJIkEKFEd1ZXN0QXR0cmlidXRlc1F1ZXJ5EhQKDGluc3RhbmNlX3VpZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCSJFCg9HdWVzdEF0dHJpYnV0ZXMSMgoKYXR0cmlidXRlcxgBIAMoCzIeLmJlcnRoLmFnZW50LnYxLkd1ZXN0QXR0cmlidXRlIj8KDkd1ZXN0QXR0cmlidXRlEhEKCW5hbWVzcGFjZRgBIAEoCRILCgNrZXkYAiABKAkSDQoFdmFsdWUYAyABKAkiwgEKBkFuc3dlchIQCghxdWVyeV9pZBgBIAEoCRIuCgZzZXJpYWwYAiABKAsyHC5iZXJ0aC5hZ2VudC52MS5TZXJpYWxBbnN3ZXJIABIrCgVlcnJvchgDIAEoCzIaLmJlcnRoLmFnZW50LnYxLlF1ZXJ5RXJyb3JIABJBChBndWVzdF9hdHRyaWJ1dGVzGAogASgLMiUuYmVydGguYWdlbnQudjEuR3Vlc3RBdHRyaWJ1dGVzQW5zd2VySABCBgoEYm9keSIrCgxTZXJpYWxBbnN3ZXISDQoFc3RhcnQYASABKAMSDAoEbmV4dBgCIAEoAyImChVHdWVzdEF0dHJpYnV0ZXNBbnN3ZXISDQoFYnl0ZXMYASABKA0iLQoKUXVlcnlFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSIkCglIZWFydGJlYXQSFwoPc2VudF9hdF91bml4X21zGAEgASgEIjYKEFNlbmRCeXRlc1JlcXVlc3QSEwoLdHJhbnNmZXJfaWQYASABKAkSDQoFY2h1bmsYAiABKAwiKwoRU2VuZEJ5dGVzUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQiiQEKDkNvbnNvbGVSZXF1ZXN0EhMKC3RyYW5zZmVyX2lkGAEgASgJEi8KBm91dHB1dBgCIAEoCzIdLmJlcnRoLmFnZW50LnYxLkNvbnNvbGVPdXRwdXRIABIpCgNlbmQYAyABKAsyGi5iZXJ0aC5hZ2VudC52MS5Db25zb2xlRW5kSABCBgoEYm9keSItCg1Db25zb2xlT3V0cHV0Eg0KBXN0YXJ0GAEgASgDEg0KBWNodW5rGAIgASgMIi0KCkNvbnNvbGVFbmQSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiIAoPQ29uc29sZVJlc3BvbnNlEg0KBWlucHV0GAEgASgMKrcBCgpPYmplY3RLaW5kEhsKF09CSkVDVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUT0JKRUNUX0tJTkRfSU5TVEFOQ0UQARIXChNPQkpFQ1RfS0lORF9ORVRXT1JLEAISFQoRT0JKRUNUX0tJTkRfSU1BR0UQAxIWChJPQkpFQ1RfS0lORF9ERVZJQ0UQBBIUChBPQkpFQ1RfS0lORF9IT1NUEAUSFAoQT0JKRUNUX0tJTkRfRElTSxAGKqgBCg5Db21tYW5kT3V0Y29tZRIfChtDT01NQU5EX09VVENPTUVfVU5TUEVDSUZJRUQQABIcChhDT01NQU5EX09VVENPTUVfQUNDRVBURUQQARIZChVDT01NQU5EX09VVENPTUVfU1RBTEUQAhIfChtDT01NQU5EX09VVENPTUVfVU5TVVBQT1JURUQQAxIbChdDT01NQU5EX09VVENPTUVfSU5WQUxJRBAEMoICCgxBZ2VudFNlcnZpY2USTgoHU2Vzc2lvbhIeLmJlcnRoLmFnZW50LnYxLlNlc3Npb25SZXF1ZXN0Gh8uYmVydGguYWdlbnQudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJSCglTZW5kQnl0ZXMSIC5iZXJ0aC5hZ2VudC52MS5TZW5kQnl0ZXNSZXF1ZXN0GiEuYmVydGguYWdlbnQudjEuU2VuZEJ5dGVzUmVzcG9uc2UoARJOCgdDb25zb2xlEh4uYmVydGguYWdlbnQudjEuQ29uc29sZVJlcXVlc3QaHy5iZXJ0aC5hZ2VudC52MS5Db25zb2xlUmVzcG9uc2UoATABYgZwcm90bzM", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * @generated from message berth.agent.v1.SessionRequest
@@ -516,6 +516,12 @@ export type Query = Message<"berth.agent.v1.Query"> & {
      */
     value: GuestAttributesQuery;
     case: "guestAttributes";
+  } | {
+    /**
+     * @generated from field: berth.agent.v1.ConsoleQuery console = 11;
+     */
+    value: ConsoleQuery;
+    case: "console";
   } | { case: undefined; value?: undefined };
 };
 
@@ -525,6 +531,39 @@ export type Query = Message<"berth.agent.v1.Query"> & {
  */
 export const QuerySchema: GenMessage<Query> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_session, 10);
+
+/**
+ * Asks for a Console call, which is the answer; an Answer comes only with an
+ * error.
+ *
+ * @generated from message berth.agent.v1.ConsoleQuery
+ */
+export type ConsoleQuery = Message<"berth.agent.v1.ConsoleQuery"> & {
+  /**
+   * @generated from field: string instance_uid = 1;
+   */
+  instanceUid: string;
+
+  /**
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+
+  /**
+   * The guest's output from this byte offset on comes first; negative counts
+   * from the end.
+   *
+   * @generated from field: int64 start = 3;
+   */
+  start: bigint;
+};
+
+/**
+ * Describes the message berth.agent.v1.ConsoleQuery.
+ * Use `create(ConsoleQuerySchema)` to create a new message.
+ */
+export const ConsoleQuerySchema: GenMessage<ConsoleQuery> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 11);
 
 /**
  * A range of an instance's serial output, sent by SendBytes.
@@ -565,7 +604,7 @@ export type SerialQuery = Message<"berth.agent.v1.SerialQuery"> & {
  * Use `create(SerialQuerySchema)` to create a new message.
  */
 export const SerialQuerySchema: GenMessage<SerialQuery> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 11);
+  messageDesc(file_berth_agent_v1_session, 12);
 
 /**
  * What an instance's guest has put in its guest attributes, sent by SendBytes
@@ -590,7 +629,7 @@ export type GuestAttributesQuery = Message<"berth.agent.v1.GuestAttributesQuery"
  * Use `create(GuestAttributesQuerySchema)` to create a new message.
  */
 export const GuestAttributesQuerySchema: GenMessage<GuestAttributesQuery> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 12);
+  messageDesc(file_berth_agent_v1_session, 13);
 
 /**
  * @generated from message berth.agent.v1.GuestAttributes
@@ -607,7 +646,7 @@ export type GuestAttributes = Message<"berth.agent.v1.GuestAttributes"> & {
  * Use `create(GuestAttributesSchema)` to create a new message.
  */
 export const GuestAttributesSchema: GenMessage<GuestAttributes> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 13);
+  messageDesc(file_berth_agent_v1_session, 14);
 
 /**
  * @generated from message berth.agent.v1.GuestAttribute
@@ -634,7 +673,7 @@ export type GuestAttribute = Message<"berth.agent.v1.GuestAttribute"> & {
  * Use `create(GuestAttributeSchema)` to create a new message.
  */
 export const GuestAttributeSchema: GenMessage<GuestAttribute> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 14);
+  messageDesc(file_berth_agent_v1_session, 15);
 
 /**
  * @generated from message berth.agent.v1.Answer
@@ -674,7 +713,7 @@ export type Answer = Message<"berth.agent.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 15);
+  messageDesc(file_berth_agent_v1_session, 16);
 
 /**
  * @generated from message berth.agent.v1.SerialAnswer
@@ -699,7 +738,7 @@ export type SerialAnswer = Message<"berth.agent.v1.SerialAnswer"> & {
  * Use `create(SerialAnswerSchema)` to create a new message.
  */
 export const SerialAnswerSchema: GenMessage<SerialAnswer> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 16);
+  messageDesc(file_berth_agent_v1_session, 17);
 
 /**
  * @generated from message berth.agent.v1.GuestAttributesAnswer
@@ -718,7 +757,7 @@ export type GuestAttributesAnswer = Message<"berth.agent.v1.GuestAttributesAnswe
  * Use `create(GuestAttributesAnswerSchema)` to create a new message.
  */
 export const GuestAttributesAnswerSchema: GenMessage<GuestAttributesAnswer> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 17);
+  messageDesc(file_berth_agent_v1_session, 18);
 
 /**
  * @generated from message berth.agent.v1.QueryError
@@ -740,7 +779,7 @@ export type QueryError = Message<"berth.agent.v1.QueryError"> & {
  * Use `create(QueryErrorSchema)` to create a new message.
  */
 export const QueryErrorSchema: GenMessage<QueryError> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 18);
+  messageDesc(file_berth_agent_v1_session, 19);
 
 /**
  * @generated from message berth.agent.v1.Heartbeat
@@ -757,7 +796,7 @@ export type Heartbeat = Message<"berth.agent.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 19);
+  messageDesc(file_berth_agent_v1_session, 20);
 
 /**
  * @generated from message berth.agent.v1.SendBytesRequest
@@ -781,7 +820,7 @@ export type SendBytesRequest = Message<"berth.agent.v1.SendBytesRequest"> & {
  * Use `create(SendBytesRequestSchema)` to create a new message.
  */
 export const SendBytesRequestSchema: GenMessage<SendBytesRequest> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 20);
+  messageDesc(file_berth_agent_v1_session, 21);
 
 /**
  * @generated from message berth.agent.v1.SendBytesResponse
@@ -798,7 +837,113 @@ export type SendBytesResponse = Message<"berth.agent.v1.SendBytesResponse"> & {
  * Use `create(SendBytesResponseSchema)` to create a new message.
  */
 export const SendBytesResponseSchema: GenMessage<SendBytesResponse> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_session, 21);
+  messageDesc(file_berth_agent_v1_session, 22);
+
+/**
+ * @generated from message berth.agent.v1.ConsoleRequest
+ */
+export type ConsoleRequest = Message<"berth.agent.v1.ConsoleRequest"> & {
+  /**
+   * In the first message only, which has nothing else.
+   *
+   * @generated from field: string transfer_id = 1;
+   */
+  transferId: string;
+
+  /**
+   * @generated from oneof berth.agent.v1.ConsoleRequest.body
+   */
+  body: {
+    /**
+     * @generated from field: berth.agent.v1.ConsoleOutput output = 2;
+     */
+    value: ConsoleOutput;
+    case: "output";
+  } | {
+    /**
+     * @generated from field: berth.agent.v1.ConsoleEnd end = 3;
+     */
+    value: ConsoleEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message berth.agent.v1.ConsoleRequest.
+ * Use `create(ConsoleRequestSchema)` to create a new message.
+ */
+export const ConsoleRequestSchema: GenMessage<ConsoleRequest> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 23);
+
+/**
+ * What the guest has written to its serial port.
+ *
+ * @generated from message berth.agent.v1.ConsoleOutput
+ */
+export type ConsoleOutput = Message<"berth.agent.v1.ConsoleOutput"> & {
+  /**
+   * Byte offset of the chunk since the first boot; later than the end of the
+   * chunk before where the scheduler was too slow and the ring went on.
+   *
+   * @generated from field: int64 start = 1;
+   */
+  start: bigint;
+
+  /**
+   * @generated from field: bytes chunk = 2;
+   */
+  chunk: Uint8Array;
+};
+
+/**
+ * Describes the message berth.agent.v1.ConsoleOutput.
+ * Use `create(ConsoleOutputSchema)` to create a new message.
+ */
+export const ConsoleOutputSchema: GenMessage<ConsoleOutput> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 24);
+
+/**
+ * The guest has stopped, or the host can't go on with its console.
+ *
+ * @generated from message berth.agent.v1.ConsoleEnd
+ */
+export type ConsoleEnd = Message<"berth.agent.v1.ConsoleEnd"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.ConsoleEnd.
+ * Use `create(ConsoleEndSchema)` to create a new message.
+ */
+export const ConsoleEndSchema: GenMessage<ConsoleEnd> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 25);
+
+/**
+ * @generated from message berth.agent.v1.ConsoleResponse
+ */
+export type ConsoleResponse = Message<"berth.agent.v1.ConsoleResponse"> & {
+  /**
+   * What the guest is to read from its serial port.
+   *
+   * @generated from field: bytes input = 1;
+   */
+  input: Uint8Array;
+};
+
+/**
+ * Describes the message berth.agent.v1.ConsoleResponse.
+ * Use `create(ConsoleResponseSchema)` to create a new message.
+ */
+export const ConsoleResponseSchema: GenMessage<ConsoleResponse> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_session, 26);
 
 /**
  * @generated from enum berth.agent.v1.ObjectKind
@@ -923,6 +1068,18 @@ export const AgentService: GenService<{
     methodKind: "client_streaming";
     input: typeof SendBytesRequestSchema;
     output: typeof SendBytesResponseSchema;
+  },
+  /**
+   * The console of an instance, both ways: the agent opens this when a
+   * ConsoleQuery arrives and names its transfer in the first message. It is
+   * over when the scheduler ends or cancels it, or says why with ConsoleEnd.
+   *
+   * @generated from rpc berth.agent.v1.AgentService.Console
+   */
+  console: {
+    methodKind: "bidi_streaming";
+    input: typeof ConsoleRequestSchema;
+    output: typeof ConsoleResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_berth_agent_v1_session, 0);
