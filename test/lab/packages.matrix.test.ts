@@ -35,7 +35,7 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
   })
 
   const build = (version: string) => {
-    const args = ['packages/main.ts', '--out', host.share, '--version', version, 'berth-agent']
+    const args = ['systemd/packages/main.ts', '--out', host.share, '--version', version, 'berth-agent']
     execFileSync(process.execPath, args, { cwd: repositoryRoot })
     return `/lab/berth-agent_${version}_amd64.deb`
   }

@@ -20,7 +20,12 @@ describeNeeding({ programs: ['dpkg-deb'] }, 'packages', () => {
   let again = ''
   const root = () => join(folder, 'root')
   const build = (out: string, names: readonly string[] = []) =>
-    run(process.execPath, [join(repositoryRoot, 'packages/main.ts'), '--out', join(folder, out), ...names])
+    run(process.execPath, [
+      join(repositoryRoot, 'systemd/packages/main.ts'),
+      '--out',
+      join(folder, out),
+      ...names,
+    ])
       .trim()
       .split('\n')
 

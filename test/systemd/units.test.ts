@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { packageDefinitions } from '../../packages/definitions.ts'
+import { packageDefinitions } from '../../systemd/packages/definitions.ts'
 import { repositoryRoot } from '../support/imports.ts'
 import { parseUnitFile } from './unit-file.ts'
 

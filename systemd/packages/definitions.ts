@@ -9,7 +9,7 @@ export interface PackageDefinition {
   readonly depends: readonly string[]
   readonly recommends: readonly string[]
   readonly suggests: readonly string[]
-  /** What of packages/bundles.ts it has; with Node it goes to `programs`. */
+  /** What of systemd/packages/bundles.ts it has; with Node it goes to `programs`. */
   readonly bundle: 'agent' | 'scheduler' | 'cli'
   readonly programs: string
   /** Path in the package → path in the repository. */
@@ -55,10 +55,10 @@ export const agentPackage: PackageDefinition = {
     '/usr/lib/sysusers.d/berth-agent.conf': 'systemd/sysusers.d/berth-agent.conf',
     '/usr/lib/tmpfiles.d/berth-agent.conf': 'systemd/tmpfiles.d/berth-agent.conf',
   },
-  executables: { '/usr/sbin/berth-agent': 'packages/berth-agent/berth-agent.sh' },
-  settings: { '/etc/berth/agent.yaml.example': 'packages/berth-agent/agent.yaml.example' },
-  manual: { '/usr/share/man/man8/berth-agent.8.gz': 'packages/berth-agent/berth-agent.8' },
-  scripts: 'packages/berth-agent',
+  executables: { '/usr/sbin/berth-agent': 'systemd/packages/berth-agent/berth-agent.sh' },
+  settings: { '/etc/berth/agent.yaml.example': 'systemd/packages/berth-agent/agent.yaml.example' },
+  manual: { '/usr/share/man/man8/berth-agent.8.gz': 'systemd/packages/berth-agent/berth-agent.8' },
+  scripts: 'systemd/packages/berth-agent',
 }
 
 export const schedulerPackage: PackageDefinition = {
@@ -80,10 +80,14 @@ export const schedulerPackage: PackageDefinition = {
     '/usr/lib/sysusers.d/berth-scheduler.conf': 'systemd/sysusers.d/berth-scheduler.conf',
     '/usr/lib/tmpfiles.d/berth-scheduler.conf': 'systemd/tmpfiles.d/berth-scheduler.conf',
   },
-  executables: { '/usr/sbin/berth-scheduler': 'packages/berth-scheduler/berth-scheduler.sh' },
-  settings: { '/etc/berth/scheduler.yaml.example': 'packages/berth-scheduler/scheduler.yaml.example' },
-  manual: { '/usr/share/man/man8/berth-scheduler.8.gz': 'packages/berth-scheduler/berth-scheduler.8' },
-  scripts: 'packages/berth-scheduler',
+  executables: { '/usr/sbin/berth-scheduler': 'systemd/packages/berth-scheduler/berth-scheduler.sh' },
+  settings: {
+    '/etc/berth/scheduler.yaml.example': 'systemd/packages/berth-scheduler/scheduler.yaml.example',
+  },
+  manual: {
+    '/usr/share/man/man8/berth-scheduler.8.gz': 'systemd/packages/berth-scheduler/berth-scheduler.8',
+  },
+  scripts: 'systemd/packages/berth-scheduler',
 }
 
 export const cliPackage: PackageDefinition = {
@@ -99,9 +103,9 @@ export const cliPackage: PackageDefinition = {
   bundle: 'cli',
   programs: '/usr/lib/berth',
   files: {},
-  executables: { '/usr/bin/berth': 'packages/berth/berth.sh' },
+  executables: { '/usr/bin/berth': 'systemd/packages/berth/berth.sh' },
   settings: {},
-  manual: { '/usr/share/man/man1/berth.1.gz': 'packages/berth/berth.1' },
+  manual: { '/usr/share/man/man1/berth.1.gz': 'systemd/packages/berth/berth.1' },
   scripts: undefined,
 }
 

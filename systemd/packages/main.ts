@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { buildPackage } from './debian.ts'
 import { packageDefinitions } from './definitions.ts'
 
-const repositoryRoot = fileURLToPath(new URL('..', import.meta.url))
+const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

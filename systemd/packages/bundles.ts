@@ -5,9 +5,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Plugin, rolldown } from 'rolldown'
-import { ownProgram, ownPrograms } from '../agent/host/own-programs.ts'
+import { ownProgram, ownPrograms } from '../../agent/host/own-programs.ts'
 
-const repositoryRoot = fileURLToPath(new URL('..', import.meta.url))
+const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url))
 const require = createRequire(import.meta.url)
 
 interface BundleOptions {
