@@ -113,8 +113,8 @@ describeNeeding(labNeeds, 'a lab host with devices for guests', () => {
   })
 
   it('names the stranger that has a device open, and stays responsive while the kernel hangs over it', async () => {
-    const [device] = await freeAddresses()
-    const address = device?.address ?? ''
+    // The first one is given out first.
+    const address = (await freeAddresses()).at(-1)?.address ?? ''
     const at = `/sys/bus/pci/devices/${address}`
     await host.exec(
       [
@@ -126,7 +126,7 @@ describeNeeding(labNeeds, 'a lab host with devices for guests', () => {
     const holds = async () =>
       (await host.exec(`ls -l /proc/$(systemctl show -P MainPID stranger)/fd`, { mayFail: true })).stdout
     await waitUntil('the stranger has it', async () => (await holds()).includes('/dev/vfio/'))
-    // The only one that is left is taken, so that the next guest gets this one.
+    // It takes the other, so that the next guest gets this one.
     await createInstance(region, { id: 'other', gpus: oneGpu })
     await waitForStatus(region, 'other', 'RUNNING')
     const taken = (await readDevices(region, host)).find(({ state }) => state === 'IN_USE')
