@@ -1,5 +1,6 @@
 // The states of a device that guests get whole, and the legal edges between them, as data: the agents, the scheduler, the
 // simulated fleet and the documents all read this table.
+import { DeviceState } from './gen/berth/agent/v1/device_pb.ts'
 
 export const deviceStates = [
   'FREE',
@@ -12,6 +13,11 @@ export const deviceStates = [
 ] as const
 
 export type DeviceStateName = (typeof deviceStates)[number]
+
+const names = new Map<DeviceState, DeviceStateName>(deviceStates.map((name) => [DeviceState[name], name]))
+
+/** What the wire calls by a number; undefined of a state that only a newer program knows. */
+export const deviceStateName = (state: DeviceState): DeviceStateName | undefined => names.get(state)
 
 export interface DeviceStateInfo {
   /** For a person: what the state says. */

@@ -3,9 +3,9 @@
 
 import { type Static, Type } from 'typebox'
 import { ConfigError, readConfigFile } from '../lib/config.ts'
-import { isLoopback } from '../lib/loopback.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
+import { isLoopback } from './loopback.ts'
 import { defaultPhysicalNetwork, metadataFlavours } from './model/catalogue.ts'
 import { unscrubbedPolicies } from './model/device.ts'
 import { ingressPolicies, internetAccesses } from './model/firewall.ts'

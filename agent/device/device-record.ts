@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type DeviceStateName, deviceLifecycle, deviceStates } from '../../proto/device-state.ts'
+import { type DeviceStateName, deviceLifecycle, deviceStateName } from '../../proto/device-state.ts'
 import {
   type DeviceObservation,
   DeviceObservationSchema,
@@ -8,10 +8,8 @@ import {
 import { type DeviceRecord, DeviceRecordSchema } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { recordVersion } from '../journal/journal.ts'
 
-const names = new Map<DeviceState, DeviceStateName>(deviceStates.map((name) => [DeviceState[name], name]))
-
 /** What a newer agent has written and this one doesn't know is not free. */
-const stateName = (state: DeviceState): DeviceStateName => names.get(state) ?? 'QUARANTINED'
+const stateName = (state: DeviceState): DeviceStateName => deviceStateName(state) ?? 'QUARANTINED'
 
 export const newDeviceRecord = (address: string, nowMs: number): DeviceRecord =>
   create(DeviceRecordSchema, {

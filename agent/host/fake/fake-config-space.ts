@@ -26,9 +26,6 @@ export class FakeConfigSpace {
     return new Uint8Array(view.buffer)
   }
 
-  /** What has fallen off the bus does not come back by a reset. */
-  reset(): void {}
-
   fallSilent(): void {
     this.#isSilent = true
   }

@@ -93,7 +93,7 @@ export class FakeSysfs implements Sysfs {
       if (!this.#attributes.get(`${pciRoot}/devices/${device.address}/reset_method`))
         throw notWritten('Inappropriate ioctl for device', path)
       if (value.trim() !== '1') throw refused('EINVAL', path)
-      device.config.reset()
+      // What has fallen off the bus does not come back by it.
       return
     }
     if (device && path === `${pciRoot}/devices/${device.address}/driver_override`) {

@@ -1,5 +1,5 @@
-import type { DeviceStateName } from '../../../proto/device-state.ts'
-import { type DeviceObservation, DeviceState } from '../../../proto/gen/berth/agent/v1/device_pb.ts'
+import { deviceStateName } from '../../../proto/device-state.ts'
+import type { DeviceObservation } from '../../../proto/gen/berth/agent/v1/device_pb.ts'
 import type {
   ApplyDeviceObservation,
   ApplyDeviceObservationOutcome,
@@ -8,16 +8,6 @@ import type {
 import type { DeviceRow } from '../tables.ts'
 import type { Tx } from './rows.ts'
 import { touchHost } from './sequences.ts'
-
-const states: Readonly<Partial<Record<DeviceState, DeviceStateName>>> = {
-  [DeviceState.FREE]: 'FREE',
-  [DeviceState.BINDING]: 'BINDING',
-  [DeviceState.IN_USE]: 'IN_USE',
-  [DeviceState.RESETTING]: 'RESETTING',
-  [DeviceState.SCRUBBING]: 'SCRUBBING',
-  [DeviceState.VERIFYING]: 'VERIFYING',
-  [DeviceState.QUARANTINED]: 'QUARANTINED',
-}
 
 /** A newer agent's: whatever it means, it is not free. */
 const unknownState = {
@@ -67,7 +57,7 @@ export async function applyDeviceObservation(
 
 function valuesOf(observation: DeviceObservation, before: DeviceRow | undefined) {
   const { reason, message, requestId, unscrubbedProject, instanceUid } = observation
-  const state = states[observation.state]
+  const state = deviceStateName(observation.state)
   return {
     ...(state === undefined ? unknownState : { state, reason, message }),
     entered_at_ms: numberOf(observation.enteredAtUnixMs),

@@ -1,15 +1,14 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { Clock } from '../../lib/clock.ts'
-import { readEnvironment } from '../../lib/config.ts'
-import type { Logger } from '../../lib/log.ts'
-import { programEnvironment } from './program-environment.ts'
+import type { Clock } from './clock.ts'
+import { readEnvironment } from './config.ts'
+import type { Logger } from './log.ts'
 
 const notifyTimeoutMs = 10_000
 
 /**
- * Tells systemd, where that has started the agent and wants to know, that every guest is adopted, and from then on that
- * the agent is alive. The result stops that.
+ * Tells systemd, where that has started this program and wants to know, that it is ready, and from then on that it is
+ * alive. The result stops that.
  */
 export async function tellServiceManager(options: {
   readonly clock: Clock
@@ -29,11 +28,11 @@ export async function tellServiceManager(options: {
 }
 
 /**
- * Node has no datagram sockets of the family unix. Not in line with the host's other programs: a host that starts many
- * guests at once is alive.
+ * Node has no datagram sockets of the family unix. Not in line with an agent's other programs: a host that starts many
+ * guests at once is alive. It is given nothing else of the environment, which may hold secrets.
  */
 const runNotify = (state: string, socket: string) =>
   promisify(execFile)('systemd-notify', [state], {
-    env: { ...programEnvironment, NOTIFY_SOCKET: socket },
+    env: { PATH: readEnvironment('PATH'), NOTIFY_SOCKET: socket },
     timeout: notifyTimeoutMs,
   })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { tellServiceManager } from '../../../agent/host/service-manager.ts'
-import { systemClock } from '../../../lib/clock.ts'
-import { silentLogger } from '../../../lib/log.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { silentLogger } from '../../lib/log.ts'
+import { tellServiceManager } from '../../lib/service-manager.ts'
 
 async function hear(variables: Readonly<Record<string, string>>) {
   const heard: string[] = []
@@ -21,7 +21,7 @@ async function hear(variables: Readonly<Record<string, string>>) {
   return { heard, beat }
 }
 
-it('tells systemd that the agent is ready, and three times in each deadline that it lives', async () => {
+it('tells systemd that a program is ready, and three times in each deadline that it lives', async () => {
   const { heard, beat } = await hear({ NOTIFY_SOCKET: '/run/notify', WATCHDOG_USEC: '30000000' })
   expect(heard).toEqual(['READY=1 at /run/notify'])
   expect(beat?.everyMs).toBe(10_000)
