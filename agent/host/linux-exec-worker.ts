@@ -1,46 +1,19 @@
-// The thread that starts programs: spawning one blocks its thread for milliseconds, and the agent's own must not wait.
+// The process that starts programs: a fork blocks for milliseconds, the longer the more memory there is to copy the tables
+// of. This one is small, and the agent does not wait. It ends with the agent; what runs then goes on.
 import { spawn } from 'node:child_process'
 import { type FileHandle, open } from 'node:fs/promises'
-import { parentPort } from 'node:worker_threads'
 import { execa } from 'execa'
 import { systemClock } from '../../lib/clock.ts'
+import {
+  type ExecAnswer,
+  type ExecCancel,
+  type ExecReply,
+  type ExecRequest,
+  nothingKnown,
+  type StartReply,
+  type StartRequest,
+} from './exec-messages.ts'
 import { programEnvironment as env } from './program-environment.ts'
-
-export interface ExecRequest {
-  readonly id: number
-  readonly file: string
-  readonly args: readonly string[]
-  readonly stdin: string
-  readonly timeoutMs: number
-  readonly maxOutputBytes: number
-}
-
-export interface StartRequest {
-  readonly id: number
-  readonly file: string
-  readonly args: readonly string[]
-  readonly logPath: string
-}
-
-export interface StartReply {
-  readonly id: number
-  readonly pid: number | undefined
-  readonly failure: string | undefined
-}
-
-export type ExecCancel = { readonly cancel: number }
-
-export interface ExecReply {
-  readonly id: number
-  readonly code: number | undefined
-  readonly signal: string | undefined
-  readonly isTimeout: boolean
-  readonly isMissing: boolean
-  readonly isTooMuch: boolean
-  readonly stdout: string
-  readonly stderr: string
-  readonly failure: string | undefined
-}
 
 /** How long output may still come once the program has ended; what holds it open then is a daemon that it left behind. */
 const lastOutputMs = 2000
@@ -48,22 +21,28 @@ const lastOutputMs = 2000
 const killMs = 1000
 
 function main(): void {
-  const port = parentPort
   const running = new Map<number, AbortController>()
-  port?.on('message', (message: ExecRequest | StartRequest | ExecCancel) => {
+  const reply = (message: ExecAnswer) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {})
+  }
+  // A service manager tells all of a service's processes to end, and the agent still needs this one then.
+  process.on('SIGTERM', () => {})
+  process.on('SIGINT', () => {})
+  process.once('disconnect', () => process.exit())
+  process.on('message', (message: ExecRequest | StartRequest | ExecCancel) => {
     if ('cancel' in message) {
       running.get(message.cancel)?.abort()
       return
     }
     if ('logPath' in message) {
-      void startProgram(message).then((reply) => port.postMessage(reply))
+      void startProgram(message).then(reply)
       return
     }
     const abort = new AbortController()
     running.set(message.id, abort)
-    void runProgram(message, abort.signal).then((reply) => {
+    void runProgram(message, abort.signal).then((ended) => {
       running.delete(message.id)
-      port.postMessage(reply)
+      reply(ended)
     })
   })
 }
@@ -141,18 +120,6 @@ async function runProgram(request: ExecRequest, signal: AbortSignal): Promise<Ex
     signal.removeEventListener('abort', end)
   }
 }
-
-const nothingKnown = (id: number): ExecReply => ({
-  id,
-  code: undefined,
-  signal: undefined,
-  isTimeout: false,
-  isMissing: false,
-  isTooMuch: false,
-  stdout: '',
-  stderr: '',
-  failure: undefined,
-})
 
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { Worker } from 'node:worker_threads'
 import PQueue from 'p-queue'
-import type { ExecReply, ExecRequest, StartReply, StartRequest } from './linux-exec-worker.ts'
-import { ownProgram } from './own-programs.ts'
+import type { ExecReply, StartReply } from './exec-messages.ts'
+import { createExecStarter, type ExecStarter } from './exec-starter.ts'
 import { type Exec, ExecError, type ExecOptions, type ExecResult } from './ports.ts'
 import { programEnvironment } from './program-environment.ts'
 
@@ -14,40 +13,20 @@ export interface LinuxExec extends Exec {
 const defaultTimeoutMs = 30_000
 const defaultMaxOutputBytes = 8 * 1024 * 1024
 
-/** Starts programs from a thread of their own, some at a time, each with a deadline. */
+/** Starts programs from a small process of their own, some at a time, each with a deadline. */
 export function createLinuxExec(
   options: { maxConcurrent?: number; maxOutputBytes?: number } = {},
 ): LinuxExec {
   const { maxConcurrent = 8, maxOutputBytes = defaultMaxOutputBytes } = options
-  const worker = new Worker(ownProgram('exec-worker'))
-  // Programs must not keep an agent alive that has nothing else to do.
-  worker.unref()
   const queue = new PQueue({ concurrency: maxConcurrent })
-  const waiting = new Map<number, (reply: ExecReply | StartReply) => void>()
   const closing = new AbortController()
-  let lastId = 0
-  worker.on('message', (reply: ExecReply | StartReply) => {
-    waiting.get(reply.id)?.(reply)
-    waiting.delete(reply.id)
-  })
-
-  const ask = <Reply extends ExecReply | StartReply>(
-    request: Omit<ExecRequest, 'id'> | Omit<StartRequest, 'id'>,
-    signal?: AbortSignal,
-  ) =>
-    new Promise<Reply>((resolve) => {
-      lastId += 1
-      const id = lastId
-      const cancel = () => worker.postMessage({ cancel: id })
-      worker.ref()
-      waiting.set(id, (reply) => {
-        signal?.removeEventListener('abort', cancel)
-        if (waiting.size === 1) worker.unref()
-        resolve(reply as Reply)
-      })
-      signal?.addEventListener('abort', cancel, { once: true })
-      worker.postMessage({ ...request, id })
+  let starter: ExecStarter | undefined
+  const ask: ExecStarter['ask'] = (request, signal) => {
+    starter ??= createExecStarter(() => {
+      starter = undefined
     })
+    return starter.ask(request, signal)
+  }
 
   return {
     run: async (file, args, runOptions = {}) => {
@@ -90,7 +69,7 @@ export function createLinuxExec(
     close: async () => {
       closing.abort(new Error('The agent ends, and with it the programs that it waits for.'))
       await queue.onIdle()
-      await worker.terminate()
+      starter?.end()
     },
   }
 }

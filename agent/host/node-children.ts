@@ -1,9 +1,8 @@
 // The door to programs of our own that run under Node beside this one, connected by IPC, also in a network namespace.
 // It starts them and carries messages; what they do is theirs.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { nodeFlags } from './own-programs.ts'
-import { programEnvironment } from './program-environment.ts'
+import { nodeWordsOf, type OwnProgram } from './own-programs.ts'
+import { nodeEnvironment } from './program-environment.ts'
 
 /** A process that can be sent messages, and with each a listening socket. */
 export interface NodeChild {
@@ -13,6 +12,8 @@ export interface NodeChild {
   onMessage(listener: (message: unknown, socket: ListeningSocket | undefined) => void): void
   /** Once; also for a program that could not be started. */
   onEnd(listener: (how: string) => void): void
+  /** Whether this process goes on for as long as the child does. It does from the start. */
+  hold(isHeld: boolean): void
   kill(): void
 }
 
@@ -25,30 +26,22 @@ export interface ListeningSocket {
 }
 
 export interface NodeChildren {
-  fork(program: URL, args: readonly string[]): NodeChild
+  fork(program: OwnProgram, args: readonly string[]): NodeChild
   /** The child sees the network of that namespace only. */
-  forkInNamespace(namespace: string, program: URL, args: readonly string[]): NodeChild
+  forkInNamespace(namespace: string, program: OwnProgram, args: readonly string[]): NodeChild
 }
 
 export const nodeChildren: NodeChildren = {
-  fork: (program, args) => connect(process.execPath, [...nodeFlags, fileURLToPath(program), ...args]),
+  fork: (program, args) => connect(process.execPath, [...nodeWordsOf(program), ...args]),
   forkInNamespace: (namespace, program, args) =>
-    connect('ip', [
-      'netns',
-      'exec',
-      namespace,
-      process.execPath,
-      ...nodeFlags,
-      fileURLToPath(program),
-      ...args,
-    ]),
+    connect('ip', ['netns', 'exec', namespace, process.execPath, ...nodeWordsOf(program), ...args]),
 }
 
 function connect(file: string, args: readonly string[]): NodeChild {
   const child: ChildProcess = spawn(file, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     cwd: '/',
-    env: programEnvironment,
+    env: nodeEnvironment,
   })
   // A child that dies while a message is on its way is told by its end, not here.
   child.on('error', () => {})
@@ -69,6 +62,12 @@ function connect(file: string, args: readonly string[]): NodeChild {
       }
       child.once('exit', (code, signal) => end(signal ?? `exit ${code}`))
       child.once('error', (error) => end(error.message))
+    },
+    hold: (isHeld) => {
+      if (isHeld) child.ref()
+      else child.unref()
+      if (isHeld) child.channel?.ref()
+      else child.channel?.unref()
     },
     kill: () => {
       child.kill('SIGKILL')

@@ -2,7 +2,6 @@ import { statSync } from 'node:fs'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { ListeningSocket, NodeChild, NodeChildren } from '../host/node-children.ts'
-import { ownProgram } from '../host/own-programs.ts'
 import type { KeeperStatus } from './control-protocol.ts'
 
 export interface Keeper {
@@ -48,7 +47,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   const startWorker = () => {
     const bornMs = clock.monotonicMs()
-    const started = children.fork(ownProgram('metadata-worker'), options.workerArgs)
+    const started = children.fork('metadata-worker', options.workerArgs)
     worker = started
     started.onMessage((message) => {
       const network = networks.get(parseServing(message) ?? '')
@@ -124,7 +123,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
 /** A child that lives for this alone opens the socket in the namespace; the keeper itself stays where it is. */
 function openSocket(options: KeeperOptions, namespace: string): Promise<ListeningSocket> {
-  const child = options.children.forkInNamespace(namespace, ownProgram('metadata-socket'), [])
+  const child = options.children.forkInNamespace(namespace, 'metadata-socket', [])
   const opened = new Promise<ListeningSocket>((resolve, reject) => {
     child.onMessage((_message, socket) => {
       if (socket) resolve(socket)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { v7 } from 'uuid'
 import { stringify } from 'yaml'
+import { programEnvironment } from '../../agent/host/program-environment.ts'
 import {
   DesiredState,
   type InstanceObservation,
@@ -50,8 +51,11 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
   const logPath = join(directory, 'agent.log')
   const log = openSync(logPath, 'a')
   execFileSync('npm', ['run', '--silent', 'bundle:agent'], { cwd: repositoryRoot })
-  const args = [...readNodeArguments(), '--config', settingsPath]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
+  const unit = readUnit()
+  const child = spawn(process.execPath, [...unit.args, '--config', settingsPath], {
+    stdio: ['ignore', log, log],
+    env: { ...programEnvironment, ...unit.environment },
+  })
   closeSync(log)
   const ended = once(child, 'exit')
   const fail = ended.then(() => {
@@ -99,11 +103,18 @@ export async function startAgentProcess(directory: string): Promise<AgentProcess
 }
 
 /** As its unit has them, of this repository. */
-function readNodeArguments(): readonly string[] {
+function readUnit(): {
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+} {
   const unit = readFileSync(join(repositoryRoot, 'systemd/berth-agent.service'), 'utf8')
   const line = /^ExecStart=\S+ (.*) --config /m.exec(unit)?.[1]
   if (line === undefined) throw new Error("The agent's unit starts something else.")
-  return line
+  const args = line
     .split(' ')
     .map((word) => word.replace(/^\/usr\/lib\/berth-agent/, join(repositoryRoot, 'dist/agent')))
+  const environment = Object.fromEntries(
+    [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  )
+  return { args, environment }
 }

@@ -86,6 +86,8 @@ async function measure(run: {
   await sleep(settleMs)
   const idleRssMiB = readMemoryMib(agent.pid, 'VmRSS')
   const idleOwnMiB = readMemoryMib(agent.pid, 'RssAnon')
+  const starters = readChildren(agent.pid).map((pid) => readMemoryMib(pid, 'RssAnon'))
+  const startersOwnMiB = starters.reduce((sum, ownMiB) => sum + ownMiB, 0)
   const guest = () => {
     const spec = nextGuest(networkUid, image)
     taps.push(tapOf(spec))
@@ -111,6 +113,7 @@ async function measure(run: {
       'the idle agent, resident',
       `${idleRssMiB.toFixed(0)} MiB (goal 80 MB), ${idleOwnMiB.toFixed(0)} of them its own`,
     )
+    say('  the processes beside it', `${startersOwnMiB.toFixed(0)} MiB of their own`)
     await measureIdle(bench, Number(values.idle))
   }
   await agent.remove(holder.uid)
@@ -231,6 +234,14 @@ function readDocument({ directories }: AgentProcess): string {
 function readMemoryMib(pid: number, field: 'VmRSS' | 'RssAnon'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
+}
+
+function readChildren(pid: number): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
 }
 
 function readProcessorMs(pid: number): { own: number; programs: number } {

@@ -1,9 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { nodeFlags, ownProgram } from '../../host/own-programs.ts'
+import { nodeWordsOf } from '../../host/own-programs.ts'
 import type { Exec, FileOwner, Files, Processes, ProcessIdentity, Sockets } from '../../host/ports.ts'
 import { type AgentDirectories, metadataControlSocket, metadataDirectory } from '../../plan/paths.ts'
 import { createKeeperConnection, type KeeperConnection, type KeeperRequest } from './keeper-connection.ts'
@@ -72,9 +71,9 @@ export function createKeeperProcess(options: {
     await files.makeDirectory(directories.run)
     await files.makeDirectory(metadataDirectory(directories))
     const user = ['--uid', String(options.user.uid), '--gid', String(options.user.gid)]
-    const program = fileURLToPath(ownProgram('metadata-keeper'))
     const args = ['--control', control, '--directory', metadataDirectory(directories), ...user]
-    const pid = await options.exec.start(process.execPath, [...nodeFlags, program, ...args], { logPath })
+    const words = [...nodeWordsOf('metadata-keeper'), ...args]
+    const pid = await options.exec.start(process.execPath, words, { logPath })
     const identity = await processes.identify(pid)
     if (identity) {
       const record = { pid, startTimeTicks: String(identity.startTimeTicks) }

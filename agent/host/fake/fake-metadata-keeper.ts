@@ -1,5 +1,4 @@
 import { type ControlReply, type KeeperStatus, parseControlRequest } from '../../metadata/control-protocol.ts'
-import { nodeFlags } from '../own-programs.ts'
 import type { FakeDaemon } from './fake-exec.ts'
 import type { FakeFiles } from './fake-files.ts'
 import type { FakeNetwork } from './fake-network.ts'
@@ -15,7 +14,7 @@ export function metadataKeeperDaemon(options: {
 }): FakeDaemon {
   const { files, network, processes, sockets } = options
   return (args) => {
-    const program = args.find((arg) => !nodeFlags.some((flag) => flag === arg)) ?? ''
+    const program = args.find((arg) => !arg.startsWith('--')) ?? ''
     if (!/\/metadata\/main\.[jt]s$/.test(program)) throw new Error(`The fake host can't start ${program}.`)
     const control = args[args.indexOf('--control') + 1] ?? ''
     const listening = new Map<string, string>()

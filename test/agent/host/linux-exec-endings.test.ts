@@ -42,3 +42,12 @@ it('leaves nobody waiting when it is closed, neither for what runs nor for what 
   await narrow.close()
   expect((await runs).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
+
+it('tells who waits that the process that starts programs has ended, and has another for the next', async () => {
+  const waits = exec.run('sleep', ['600'])
+  const ends = exec.run('sh', ['-c', 'kill -9 $PPID; sleep 600'])
+  const message = expect.stringContaining('process that starts programs has ended: SIGKILL')
+  await expect(ends).rejects.toMatchObject({ name: 'ExecError', message })
+  await expect(waits).rejects.toMatchObject({ name: 'ExecError', message })
+  expect((await exec.run('echo', ['on'])).stdout).toBe('on\n')
+})
