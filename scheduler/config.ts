@@ -6,7 +6,7 @@ import { ConfigError, readConfigFile } from '../lib/config.ts'
 import { imageIdPattern, resourceIdPattern } from '../proto/ids.ts'
 import { findCatalogueProblems } from './admission/catalogue-problems.ts'
 import { isLoopback } from './loopback.ts'
-import { defaultPhysicalNetwork, metadataFlavours } from './model/catalogue.ts'
+import { defaultPhysicalNetwork, firmwares, metadataFlavours } from './model/catalogue.ts'
 import { unscrubbedPolicies } from './model/device.ts'
 import { ingressPolicies, internetAccesses } from './model/firewall.ts'
 
@@ -72,6 +72,7 @@ const image = Type.Object(
     sizeGb: Type.Integer({ minimum: 1, maximum: 65_536 }),
     metadataFlavour: Type.Enum([...metadataFlavours], { default: 'NOCLOUD' }),
     seedDisk: Type.Optional(Type.Boolean()),
+    firmware: Type.Optional(Type.Enum([...firmwares])),
     directKernel: Type.Optional(
       Type.Object({ kernel: blob, initrd: blob, commandLine: Type.String() }, closed),
     ),

@@ -1,4 +1,6 @@
+import { basename, dirname } from 'node:path'
 import { type Exec, ExecError, type Sysfs } from '../host/ports.ts'
+import { uefi } from '../plan/firmware.ts'
 import { type GatewaySettings, transferNet } from '../plan/gateway.ts'
 import { renderGatewayInside, renderGatewayOutside } from '../plan/gateway-ruleset.ts'
 import { egressLimitArgs, renderIngressLimit } from '../plan/rate-limit.ts'
@@ -12,6 +14,7 @@ export type HostFeature =
   | 'stateful-filter'
   | 'nat-gateway'
   | 'rate-limit'
+  | 'uefi'
 
 export async function readFeatures(options: {
   exec: Exec
@@ -20,11 +23,12 @@ export async function readFeatures(options: {
   gateway?: GatewaySettings | undefined
 }): Promise<HostFeature[]> {
   const { exec, sysfs, gateway } = options
-  const [groups, hugepages, miscDevices, carriesVlans, tracksConnections, isGateway, limitsRates] =
+  const [groups, hugepages, miscDevices, ovmf, carriesVlans, tracksConnections, isGateway, limitsRates] =
     await Promise.all([
       sysfs.list('sys/kernel/iommu_groups'),
       sysfs.read('sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'),
       sysfs.list('sys/class/misc'),
+      sysfs.list(dirname(uefi.code).slice(1)),
       readVlans(exec),
       readStatefulFilter(exec),
       gateway !== undefined && readGateway({ exec, sysfs, gateway }),
@@ -38,6 +42,7 @@ export async function readFeatures(options: {
     'stateful-filter': tracksConnections,
     'nat-gateway': isGateway,
     'rate-limit': limitsRates,
+    uefi: [uefi.code, uefi.variables].every((path) => ovmf.includes(basename(path))),
   }
   return (Object.keys(present) as HostFeature[]).filter((feature) => present[feature])
 }

@@ -91,6 +91,7 @@ function addUpload(group: Command): void {
     .option('--architecture <name>', 'x86_64 or aarch64')
     .option('--metadata-flavour <name>', 'what it looks for at boot: NOCLOUD, GCE, EC2 or OPENSTACK')
     .option('--seed-disk', 'guests find their metadata on a disk labelled cidata')
+    .option('--firmware <name>', 'what boots it: BIOS or UEFI')
     .action(async (id: string, flags) => (await import('./upload.ts')).uploadAction(id, flags))
 }
 

@@ -166,6 +166,7 @@ export const kinds: readonly Kind[] = [
           ...{ flag: '--seed-disk', key: 'seedDisk', as: 'switch' },
           description: 'guests find their metadata on a disk labelled cidata',
         },
+        { flag: '--firmware <name>', description: 'what boots it: BIOS or UEFI', key: 'firmware' },
         {
           ...{ flag: '--size-gb <n>', description: 'of the disk that it makes', key: 'sizeGb' },
           ...{ as: 'integer', isRequired: true },

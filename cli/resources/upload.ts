@@ -20,12 +20,13 @@ interface UploadFlags extends ContextFlags {
   readonly architecture?: string
   readonly metadataFlavour?: string
   readonly seedDisk?: boolean
+  readonly firmware?: string
 }
 
 const gib = 1024 ** 3
 
 export async function uploadAction(id: string, flags: UploadFlags): Promise<void> {
-  const { file, family, description, architecture, metadataFlavour, seedDisk } = flags
+  const { file, family, description, architecture, metadataFlavour, seedDisk, firmware } = flags
   const { format, sizeGb, bytes } = describeFile(file)
   const context = resolveContext(flags)
   const client = createClient({ context, clock: systemClock, random: systemRandom })
@@ -33,7 +34,7 @@ export async function uploadAction(id: string, flags: UploadFlags): Promise<void
     { title: `Uploading image ${id}`, clock: systemClock, isTerminal: process.stderr.isTTY },
     async (progress) => {
       const sha256 = await hash(file, bytes, progress)
-      const said = { family, description, architecture, metadataFlavour, seedDisk }
+      const said = { family, description, architecture, metadataFlavour, seedDisk, firmware }
       const body = { id, sha256, format, sizeGb, ...said }
       const idempotencyKey = systemRandom.uuid()
       await client.changeCollection({ method: 'POST', path: 'compute/images', body, idempotencyKey })

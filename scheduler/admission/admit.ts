@@ -2,7 +2,7 @@
 // In: the request, the catalogue, names made beforehand. Out: details (the API's words), spec (the host's words),
 // demand (placement's words), address claims (the store's words).
 // Never: chooses a host, looks at capacity, makes up an id, reads a clock.
-import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { Firmware, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type NetworkUid, networkUid, projectId, type ResourceUid, zoneId } from '../../proto/ids.ts'
 import type { Problem } from '../errors.ts'
 import { defaultPhysicalNetwork, type InstanceType } from '../model/catalogue.ts'
@@ -114,7 +114,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
       ...(volumes === undefined ? {} : { volumes }),
-      ...featureDemand(type, nics),
+      ...featureDemand(type, { nics, bootDisk: disks.find((disk) => disk.details.boot) }),
       ...uplinkDemand(nics),
     },
     addresses: nics.map(claimAddress),
@@ -131,9 +131,14 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
   }
 }
 
-function featureDemand(type: InstanceType, nics: readonly ResolvedNic[]): { features?: readonly string[] } {
-  const needs = nics.flatMap(({ network }) => needsOf(network))
-  const features = [...new Set([...typeFeatures(type), ...needs.map(({ feature }) => feature)])].sort()
+function featureDemand(
+  type: InstanceType,
+  { nics, bootDisk }: { nics: readonly ResolvedNic[]; bootDisk: ResolvedDisk | undefined },
+): { features?: readonly string[] } {
+  const needs = nics.flatMap(({ network }) => needsOf(network)).map(({ feature }) => feature)
+  const isUefi = bootDisk?.image?.firmware === 'UEFI' || bootDisk?.volume?.image?.firmware === Firmware.UEFI
+  const firmware = isUefi ? ['uefi'] : []
+  const features = [...new Set([...typeFeatures(type), ...needs, ...firmware])].sort()
   return features.length === 0 ? {} : { features }
 }
 

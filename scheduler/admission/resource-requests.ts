@@ -1,7 +1,7 @@
 // The shapes of requests that make and change resources other than instances.
 import { type Static, Type } from 'typebox'
 import { imageIdPattern, resourceIdPattern } from '../../proto/ids.ts'
-import { deprecationStates, metadataFlavours } from '../model/catalogue.ts'
+import { deprecationStates, firmwares, metadataFlavours } from '../model/catalogue.ts'
 import { unscrubbedPolicies } from '../model/device.ts'
 import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 import { lineOfText, textOfLines } from './instance-request.ts'
@@ -212,6 +212,12 @@ export const CreateImage = Type.Object(
       Type.Boolean({
         description:
           'Guests find their metadata on a disk labelled cidata: for images that ask no server at boot. False where absent.',
+      }),
+    ),
+    firmware: Type.Optional(
+      Type.Enum([...firmwares], {
+        description:
+          'UEFI for an image that boots by UEFI alone: its guests go to hosts that have it. BIOS where absent.',
       }),
     ),
   },

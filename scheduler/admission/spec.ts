@@ -4,6 +4,7 @@ import {
   DiskInterface,
   DiskSchema,
   DiskType,
+  Firmware,
   ImageFormat,
   type InstanceSpec,
   InstanceSpecSchema,
@@ -57,6 +58,7 @@ const interfaces = {
 } as const
 const types = { PERSISTENT: DiskType.PERSISTENT, SCRATCH: DiskType.SCRATCH } as const
 const formats = { raw: ImageFormat.RAW, qcow2: ImageFormat.QCOW2 } as const
+const firmwareNumbers = { BIOS: Firmware.BIOS, UEFI: Firmware.UEFI } as const
 const flavours = {
   ...{ NOCLOUD: MetadataFlavour.NOCLOUD, GCE: MetadataFlavour.GCE },
   ...{ EC2: MetadataFlavour.EC2, OPENSTACK: MetadataFlavour.OPENSTACK },
@@ -95,7 +97,16 @@ export const useDetails = (
 })
 
 export function renderImage(image: CatalogueImage) {
-  const { id, url, sha256, format, metadataFlavour, seedDisk = false, directKernel } = image
+  const {
+    id,
+    url,
+    sha256,
+    format,
+    metadataFlavour,
+    seedDisk = false,
+    firmware = 'BIOS',
+    directKernel,
+  } = image
   return {
     id,
     url,
@@ -103,6 +114,7 @@ export function renderImage(image: CatalogueImage) {
     format: formats[format],
     metadataFlavour: flavours[metadataFlavour],
     seedDisk,
+    firmware: firmwareNumbers[firmware],
     ...(directKernel === undefined ? {} : { directKernel }),
   }
 }

@@ -14,7 +14,7 @@ import type {
   ProjectInstanceType,
   Zone,
 } from '../model/catalogue.ts'
-import { defaultPhysicalNetwork, deprecationStates, metadataFlavours } from '../model/catalogue.ts'
+import { defaultPhysicalNetwork, deprecationStates, firmwares, metadataFlavours } from '../model/catalogue.ts'
 import { unscrubbedPolicies } from '../model/device.ts'
 import { firewallProtocols, ingressPolicies, internetAccesses } from '../model/firewall.ts'
 import type { ResourceMeta, StoredAddress, StoredReservation } from '../model/resource.ts'
@@ -92,6 +92,7 @@ export const ImageResource = Type.Object(
     sha256: Type.String(),
     metadataFlavour: Type.Enum([...metadataFlavours]),
     seedDisk: Type.Boolean({ description: 'Whether guests find their metadata on a disk.' }),
+    firmware: Type.Enum([...firmwares], { description: 'What boots it.' }),
     deprecation: Type.Optional(
       Type.Object({
         state: Type.Enum([...deprecationStates]),
@@ -251,6 +252,7 @@ export function catalogueRenderers(region: string) {
       sha256: image.sha256,
       metadataFlavour: image.metadataFlavour,
       seedDisk: image.seedDisk ?? false,
+      firmware: image.firmware ?? 'BIOS',
       ...optional('deprecation', image.deprecation),
       ...renderMeta(image.meta),
     }),

@@ -63,6 +63,10 @@ export const deprecationStates = ['ACTIVE', 'DEPRECATED', 'OBSOLETE'] as const
 export const metadataFlavours = ['NOCLOUD', 'GCE', 'EC2', 'OPENSTACK'] as const
 export type MetadataFlavour = (typeof metadataFlavours)[number]
 
+/** What the image can be booted by. */
+export const firmwares = ['BIOS', 'UEFI'] as const
+export type FirmwareName = (typeof firmwares)[number]
+
 export interface CatalogueImage {
   readonly id: string
   readonly family?: string
@@ -76,6 +80,8 @@ export interface CatalogueImage {
   readonly metadataFlavour: MetadataFlavour
   /** Guests find what cloud-init reads on a disk labelled cidata; not where absent. */
   readonly seedDisk?: boolean
+  /** BIOS where absent. */
+  readonly firmware?: FirmwareName
   /** OBSOLETE makes no new disks; DEPRECATED is left out of its family. */
   readonly deprecation?: { readonly state: (typeof deprecationStates)[number]; readonly replacement?: string }
   /** Its bytes come from a request, and are not here yet. */

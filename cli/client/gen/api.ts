@@ -1306,6 +1306,11 @@ export interface components {
             readonly metadataFlavour?: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
             /** @description Guests find their metadata on a disk labelled cidata: for images that ask no server at boot. False where absent. */
             readonly seedDisk?: boolean;
+            /**
+             * @description UEFI for an image that boots by UEFI alone: its guests go to hosts that have it. BIOS where absent.
+             * @enum {unknown}
+             */
+            readonly firmware?: "BIOS" | "UEFI";
         };
         /** CreateInstanceType */
         readonly CreateInstanceType: {
@@ -1666,6 +1671,11 @@ export interface components {
             readonly metadataFlavour: "NOCLOUD" | "GCE" | "EC2" | "OPENSTACK";
             /** @description Whether guests find their metadata on a disk. */
             readonly seedDisk: boolean;
+            /**
+             * @description What boots it.
+             * @enum {unknown}
+             */
+            readonly firmware: "BIOS" | "UEFI";
             readonly deprecation?: {
                 /** @enum {unknown} */
                 readonly state: "ACTIVE" | "DEPRECATED" | "OBSOLETE";
