@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import { version } from '../lib/version.ts'
 import { Accelerator, type HostFacts, HostFactsSchema } from '../proto/gen/berth/agent/v1/host_pb.ts'
 import { HostRecordSchema } from '../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { AgentSettings } from './config.ts'
@@ -33,8 +34,6 @@ import { createJournal, type Journal, recordVersion } from './journal/journal.ts
 import { acquireStateLock } from './journal/state-lock.ts'
 import { type SessionState, startSession } from './stream/client.ts'
 import type { AgentSide } from './stream/ports.ts'
-
-export const agentVersion = '0.1.0'
 
 export interface AgentOptions {
   readonly settings: AgentSettings
@@ -188,7 +187,7 @@ function sideOf(options: {
   return {
     hostId: settings.hostId,
     zone: settings.zone,
-    agentVersion,
+    agentVersion: version,
     journalUuid,
     bootId: () => host.processes.bootId(),
     facts: async () => create(HostFactsSchema, { ...facts, identityKeys: [...(await identity.announce())] }),

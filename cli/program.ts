@@ -1,5 +1,6 @@
 // All commands of `berth`, put together. Each folder adds its own.
 import { Command } from 'commander'
+import { version } from '../lib/version.ts'
 import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
 import { addDiskCommands } from './disks/command.ts'
@@ -27,7 +28,7 @@ export function createProgram(): Command {
     ...(isFromSources ? { 'run a whole region on this machine': 'berth dev' } : {}),
   })
     .description('Asks a Berth region for instances.')
-    .version('0.1.0')
+    .version(version)
     .addHelpText('after', environmentHelp)
     .addHelpText('after', exitCodesHelp)
     .showHelpAfterError('(add --help for what is possible)')

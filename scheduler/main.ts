@@ -8,6 +8,7 @@ import { createLogger, describeCauses, type Logger } from '../lib/log.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import { tellServiceManager } from '../lib/service-manager.ts'
 import { createTurns } from '../lib/turns.ts'
+import { version } from '../lib/version.ts'
 import { type ListenAt, startApiServer } from './api/server.ts'
 import { createTokenVerifier } from './auth/verify-token.ts'
 import { openCatalogue } from './catalogue/live-catalogue.ts'
@@ -23,11 +24,15 @@ import { openBlobStore } from './store/blob-store.ts'
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
 import { startAgentServer } from './stream/agent-server.ts'
 
-const usage = 'Usage: scheduler/main.ts --config FILE\n'
+const usage = 'Usage: scheduler/main.ts --config FILE | --version\n'
 const deadlineCheckIntervalMs = 30_000
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } })
+  const { values } = parseArgs({ options: { config: { type: 'string' }, version: { type: 'boolean' } } })
+  if (values.version === true) {
+    process.stdout.write(`${version}\n`)
+    return
+  }
   if (values.config === undefined) {
     process.stderr.write(usage)
     process.exit(2)

@@ -1,6 +1,7 @@
 // The words of `berth-agent`: without a command it is the agent itself. In: arguments. Out: a call of one action; it
 // constructs nothing.
 import { Command } from 'commander'
+import { version } from '../../lib/version.ts'
 
 export interface CommandFlags {
   /** The agent's settings; for a host that has none yet, their defaults. */
@@ -17,6 +18,7 @@ export interface Actions {
 export function createAgentProgram(actions: Actions): Command {
   const program = new Command('berth-agent')
     .description('The agent of a host: without a command it runs until it is stopped.')
+    .version(version)
     .option('--config <file>', "the agent's settings (default: /etc/berth/agent.yaml)")
     .allowExcessArguments(false)
     .showHelpAfterError('(add --help for what is possible)')

@@ -460,6 +460,7 @@ export const kinds: readonly Kind[] = [
       ['MEMORY MIB', 'memoryMib'],
       ['DISK GB', 'diskGb'],
       ['GPUS', 'devices'],
+      ['AGENT', 'agentVersion'],
     ],
   },
 ]

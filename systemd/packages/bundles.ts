@@ -12,6 +12,8 @@ const require = createRequire(import.meta.url)
 
 interface BundleOptions {
   readonly folder: string
+  /** What the programs say that they are. */
+  readonly version: string
   /** Where it will run nobody looks at a map. */
   readonly sourcemap: boolean
 }
@@ -37,7 +39,7 @@ const bundleScheduler: Bundle = async (options) => {
 
 async function bundle(
   entries: Readonly<Record<string, string>>,
-  { folder, sourcemap }: BundleOptions,
+  { folder, version, sourcemap }: BundleOptions,
   plugins: readonly Plugin[] = [],
 ): Promise<ReadonlySet<string>> {
   rmSync(folder, { recursive: true, force: true })
@@ -48,7 +50,7 @@ async function bundle(
       cwd: repositoryRoot,
       platform: 'node',
       logLevel: 'warn',
-      plugins: [...plugins, narrowText],
+      plugins: [manifestOf(version), ...plugins, narrowText],
     })
     const { output } = await made.write({
       file: join(folder, `${name}.js`),
@@ -68,6 +70,15 @@ async function bundle(
 }
 
 export const bundles = { agent: bundleAgent, scheduler: bundleScheduler, cli: bundleCli }
+
+/** Of the repository's own manifest programs read their version, and a package has its own. */
+const manifestOf = (version: string): Plugin => ({
+  name: 'manifest',
+  load: (id) =>
+    id === join(repositoryRoot, 'package.json')
+      ? { code: JSON.stringify({ version }), moduleType: 'json' }
+      : undefined,
+})
 
 /** A single character beyond Latin 1, and V8 holds the whole program with two bytes for each. */
 const narrowText: Plugin = {

@@ -68,7 +68,7 @@ async function layOut(root: string, { definition, version, epochSeconds }: Build
     chmodSync(join(root, path), mode)
   }
   const read = (source: string) => readFileSync(join(repositoryRoot, source))
-  const inside = await bundles[definition.bundle]({ folder: join(root, programs), sourcemap: false })
+  const inside = await bundles[definition.bundle]({ folder: join(root, programs), version, sourcemap: false })
   put(`${programs}/package.json`, '{ "type": "module" }\n')
   copyFileSync(join(nodeFolder, 'bin/node'), join(root, programs, 'node'))
   setModes(root)

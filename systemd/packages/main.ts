@@ -1,10 +1,11 @@
 // npm run package -- [--out FOLDER] [--version VERSION] [NAME…]: Debian packages of the agent, the scheduler and the command
 // line, each with Node inside. Standard output gets the path of each.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { version as ownVersion } from '../../lib/version.ts'
 import { buildPackage } from './debian.ts'
 import { packageDefinitions } from './definitions.ts'
 
@@ -13,7 +14,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: 'string', default: join(repositoryRoot, 'dist/packages') },
-    version: { type: 'string', default: readVersion() },
+    version: { type: 'string', default: ownVersion },
   },
 })
 const unknown = positionals.filter(
@@ -30,11 +31,6 @@ for (const definition of packageDefinitions) {
   if (positionals.length > 0 && !positionals.includes(definition.name)) continue
   const path = await buildPackage({ definition, version: values.version, epochSeconds, outputFolder })
   process.stdout.write(`${path}\n`)
-}
-
-function readVersion(): string {
-  const manifest = readFileSync(join(repositoryRoot, 'package.json'), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
 }
 
 /** When what is built was written, and not when it was built. */

@@ -5,7 +5,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { createInstance, deleteInstance, waitForStatus } from '../e2e/instances.ts'
-import { instancePath, isAgentConnected, openRegion, type Region, waitUntil } from '../e2e/region.ts'
+import {
+  instancePath,
+  isAgentConnected,
+  openRegion,
+  type Region,
+  regionId,
+  waitUntil,
+} from '../e2e/region.ts'
 import { smallImages } from '../e2e/small-images.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { repositoryRoot } from '../support/imports.ts'
@@ -13,6 +20,8 @@ import { describeNeeding } from '../support/needs.ts'
 import { forwardScheduler, imagesInLab, readAgentAddress, shareImages } from './agent.ts'
 import { bootHost, type LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
+
+const hostsPath = `/v1/regions/${regionId}/hosts`
 
 describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-deb'] }, 'packages', () => {
   const closers: (() => Promise<void> | void)[] = []
@@ -90,7 +99,10 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
     expect(await show('berth-agent', 'ActiveState')).toBe('active')
     expect(await show('berth-agent', 'MainPID')).not.toBe(agent)
     expect(await guest()).toBe(before)
-    await waitUntil('the agent is connected', () => isAgentConnected(region, host.name), 240_000)
+    await waitUntil('the agent of the new package is connected', async () => {
+      const { body } = await region.call<{ agentVersion: string }>('GET', `${hostsPath}/${host.name}`)
+      return body.agentVersion === '0.1.1' && isAgentConnected(region, host.name)
+    })
   })
 
   it('are removed from beside a guest, whose state a purge keeps', async () => {

@@ -15,29 +15,34 @@ import { freePort } from '../support/ports.ts'
 const run = (file: string, args: readonly string[], env: Record<string, string> = {}) =>
   execFileSync(file, args, { encoding: 'utf8', env: { ...process.env, ...env } })
 
+/** Not the repository's. */
+const version = '9.8.7'
+
 describeNeeding({ programs: ['dpkg-deb'] }, 'packages', () => {
   let folder = ''
   let again = ''
   const root = () => join(folder, 'root')
-  const build = (out: string, names: readonly string[] = []) =>
+  const start = (programs: string, args: readonly string[]) =>
+    run(join(root(), programs, 'node'), [join(root(), programs, 'main.js'), ...args])
+  const build = (out: string, args: readonly string[]) =>
     run(process.execPath, [
       join(repositoryRoot, 'systemd/packages/main.ts'),
       '--out',
       join(folder, out),
-      ...names,
+      ...args,
     ])
       .trim()
       .split('\n')
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'berth-packages-'))
-    for (const path of build('first')) run('dpkg-deb', ['-x', path, root()])
+    for (const path of build('first', ['--version', version])) run('dpkg-deb', ['-x', path, root()])
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('are the same bytes each time', () => {
     const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
-    ;[again = ''] = build('second', ['berth'])
+    ;[again = ''] = build('second', ['--version', version, 'berth'])
     expect(hash(again)).toBe(hash(again.replace('second', 'first')))
   })
 
@@ -48,12 +53,16 @@ describeNeeding({ programs: ['dpkg-deb'] }, 'packages', () => {
   })
 
   it('have a command line and an agent that say what they can do', () => {
-    const start = (programs: string, args: readonly string[]) =>
-      run(join(root(), programs, 'node'), [join(root(), programs, 'main.js'), ...args])
     expect(start('usr/lib/berth', ['instances', '--help'])).toContain('create')
     // It would start programs that are not there.
     expect(start('usr/lib/berth', ['--help'])).not.toMatch(/^ +dev /m)
     expect(start('usr/lib/berth-agent', ['--help'])).toContain('doctor')
+  })
+
+  it('have programs that say the version of the package', () => {
+    const programs = ['usr/lib/berth', 'usr/lib/berth-agent', 'usr/lib/berth-scheduler']
+    const said = programs.map((one) => start(one, ['--version']))
+    expect(said).toEqual(programs.map(() => `${version}\n`))
   })
 
   it('have a scheduler that answers on a socket which listened before it', async () => {
