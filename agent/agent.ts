@@ -19,6 +19,8 @@ import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
 import { watchKernel } from './drivers/network/kernel-watch.ts'
 import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
+import { createUnitWrites } from './drivers/passthrough/write-units.ts'
+import { createDirectWrites, tellLeftOver } from './drivers/passthrough/writes.ts'
 import type { Host } from './host/ports.ts'
 import { Firewalls } from './instance/firewalls.ts'
 import { HardwareUse } from './instance/hardware-use.ts'
@@ -75,6 +77,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const journal = createJournal({ files: host.files, directories })
   const firewalls = new Firewalls({ journal, clock, log })
   const members = new Members({ journal, log })
+  const isSystemds = await hasSystemd(host)
+  const writes = isSystemds ? createUnitWrites({ ...host, clock }) : createDirectWrites(host)
+  await tellLeftOver(writes, log)
   const ports: InstancePorts = {
     network,
     metadata,
@@ -83,15 +88,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     members,
     disk: createDiskDriver({ ...host, directories, log }),
     hypervisor: createQemuDriver({
-      supervision: (await hasSystemd(host))
-        ? createSystemdSupervision(host)
-        : createDetachedSupervision(host),
+      supervision: isSystemds ? createSystemdSupervision(host) : createDetachedSupervision(host),
       ...host,
       clock,
       log,
     }),
     devices: new Devices({
-      passthrough: createSysfsPassthrough({ ...host, log, scrubProgram: settings.scrubProgram }),
+      passthrough: createSysfsPassthrough({ ...host, writes, log, scrubProgram: settings.scrubProgram }),
       ...{ ...host, journal, clock, log },
     }),
     hardwareUse: new HardwareUse({ journal, read: () => readHostHardware(host.sysfs) }),

@@ -15,6 +15,11 @@ import type { Host } from './host/ports.ts'
 import type { HostFactsOptions } from './inventory/host-facts.ts'
 import { readMachine } from './inventory/machine.ts'
 
+/**
+ * Of what goes on for longer, such as a write that hangs in the kernel, the journal has all that the next agent needs.
+ */
+const closingPatienceMs = 5000
+
 /** Two short programs each time that something has changed, however many guests there are. */
 const repairIntervalMs = 1000
 
@@ -42,7 +47,10 @@ async function runAgent(config = defaultSettingsFile): Promise<void> {
   })
   log.info({ scheduler: settings.scheduler.address }, 'The agent is ready.')
   const stop = () => {
-    agent.close().then(
+    const patience = systemClock.sleep(closingPatienceMs).then(() => {
+      log.warn({ closingPatienceMs }, 'Something is still under way: the next agent goes on with it.')
+    })
+    Promise.race([agent.close(), patience]).then(
       () => process.exit(0),
       (thrown: unknown) => {
         log.error({ err: thrown }, 'The agent did not end well; guests are not affected.')

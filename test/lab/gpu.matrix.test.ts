@@ -1,7 +1,7 @@
 // Devices that go to guests and come back, on a host with a real IOMMU driver and real vfio: displays stand in for GPUs.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { createInstance, deleteInstance, readSerial, waitForStatus } from '../e2e/instances.ts'
-import { instancePath, type Region, waitUntil } from '../e2e/region.ts'
+import { instancePath, isAgentConnected, type Region, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { type LabFleet, openFleet, theOnly } from './fleet.ts'
@@ -136,12 +136,21 @@ describeNeeding(labNeeds, 'a lab host with devices for guests', () => {
     expect(lifecycle.reason).toBe('DEVICE_HELD')
     expect(lifecycle.statusMessage).toMatch(/qemu-system-x86 \(process \d+\)/)
     await deleteInstance(region, 'refused')
-    // An unbinding that hangs in the kernel for as long as the stranger lives.
-    await host.exec(`systemd-run --quiet --unit=hang sh -c 'echo ${address} > ${at}/driver/unbind'`)
+    // An unbinding that hangs in the kernel for as long as the stranger lives, as an agent begins it.
+    const hang = `berth-device-write@${address}`
+    await host.exec(`systemd-run --quiet --unit=${hang} sh -c 'echo ${address} > ${at}/driver/unbind'`)
+    const restartedAtMs = performance.now()
+    await host.exec('systemctl restart berth-agent')
+    await waitUntil('the agent is back', () => isAgentConnected(region, host.name), 20_000)
+    expect(performance.now() - restartedAtMs).toBeLessThan(20_000)
+    const said = await host.exec('journalctl -q -o cat -u berth-agent --since=-1min')
+    expect(said.stdout).toMatch(new RegExp(`process \\d+ of ${hang}.*has not come back from the kernel`))
     await deleteInstance(region, 'other')
     await host.exec('systemctl kill --signal=KILL stranger')
     await waitUntil('it has no driver', async () => (await driverOf(host, address)) === '')
-    await host.exec(`echo > ${at}/driver_override; systemctl reset-failed stranger hang`, { mayFail: true })
+    await host.exec(`echo > ${at}/driver_override; systemctl reset-failed stranger ${hang}`, {
+      mayFail: true,
+    })
     await host.exec(`echo ${address} > /sys/bus/pci/drivers_probe`)
   })
 

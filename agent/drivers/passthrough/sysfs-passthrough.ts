@@ -3,10 +3,11 @@
 // what is in the way. Every write is a program of its own with a deadline: one that hangs in the kernel hangs alone.
 import { describeCauses, type Logger } from '../../../lib/log.ts'
 import type { PciAddress } from '../../../proto/ids.ts'
-import { type Exec, ExecError, type Files, type Sysfs } from '../../host/ports.ts'
+import type { Exec, Files, Sysfs } from '../../host/ports.ts'
 import { findFault, readHealth } from './health.ts'
 import { findHolders } from './holders.ts'
 import { type PassthroughDriver, PassthroughError } from './port.ts'
+import { DeviceWriteError, type DeviceWrites } from './writes.ts'
 
 const pci = 'sys/bus/pci'
 const vfio = 'vfio-pci'
@@ -16,13 +17,14 @@ const harmlessDrivers = new Set(['', vfio, 'pcieport', 'pci-stub'])
 
 export function createSysfsPassthrough(options: {
   sysfs: Sysfs
+  writes: DeviceWrites
   files: Files
   exec: Exec
   log: Logger
   /** The operator's tool that empties a device: called with its address. */
   scrubProgram?: string | undefined
 }): PassthroughDriver {
-  const { sysfs, files, exec, log, scrubProgram } = options
+  const { sysfs, writes, files, exec, log, scrubProgram } = options
   const at = (address: PciAddress, attribute: string) => `${pci}/devices/${address}/${attribute}`
   const isPresent = async (address: PciAddress) => (await sysfs.read(at(address, 'vendor'))) !== undefined
 
@@ -82,22 +84,23 @@ export function createSysfsPassthrough(options: {
     await requireNobody(address, driver, group)
   }
 
-  const clearOverride = (address: PciAddress) => sysfs.write(at(address, 'driver_override'), '\n')
+  const write = (address: PciAddress, attribute: string, value: string) =>
+    writes.write(address, at(address, attribute), value)
 
   /** From whatever has it to `driver`; '' leaves it to none. */
   const move = async (address: PciAddress, driver: string, reason: 'BIND_FAILED' | 'RELEASE_FAILED') => {
     const current = await readDriver(address)
     try {
-      if (driver !== '') await sysfs.write(at(address, 'driver_override'), driver)
-      if (current !== '' && current !== driver) await sysfs.write(at(address, 'driver/unbind'), address)
-      if (driver !== '') await sysfs.write(`${pci}/drivers_probe`, address)
+      if (driver !== '') await write(address, 'driver_override', driver)
+      if (current !== '' && current !== driver) await write(address, 'driver/unbind', address)
+      if (driver !== '') await writes.write(address, `${pci}/drivers_probe`, address)
     } catch (cause) {
-      if (!(cause instanceof ExecError)) throw cause
+      if (!(cause instanceof DeviceWriteError)) throw cause
       const holders = await findHolders(sysfs, { address, driver: current, group: await groupOf(address) })
-      const who = holders.length > 0 ? `: ${holders.join(', ')} has it open` : ''
-      const how = cause.kind === 'timeout' ? 'hangs in the kernel' : `fails (${describeCauses(cause)})`
+      const who = holders.length > 0 ? `; ${holders.join(', ')} has it open` : ''
       const from = current === '' ? 'no driver' : current
-      const message = `To move device ${address} from ${from} to ${driver || 'none'} ${how}${who}.`
+      const what = `Device ${address} could not be moved from ${from} to ${driver || 'none'}`
+      const message = `${what}: ${cause.message}${who}.`
       throw new PassthroughError(reason, message, { cause })
     }
   }
@@ -127,12 +130,12 @@ export function createSysfsPassthrough(options: {
     reset: async (address) => {
       try {
         await readDriver(address)
-        await sysfs.write(at(address, 'reset'), '1')
+        await write(address, 'reset', '1')
       } catch (cause) {
-        if (!(cause instanceof ExecError)) throw cause
+        if (!(cause instanceof DeviceWriteError)) throw cause
         const methods = await sysfs.read(at(address, 'reset_method'))
         const how = methods === undefined || methods === '' ? ': the kernel knows no way to reset it' : ''
-        const message = `Device ${address} could not be reset${how} (${describeCauses(cause)}).`
+        const message = `Device ${address} could not be reset${how} (${cause.message}).`
         throw new PassthroughError('RESET_FAILED', message, { cause })
       }
     },
@@ -158,7 +161,7 @@ export function createSysfsPassthrough(options: {
       if (await files.stat(device)) await files.changeOwner(device, { uid: 0, gid: 0 })
       if ((await readDriver(address)) !== formerDriver) await move(address, formerDriver, 'RELEASE_FAILED')
       // Also where nothing moved: an earlier attempt may have come no further than naming vfio-pci.
-      if (formerDriver !== vfio) await clearOverride(address)
+      if (formerDriver !== vfio) await write(address, 'driver_override', '\n')
       const driver = await readDriver(address)
       if (driver === vfio && formerDriver !== vfio) {
         throw new PassthroughError('RELEASE_FAILED', `Device ${address} does not leave vfio-pci.`)

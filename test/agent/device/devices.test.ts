@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Devices } from '../../../agent/device/devices.ts'
 import { createSysfsPassthrough } from '../../../agent/drivers/passthrough/sysfs-passthrough.ts'
+import { createDirectWrites } from '../../../agent/drivers/passthrough/writes.ts'
 import { FakeExec } from '../../../agent/host/fake/fake-exec.ts'
 import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
@@ -72,6 +73,7 @@ async function startDevices(): Promise<Devices> {
   const devices = new Devices({
     passthrough: createSysfsPassthrough({
       ...{ sysfs: door(), files, exec, log: silentLogger },
+      writes: createDirectWrites({ sysfs: door() }),
       ...(scrubs === undefined ? {} : { scrubProgram: '/usr/local/bin/scrub' }),
     }),
     journal: createJournal({ files, directories }),
@@ -220,7 +222,7 @@ describe('a device is kept from guests', () => {
     onWrite = (path) => {
       if (path.endsWith('driver/unbind')) hang()
     }
-    await expect(devices.bind(gpu, user)).rejects.toThrow(/from nvidia to vfio-pci hangs in the kernel/)
+    await expect(devices.bind(gpu, user)).rejects.toThrow(/from nvidia to vfio-pci: it hangs in the kernel/)
     await expectQuarantined(devices, 'BIND_FAILED')
   })
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createSysfsPassthrough } from '../../../../agent/drivers/passthrough/sysfs-passthrough.ts'
+import { createDirectWrites } from '../../../../agent/drivers/passthrough/writes.ts'
 import { FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
 import { FakeFiles } from '../../../../agent/host/fake/fake-files.ts'
 import { FakeSysfs } from '../../../../agent/host/fake/fake-sysfs.ts'
@@ -32,7 +33,10 @@ function hostWith(...devices: Partial<FakePciDevice>[]) {
   const sysfs = new FakeSysfs({ ...shape, devices: whole })
   return {
     sysfs,
-    driver: createSysfsPassthrough({ sysfs, files, exec: new FakeExec({}, {}), log: silentLogger }),
+    driver: createSysfsPassthrough({
+      ...{ sysfs, files, exec: new FakeExec({}, {}), log: silentLogger },
+      writes: createDirectWrites({ sysfs }),
+    }),
   }
 }
 
