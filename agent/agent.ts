@@ -28,7 +28,8 @@ import { Members } from './instance/members.ts'
 import { NetworkUse } from './instance/network-use.ts'
 import type { GuestMachine, InstancePorts } from './instance/ports.ts'
 import { Supervisor } from './instance/supervisor.ts'
-import { readHostFacts } from './inventory/host-facts.ts'
+import { type FactsWatch, watchFacts } from './inventory/facts-watch.ts'
+import { createFactsReader } from './inventory/host-facts.ts'
 import { readHostHardware } from './inventory/host-hardware.ts'
 import type { Machine } from './inventory/machine.ts'
 import { readQemu } from './inventory/qemu.ts'
@@ -49,6 +50,8 @@ export interface AgentOptions {
   readonly ownPid: number
   /** How often networks are looked at where anything has changed; never where absent, as on simulated hosts. */
   readonly repairIntervalMs?: number
+  /** How often the host is looked at for devices that have come or gone; never where absent. */
+  readonly factsIntervalMs?: number
 }
 
 export interface Agent {
@@ -63,12 +66,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { directories } = settings
   await makeDirectories(host.files, directories)
   const lock = await acquireStateLock({ ...host, directories, ownPid: options.ownPid })
-  const facts = await readHostFacts({
+  const read = await createFactsReader({
     ...host,
     machine: options.machine,
     settings: { ...settings, stateDirectory: directories.state },
   })
-  for (const { code, message } of facts.warnings) log.warn({ code }, message)
+  const facts = await watchFacts({
+    ...{ ...host, read, clock, log },
+    lookIntervalMs: options.factsIntervalMs,
+  })
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
   const network = createLinuxNetworkDriver({
     ...{ ...host, directories, log },
@@ -105,7 +111,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
     directories,
-    machine: await guestMachineOf({ settings, host, facts }),
+    machine: await guestMachineOf({ settings, host, facts: facts.take() }),
   }
   const hostRecord = await readOrMakeHostRecord(journal, random)
   const supervisor = new Supervisor({ ports, host: hostRecord })
@@ -127,6 +133,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     session: () => session.state(),
     close: async () => {
       stopRepairs()
+      facts.close()
       await session.close()
       await supervisor.close()
       metadata.disconnect()
@@ -181,19 +188,26 @@ function startRepairs(
 function sideOf(options: {
   settings: AgentSettings
   host: Host
-  facts: HostFacts
+  facts: FactsWatch
   supervisor: Supervisor
   identity: IdentityKeys
   journalUuid: string
 }): AgentSide {
   const { settings, host, facts, supervisor, identity, journalUuid } = options
+  /** Of which the scheduler publishes none that did not come with a Hello. */
+  let identityKeys: Uint8Array[] = []
+  const withKeys = (found: HostFacts) => create(HostFactsSchema, { ...found, identityKeys })
   return {
     hostId: settings.hostId,
     zone: settings.zone,
     agentVersion: version,
     journalUuid,
     bootId: () => host.processes.bootId(),
-    facts: async () => create(HostFactsSchema, { ...facts, identityKeys: [...(await identity.announce())] }),
+    facts: async () => {
+      identityKeys = [...(await identity.announce())]
+      return withKeys(facts.take())
+    },
+    onFacts: (listener) => facts.onNews((found) => listener(withKeys(found))),
     position: () => supervisor.position(),
     welcomed: async (epoch, identityIssuer) => {
       await supervisor.welcomed(epoch)

@@ -22,6 +22,8 @@ const closingPatienceMs = 5000
 
 /** Two short programs each time that something has changed, however many guests there are. */
 const repairIntervalMs = 1000
+/** A directory; twelve times as seldom some hundred files. */
+const factsIntervalMs = 5000
 
 async function runAgent(config = defaultSettingsFile): Promise<void> {
   const settings = readConfigFile(AgentSettings, config)
@@ -44,6 +46,7 @@ async function runAgent(config = defaultSettingsFile): Promise<void> {
     log,
     ownPid: process.pid,
     repairIntervalMs,
+    factsIntervalMs,
   })
   log.info({ scheduler: settings.scheduler.address }, 'The agent is ready.')
   const stop = () => {

@@ -24,7 +24,7 @@ export async function readDiskPool(options: {
   const [totalBytes, freeBytes, guestBytes] = await Promise.all([
     files.totalBytes(directory),
     files.freeBytes(directory),
-    readGuestBytes(files, `${settings.stateDirectory}/instances`),
+    readGuestBytes(files, settings.stateDirectory),
   ])
   const usableGb = Math.floor(Math.min(totalBytes, freeBytes + guestBytes) / gibibyte)
   const twentieth = Math.min(Math.max(Math.ceil(usableGb / 20), leastReservedGb), mostReservedGb)
@@ -35,12 +35,13 @@ export async function readDiskPool(options: {
 }
 
 /** Guests' disks are qcow2 files: their size is what they take. */
-async function readGuestBytes(files: Files, directory: string): Promise<number> {
+async function readGuestBytes(files: Files, state: string): Promise<number> {
+  const instances = await files.list(`${state}/instances`)
   let bytes = 0
-  for (const instance of await files.list(directory)) {
-    for (const name of await files.list(`${directory}/${instance}`)) {
+  for (const directory of [`${state}/disks`, ...instances.map((uid) => `${state}/instances/${uid}`)]) {
+    for (const name of await files.list(directory)) {
       if (!name.endsWith('.qcow2')) continue
-      bytes += (await files.stat(`${directory}/${instance}/${name}`))?.sizeBytes ?? 0
+      bytes += (await files.stat(`${directory}/${name}`))?.sizeBytes ?? 0
     }
   }
   return bytes

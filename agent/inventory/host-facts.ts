@@ -8,14 +8,14 @@ import type { GatewaySettings } from '../plan/gateway.ts'
 import { readCpuCells } from './cpu-cells.ts'
 import { planCpuShare } from './cpus.ts'
 import { readDiskPool } from './disk-pool.ts'
-import { readFeatures } from './features.ts'
+import { readFeatures, type TriedKernel, tryKernel } from './features.ts'
 import { guestAcceleratorsOf } from './guest-accelerators.ts'
 import { planIommuAdvice } from './iommu.ts'
 import type { Machine } from './machine.ts'
-import { planMemoryShare } from './memory.ts'
+import { planMemoryShare, readMemoryMib } from './memory.ts'
 import { readPciDevices } from './pci-devices.ts'
 import { readUplinks, type UplinkSettings } from './uplinks.ts'
-import { readVirtualization } from './virtualization.ts'
+import { type DecidedVirtualization, readVirtualization } from './virtualization.ts'
 import { planWarnings } from './warnings.ts'
 
 export interface InventorySettings {
@@ -42,25 +42,46 @@ export interface HostFactsOptions {
 }
 
 export async function readHostFacts(options: HostFactsOptions): Promise<HostFacts> {
-  const { exec, files, sysfs, settings } = options
-  const [machine, pool, devices, cells, decided, features, found] = await Promise.all([
+  const read = await createFactsReader(options)
+  return read()
+}
+
+/**
+ * Reads the facts again and again, each time at the price of some files. What programs have to be asked for is asked once:
+ * guests are started with what the agent has found when it started.
+ */
+export async function createFactsReader(options: HostFactsOptions): Promise<() => Promise<HostFacts>> {
+  const { exec, sysfs, settings } = options
+  const [machine, decided, tried] = await Promise.all([
     options.machine(),
+    readVirtualization({ exec, sysfs, settings }),
+    tryKernel({ exec, gateway: settings.gateway }),
+  ])
+  return () => readFacts(options, { machine, decided, tried })
+}
+
+async function readFacts(
+  { files, sysfs, settings }: HostFactsOptions,
+  { machine, decided, tried }: { machine: Machine; decided: DecidedVirtualization; tried: TriedKernel },
+): Promise<HostFacts> {
+  const [pool, devices, cells, features, found, total] = await Promise.all([
     readDiskPool({ files, settings }),
     readPciDevices(sysfs),
     readCpuCells(sysfs),
-    readVirtualization({ exec, sysfs, settings }),
-    readFeatures({ exec, sysfs, gateway: settings.gateway }),
+    readFeatures(tried, { sysfs, gateway: settings.gateway }),
     readUplinks(sysfs, settings.uplinks ?? []),
+    readMemoryMib(sysfs),
   ])
+  const memoryMib = total ?? machine.memoryMib
   const usesKvm = decided.virtualization.accelerator === Accelerator.KVM
   const accelerators = guestAcceleratorsOf({ devices: [...devices.accelerators] }, settings.accelerators)
   const bridgeFilters = await sysfs.read('proc/sys/net/bridge/bridge-nf-call-iptables')
   return create(HostFactsSchema, {
     ...machine,
     diskGb: BigInt(pool.totalGb),
-    memoryMib: BigInt(machine.memoryMib),
+    memoryMib: BigInt(memoryMib),
     allocatableVcpus: planCpuShare(machine.cpus, settings.reservedCpus),
-    allocatableMemoryMib: planMemoryShare(machine.memoryMib, settings.reservedMemoryMib),
+    allocatableMemoryMib: planMemoryShare(memoryMib, settings.reservedMemoryMib),
     allocatableDiskGb: pool.allocatableGb,
     virtualization: decided.virtualization,
     devices: [...devices.accelerators],

@@ -55,12 +55,12 @@ export function planWarnings(facts: WarningFacts): HostWarning[] {
     [
       facts.missingUplinks.length > 0,
       'UPLINK_MISSING',
-      `The settings name uplinks that the host does not have: ${facts.missingUplinks.join(', ')}. Networks that need them go to other hosts; set the interface up or name another, then restart the agent.`,
+      `The settings name uplinks that the host does not have: ${facts.missingUplinks.join(', ')}. Networks that need them go to other hosts; set the interface up, or name another and restart the agent.`,
     ],
     [
       facts.gateway !== undefined && !features.includes('nat-gateway'),
       'NO_GATEWAY',
-      `The settings make the host a gateway by ${facts.gateway}, and either it is not there or the kernel can't translate addresses: networks with internetAccess NAT go to other hosts. Set the interface up or name another, load nft_masq and nft_ct, then restart the agent.`,
+      `The settings make the host a gateway by ${facts.gateway}, and either it is not there or the kernel can't translate addresses: networks with internetAccess NAT go to other hosts. Set the interface up; or name another, or load nft_masq and nft_ct, and restart the agent.`,
     ],
     [
       facts.bridgeCallsIptables,

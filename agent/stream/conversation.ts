@@ -59,7 +59,9 @@ export class Conversation {
     this.#lastHeardMs = clock.monotonicMs()
     this.#reports = new ReportQueue({
       send: (body) => this.#write(body),
-      onDurable: (one) => options.side.reported(one),
+      onDurable: (one) => {
+        if (one.$typeName !== 'berth.agent.v1.HostFacts') options.side.reported(one)
+      },
     })
     stream.on('data', (response: SessionResponse) => this.#take(response))
     stream.on('drain', () => this.#reports.resume())
@@ -122,6 +124,7 @@ export class Conversation {
     // First everything that is here, then what changes: in between nothing is missed, for both go through one queue.
     const stop = side.onObservation((observation) => this.#reports.add(observation))
     this.#stops.push(stop)
+    this.#stops.push(side.onFacts((facts) => this.#reports.add(facts)))
     const known = side.observations()
     for (const observation of known) this.#reports.add(observation)
     const isInstance = ({ $typeName }: Observation) => $typeName === 'berth.agent.v1.InstanceObservation'

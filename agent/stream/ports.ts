@@ -50,6 +50,8 @@ export interface AgentSide {
   readonly journalUuid: string
   bootId(): Promise<string>
   facts(): Promise<HostFacts>
+  /** Each time that they are others than those taken or told last, from then on; the result ends it. */
+  onFacts(listener: (facts: HostFacts) => void): () => void
   /** What is journalled: the highest epoch and, under it, the highest command sequence. */
   position(): { readonly epoch: number; readonly lastCommandSequence: bigint }
   /**

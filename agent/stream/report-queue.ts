@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import type { HostFacts } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import {
   InventoryCompleteSchema,
   type Report,
@@ -6,6 +7,9 @@ import {
   type SessionRequest,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { Observation } from './ports.ts'
+
+/** What is told: objects of the host, and the host itself. */
+type Told = Observation | HostFacts
 
 /** How many reports may be on their way without an acknowledgement. */
 const windowSize = 64
@@ -16,9 +20,9 @@ const windowSize = 64
  */
 export class ReportQueue {
   readonly #send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
-  readonly #onDurable: (observation: Observation) => void
-  readonly #waiting = new Map<string, Observation>()
-  readonly #unacknowledged = new Map<bigint, Observation | undefined>()
+  readonly #onDurable: (observation: Told) => void
+  readonly #waiting = new Map<string, Told>()
+  readonly #unacknowledged = new Map<bigint, Told | undefined>()
   /** One report of an object is on its way at a time: what comes meanwhile is one report again. */
   readonly #onTheirWay = new Set<string>()
   #inventory: number | undefined
@@ -27,13 +31,13 @@ export class ReportQueue {
 
   constructor(options: {
     send: (body: Extract<SessionRequest['body'], { case: 'report' }>) => boolean
-    onDurable: (observation: Observation) => void
+    onDurable: (observation: Told) => void
   }) {
     this.#send = options.send
     this.#onDurable = options.onDurable
   }
 
-  add(observation: Observation): void {
+  add(observation: Told): void {
     // Newest last, so that what is sent is in the order of what happened.
     const name = nameOf(observation)
     this.#waiting.delete(name)
@@ -78,7 +82,7 @@ export class ReportQueue {
     this.#report({ case: 'inventoryComplete', value: create(InventoryCompleteSchema, { instances }) })
   }
 
-  #report(body: Report['body'], observation?: Observation): void {
+  #report(body: Report['body'], observation?: Told): void {
     this.#lastSequence += 1n
     this.#unacknowledged.set(this.#lastSequence, observation)
     const value = create(ReportSchema, { sequence: this.#lastSequence, body })
@@ -86,16 +90,27 @@ export class ReportQueue {
   }
 }
 
-const nameOf = (observation: Observation): string =>
-  observation.$typeName === 'berth.agent.v1.DeviceObservation' ? observation.address : observation.uid
-
-function bodyOf(observation: Observation): Report['body'] {
-  switch (observation.$typeName) {
+function nameOf(told: Told): string {
+  switch (told.$typeName) {
+    case 'berth.agent.v1.HostFacts':
+      return 'host'
     case 'berth.agent.v1.DeviceObservation':
-      return { case: 'device', value: observation }
+      return told.address
     case 'berth.agent.v1.DiskObservation':
-      return { case: 'disk', value: observation }
     case 'berth.agent.v1.InstanceObservation':
-      return { case: 'instance', value: observation }
+      return told.uid
+  }
+}
+
+function bodyOf(told: Told): Report['body'] {
+  switch (told.$typeName) {
+    case 'berth.agent.v1.HostFacts':
+      return { case: 'host', value: told }
+    case 'berth.agent.v1.DeviceObservation':
+      return { case: 'device', value: told }
+    case 'berth.agent.v1.DiskObservation':
+      return { case: 'disk', value: told }
+    case 'berth.agent.v1.InstanceObservation':
+      return { case: 'instance', value: told }
   }
 }

@@ -152,6 +152,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
         directories: { state: '/state', run: '/run/berth' },
       },
       ...{ host, machine: host.machine, token, clock: systemClock, random: systemRandom, log, ownPid: 1 },
+      factsIntervalMs: 50,
     })
     await poll('the host is connected', isConnected)
   }

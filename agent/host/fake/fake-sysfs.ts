@@ -13,29 +13,24 @@ const pciRoot = 'sys/bus/pci'
 export class FakeSysfs implements Sysfs {
   readonly #attributes = new Map<string, string>()
   readonly #shape: HostShape
-  readonly #devices: Map<
+  readonly #devices = new Map<
     string,
     FakePciDevice & { driver: string; override: string; config: FakeConfigSpace }
-  >
+  >()
 
   constructor(shape: HostShape) {
     this.#shape = shape
-    this.#devices = new Map(
-      shape.devices.map((device) => [
-        device.address,
-        {
-          ...device,
-          driver: device.nativeDriver,
-          override: '',
-          config: new FakeConfigSpace({ ...device, resource: attributesOf(device)['resource'] ?? '' }),
-        },
-      ]),
-    )
     for (const [path, value] of Object.entries(shape.attributes)) this.#attributes.set(path, value)
-    for (const device of shape.devices) {
-      for (const [name, value] of Object.entries(attributesOf(device))) {
-        this.#attributes.set(`${pciRoot}/devices/${device.address}/${name}`, value)
-      }
+    for (const device of shape.devices) this.plug(device)
+  }
+
+  /** As found by a scan of the bus: its own driver has it. */
+  plug(device: FakePciDevice): void {
+    const attributes = attributesOf(device)
+    const config = new FakeConfigSpace({ ...device, resource: attributes['resource'] ?? '' })
+    this.#devices.set(device.address, { ...device, driver: device.nativeDriver, override: '', config })
+    for (const [name, value] of Object.entries(attributes)) {
+      this.#attributes.set(`${pciRoot}/devices/${device.address}/${name}`, value)
     }
   }
 

@@ -4,6 +4,7 @@ import { type SessionClient, startSession } from '../../../agent/stream/client.t
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
+import { HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import {
   EnsureInstanceSchema,
   InstanceObservationSchema,
@@ -62,6 +63,23 @@ describe('a session', () => {
     scheduler.send({ case: 'reportAck', value: create(ReportAckSchema, { sequence: 2n }) })
     await eventually('two are durable', () => fake.durable.length === 2)
     expect([...fake.known.keys()]).toEqual(['a', 'c'])
+  })
+
+  it('tells of a host that is not as it was any more, and of the newest where several wait', async () => {
+    const fake = createFakeSide('host-1')
+    const { scheduler } = await start(fake)
+    await eventually('the inventory is complete', () => scheduler.of('report').length === 1)
+    const hostReports = () =>
+      scheduler
+        .of('report')
+        .flatMap(({ value }) => (value.body.case === 'host' ? [value.body.value.hostname] : []))
+    for (const hostname of ['first', 'second', 'third'])
+      fake.changeFacts(create(HostFactsSchema, { hostname }))
+    await eventually('it is told', () => hostReports().length === 1)
+    scheduler.send({ case: 'reportAck', value: create(ReportAckSchema, { sequence: 2n }) })
+    await eventually('the newest is told', () => hostReports().length === 2)
+    expect(hostReports()).toEqual(['first', 'third'])
+    expect(fake.durable).toEqual([])
   })
 
   it('acknowledges commands in order, after the journal has them', async () => {

@@ -8,7 +8,11 @@ import type {
   SerialOutcome,
   SerialRange,
 } from '../../../agent/stream/ports.ts'
-import { HostFactsSchema, PciDeviceSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
+import {
+  type HostFacts,
+  HostFactsSchema,
+  PciDeviceSchema,
+} from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import {
   DesiredState,
   type InstanceObservation,
@@ -26,6 +30,7 @@ export function createFakeSide(
 ) {
   const known = new Map<string, InstanceObservation>()
   const listeners = new Set<(observation: InstanceObservation) => void>()
+  const factsListeners = new Set<(facts: HostFacts) => void>()
   const accepted: Command[] = []
   const durable: InstanceObservation[] = []
   const welcomes: number[] = []
@@ -79,6 +84,10 @@ export function createFakeSide(
           }),
         ],
       }),
+    onFacts: (listener) => {
+      factsListeners.add(listener)
+      return () => factsListeners.delete(listener)
+    },
     position: () => ({ epoch, lastCommandSequence }),
     welcomed: async (welcomedEpoch: number) => {
       if (welcomedEpoch < epoch) throw new Error(`Epoch ${welcomedEpoch} is lower than ${epoch}.`)
@@ -114,7 +123,10 @@ export function createFakeSide(
     readGuestAttributes: async () => answers.attributes,
     openConsole: async () => answers.console,
   }
-  return { side, answers, accepted, durable, welcomes, asked, told, known, observe, listeners }
+  const changeFacts = (facts: HostFacts) => {
+    for (const listener of factsListeners) listener(facts)
+  }
+  return { side, answers, accepted, durable, welcomes, asked, told, known, observe, changeFacts, listeners }
 }
 
 function observationOf({ uid, generation, epoch, body, requestId }: Command): InstanceObservation {

@@ -15,7 +15,8 @@ function queueOf() {
       sent.push(value)
       return stream.takes
     },
-    onDurable: (one) => durable.push(`${'uid' in one ? one.uid : one.address}${one.message}`),
+    onDurable: (one) =>
+      durable.push('message' in one && 'uid' in one ? `${one.uid}${one.message}` : one.$typeName),
   })
   const words = () =>
     sent.map(({ body }) => (body.case === 'instance' ? `${body.value.uid}${body.value.message}` : body.case))

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { createLinuxNetworkDriver } from '../../../agent/drivers/network/linux-network.ts'
 import { createLinuxHost } from '../../../agent/host/linux-host.ts'
-import { readFeatures } from '../../../agent/inventory/features.ts'
+import { readFeatures, tryKernel } from '../../../agent/inventory/features.ts'
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { FirewallProtocol, FirewallSchema } from '../../../proto/gen/berth/agent/v1/network_pb.ts'
@@ -84,7 +84,7 @@ const { TCP, UDP, ICMP } = FirewallProtocol
 const ports = (...list: readonly number[]) => list.map((first) => ({ first, last: first }))
 
 try {
-  found['features'] = await readFeatures({ exec, sysfs: host.sysfs })
+  found['features'] = await readFeatures(await tryKernel({ exec }), { sysfs: host.sysfs })
   await driver.ensureNetwork(network)
   await driver.ensureNetwork(twin)
   const [a, b] = [await plug(network, 11), await plug(network, 12)]
