@@ -2,8 +2,9 @@
 // Never prints, never decides what to do about an error.
 import type { Context } from '../context/context.ts'
 import { ApiError } from './api-error.ts'
-import { type ConsoleConnection, type ConsoleListeners, connectConsole } from './console.ts'
+import { type ConsoleConnection, connectConsole } from './console.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
+import { connectLastingConsole, type LastingListeners, type LastingOptions } from './lasting-console.ts'
 import type {
   Device,
   Disk,
@@ -84,7 +85,8 @@ export interface Client {
   /** Below NAMESPACE/ or of NAMESPACE/KEY, where one is given. */
   readGuestAttributes(id: string, queryPath?: string): Promise<readonly GuestAttribute[]>
   readSerial(request: { id: string; start: string }): Promise<SerialOutput>
-  openConsole(id: string, listeners: ConsoleListeners): Promise<ConsoleConnection>
+  /** Goes on over connections that break. */
+  openConsole(id: string, listeners: LastingListeners): Promise<ConsoleConnection>
   /** For operators. */
   changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
   listHosts(): Promise<Host[]>
@@ -170,8 +172,11 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
       const output = await http<SerialOutput>({ method: 'GET', path: `${pathOf(id)}/serialPort?${query}` })
       return { contents: output.contents, start: String(output.start), next: String(output.next) }
     },
-    openConsole: (id, listeners) =>
-      connectConsole({ url: `${context.server}${pathOf(id)}/console`, token: context.token }, listeners),
+    openConsole: (id, listeners) => {
+      const at = { url: `${context.server}${pathOf(id)}/console`, token: context.token }
+      const connect: LastingOptions['connect'] = (start, each) => connectConsole({ ...at, start }, each)
+      return connectLastingConsole({ connect, clock, random }, listeners)
+    },
     readGuestAttributes: async (id, queryPath) => {
       const query = queryPath === undefined ? '' : `?${new URLSearchParams({ queryPath })}`
       const path = `${pathOf(id)}/guestAttributes${query}`

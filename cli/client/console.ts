@@ -5,9 +5,16 @@ import { CliError, exitCodes } from '../exit-codes.ts'
 import { apiErrorOf } from './api-error.ts'
 
 export interface ConsoleListeners {
-  readonly onBytes: (bytes: Uint8Array) => void
+  /** With the offset of the byte that comes next. */
+  readonly onBytes: (bytes: Uint8Array, next: bigint) => void
   readonly onNote: (sentence: string) => void
-  readonly onClose: (end: { readonly code: number; readonly reason: string }) => void
+  readonly onClose: (end: ConsoleEnd) => void
+}
+
+export interface ConsoleEnd {
+  /** Of RFC 6455. */
+  readonly code: number
+  readonly reason: string
 }
 
 export interface ConsoleConnection {
@@ -23,13 +30,19 @@ export interface ConsoleConnection {
 /** For the server's part of the close. */
 const lastWordsMs = 1000
 
-/** @throws ApiError with the server's own words, or a CliError where there is no answer. */
+/** Of the offset before the output of a message. */
+const offsetBytes = 8
+
+/**
+ * The console's output from a byte offset on, of what is still kept. @throws ApiError with the server's own words, or a
+ * CliError where there is no answer.
+ */
 export function connectConsole(
-  { url, token }: { url: string; token: string },
+  { url, token, start }: { url: string; token: string; start: bigint },
   { onBytes, onNote, onClose }: ConsoleListeners,
 ): Promise<ConsoleConnection> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url.replace(/^http/, 'ws'), {
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}?start=${start}`, {
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: 30_000,
       perMessageDeflate: false,
@@ -49,8 +62,12 @@ export function connectConsole(
     socket.on('message', (data, isBinary) => {
       // Of a socket with the default binaryType.
       const bytes = data as Buffer
-      if (isBinary) onBytes(bytes)
-      else onNote(bytes.toString())
+      if (!isBinary) {
+        onNote(bytes.toString())
+        return
+      }
+      const output = bytes.subarray(offsetBytes)
+      onBytes(output, bytes.readBigUInt64BE() + BigInt(output.length))
     })
     socket.on('open', () => {
       socket.on('close', (code, reason) => onClose({ code, reason: reason.toString() }))

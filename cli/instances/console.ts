@@ -1,7 +1,8 @@
 // `berth instances console`: a terminal, or a pair of pipes, on a guest's serial port. In: keys. Out: what the guest
 // writes, on standard output, and all else on standard error. The terminal is given back as it was, however it ends.
 import type { ReadStream } from 'node:tty'
-import type { ConsoleConnection, ConsoleListeners } from '../client/console.ts'
+import type { ConsoleConnection, ConsoleEnd } from '../client/console.ts'
+import type { LastingListeners } from '../client/lasting-console.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { createEscapeKeys } from './escape-keys.ts'
 
@@ -21,10 +22,10 @@ const drainPollMs = 20
 /** Until the person, the guest or the server ends it. @throws CliError where it is not as it should be */
 export async function runConsole(
   id: string,
-  connect: (listeners: ConsoleListeners) => Promise<ConsoleConnection>,
+  connect: (listeners: LastingListeners) => Promise<ConsoleConnection>,
   { input, output, note, signal }: ConsoleTerminal,
 ): Promise<void> {
-  const ended = Promise.withResolvers<{ code: number; reason: string } | 'by-person' | 'interrupted'>()
+  const ended = Promise.withResolvers<ConsoleEnd | CliError | 'by-person' | 'interrupted'>()
   let connection: ConsoleConnection | undefined
   // A raw terminal goes down and not back at the end of a line.
   const isTerminal = input.isTTY === true
@@ -57,6 +58,7 @@ export async function runConsole(
     const end = await ended.promise
     if (end === 'by-person') return
     if (end === 'interrupted') throw new CliError('Interrupted.', { exitCode: exitCodes.interrupted })
+    if (end instanceof CliError) throw end
     if (end.code === 1000) say(end.reason)
     else throw new CliError(sentenceOf(end), { exitCode: exitCodeOf(end.code) })
   } finally {
@@ -77,7 +79,7 @@ async function waitForRoom(input: NodeJS.ReadableStream, connection: ConsoleConn
   input.resume()
 }
 
-const sentenceOf = ({ code, reason }: { code: number; reason: string }) =>
+const sentenceOf = ({ code, reason }: ConsoleEnd) =>
   reason === '' ? `The connection to the server broke (code ${code}).` : reason
 
 const exitCodeOf = (code: number) => (code === 1008 ? exitCodes.denied : exitCodes.trouble)

@@ -14,7 +14,8 @@ import { principalOf, projectAccess } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { writeAudit } from './audit.ts'
 import { consoleProtocol } from './bearer-protocol.ts'
-import { InstancePath, NoQuery } from './parameters.ts'
+import { createConsoleOutput } from './console-output.ts'
+import { InstancePath, parseInteger } from './parameters.ts'
 import type { Server } from './server.ts'
 import { instancePath } from './verb-routes.ts'
 
@@ -29,6 +30,18 @@ const longestTimerMs = 2 ** 31 - 1
 
 /** Of RFC 6455. */
 const closeCodes = { ended: 1000, closing: 1001, notAllowed: 1008, lost: 1011, tooSlow: 1013 } as const
+
+const ConsoleQuery = Type.Object(
+  {
+    start: Type.Optional(
+      Type.String({
+        description:
+          'A byte offset, as those of the serial output: nothing before it is sent, and each binary message begins with the offset of the first byte behind it, in eight bytes, the highest first. Who connects again with where the last message ended misses nothing that is kept and sees nothing twice.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 const ConsoleResource = Type.Object(
   {
@@ -79,10 +92,12 @@ export function addConsoleRoute(server: Server, ports: OperationPorts): void {
       ...about('Instances', 'openConsole', "Opens an instance's console as a WebSocket, or says who looks"),
       description: consoleDescription,
       params: InstancePath,
-      querystring: NoQuery,
+      querystring: ConsoleQuery,
       response: { 200: ConsoleResource, '4xx': ErrorBody, '5xx': ErrorBody },
     },
     preHandler: async (request, reply) => {
+      // One that makes no sense is refused while there is an answer to do it with.
+      startOf(request)
       if (!request.ws) return
       const outcome = await consoles.attach(addressOf(request))
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
@@ -111,7 +126,8 @@ export function addConsoleRoute(server: Server, ports: OperationPorts): void {
 
 const consoleDescription = [
   'Binary messages from the server are what the guest writes to its serial port, the last 64 KiB first; text messages',
-  'are sentences for a person. What the client sends is typed; that takes the role editor. A browser sends its token as',
+  'are sentences for a person. A client whose connection broke says with start where it was, and sees nothing twice. What',
+  'the client sends is typed; that takes the role editor. A browser sends its token as',
   `subprotocol: ${consoleProtocol}, and bearer. with the token behind it. Close codes: 1000 the guest has stopped, 1001`,
   'the server closes, 1008 the token has expired, 1011 its host is out of reach, 1013 you read too slowly. Without an',
   'upgrade the answer says whether there is a console, for clients that are not told why an upgrade is refused.',
@@ -120,6 +136,13 @@ const consoleDescription = [
 function addressOf({ params }: FastifyRequest) {
   const { project, id } = params as { project: string; id: string }
   return { project: projectId(project), idOrUid: id }
+}
+
+/** undefined for a viewer that wants the output alone. */
+function startOf({ query }: FastifyRequest): bigint | undefined {
+  const { start } = query as { start?: string }
+  if (start === undefined) return undefined
+  return parseInteger(start, { name: 'start', minimum: 0n, maximum: 2n ** 63n - 1n, absent: 0n })
 }
 
 function mayType(request: FastifyRequest): boolean {
@@ -179,7 +202,7 @@ function serve(socket: WebSocket, request: FastifyRequest, { clock, log }: Opera
     clock.after(pingIntervalMs, () => socket.terminate())
   }
   console.show({
-    show: send,
+    show: createConsoleOutput(startOf(request), { output: send, note: send }),
     note: send,
     end: ({ kind, message }) => socket.close(closeCodes[kind], firstBytes(message)),
   })

@@ -17,8 +17,8 @@ const reopenForMs = 120_000
 export type ConsoleEnd = { readonly kind: 'ended' | 'lost'; readonly message: string }
 
 export interface ConsoleViewer {
-  /** Never waits: a viewer that is too slow sees to that itself. */
-  show(bytes: Uint8Array): void
+  /** With the offset of the first byte. Never waits: a viewer that is too slow sees to that itself. */
+  show(bytes: Uint8Array, start: bigint): void
   /** A sentence that is not of the guest. */
   note(sentence: string): void
   end(end: ConsoleEnd): void
@@ -36,7 +36,7 @@ export interface SharedConsoleOptions {
 export class SharedConsole {
   readonly #options: SharedConsoleOptions
   readonly #viewers = new Set<ConsoleViewer>()
-  /** The last of what has come: what viewers see first, and as much again at most. */
+  /** The last of what has come, in one piece up to `#next`: what viewers see first, and as much again at most. */
   #history: Uint8Array[] = []
   #historyBytes = 0
   #next: bigint | undefined
@@ -69,7 +69,7 @@ export class SharedConsole {
 
   add(viewer: ConsoleViewer): void {
     const last = this.#lastBytes()
-    if (last.length > 0) viewer.show(last)
+    if (last.length > 0) viewer.show(last, (this.#next ?? 0n) - BigInt(last.length))
     if (this.#endedWith === undefined) this.#viewers.add(viewer)
     else viewer.end(this.#endedWith)
   }
@@ -93,10 +93,12 @@ export class SharedConsole {
   #take(start: bigint, bytes: Uint8Array): void {
     if (this.#next !== undefined && start > this.#next) {
       this.#note(`${start - this.#next} bytes of the guest's output were left out: they came too fast.`)
+      this.#history = []
+      this.#historyBytes = 0
     }
     this.#next = start + BigInt(bytes.length)
     this.#remember(bytes)
-    for (const viewer of [...this.#viewers]) viewer.show(bytes)
+    for (const viewer of [...this.#viewers]) viewer.show(bytes, start)
   }
 
   #remember(bytes: Uint8Array): void {

@@ -17,12 +17,13 @@ const patience = { timeout: 60_000, interval: 100 }
 
 describeNeeding(guestNeeds, "a guest's console", () => {
   let region: Region
+  let scheduler: Daemon
   let agent: Daemon
   let before: HostState
 
   beforeAll(async () => {
     region = await openRegion(await smallImages())
-    await region.startScheduler()
+    scheduler = await region.startScheduler()
     agent = await region.startAgent()
     before = readHostState(region.directory)
     const userData = { key: 'user-data', value: '#!/bin/sh\n# small-guest: shell\n' }
@@ -84,7 +85,7 @@ describeNeeding(guestNeeds, "a guest's console", () => {
     await waitForSerial(region, 'talker', 'unseen-66')
   })
 
-  it('is there on the command line, between pipes', async () => {
+  it('is there on the command line, between pipes, and goes on over upgrades', async () => {
     const child = spawn(
       process.execPath,
       [join(repositoryRoot, 'cli/main.ts'), 'instances', 'console', 'talker'],
@@ -103,8 +104,24 @@ describeNeeding(guestNeeds, "a guest's console", () => {
     child.stdout.on('data', (part: Buffer) => {
       text += part.toString()
     })
+    let notes = ''
+    child.stderr.on('data', (part: Buffer) => {
+      notes += part.toString()
+    })
     child.stdin.write('echo from-the-command-line-$((1 + 1))\n')
     await expect.poll(() => text, patience).toContain('from-the-command-line-2')
+
+    await agent.kill('SIGTERM')
+    agent = await region.startAgent()
+    await expect.poll(() => notes, patience).toMatch(/Contact with the host .*\n.*The console goes on/)
+    await scheduler.kill('SIGTERM')
+    child.stdin.write('echo typed-meanwhile-$((1 + 2))\n')
+    scheduler = await region.startScheduler()
+    await expect.poll(() => notes, patience).toMatch(/Contact with the server .*\n.*The console goes on/)
+    await expect.poll(() => text, patience).toContain('typed-meanwhile-3')
+    // Nothing of what was there before comes again.
+    expect(text.split('from-the-command-line-2')).toHaveLength(2)
+    expect(text.split(smallGuestReady)).toHaveLength(2)
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     expect(await ended).toBe(130)

@@ -763,7 +763,7 @@ export interface paths {
         };
         /**
          * Opens an instance's console as a WebSocket, or says who looks
-         * @description Binary messages from the server are what the guest writes to its serial port, the last 64 KiB first; text messages are sentences for a person. What the client sends is typed; that takes the role editor. A browser sends its token as subprotocol: console.berth, and bearer. with the token behind it. Close codes: 1000 the guest has stopped, 1001 the server closes, 1008 the token has expired, 1011 its host is out of reach, 1013 you read too slowly. Without an upgrade the answer says whether there is a console, for clients that are not told why an upgrade is refused.
+         * @description Binary messages from the server are what the guest writes to its serial port, the last 64 KiB first; text messages are sentences for a person. A client whose connection broke says with start where it was, and sees nothing twice. What the client sends is typed; that takes the role editor. A browser sends its token as subprotocol: console.berth, and bearer. with the token behind it. Close codes: 1000 the guest has stopped, 1001 the server closes, 1008 the token has expired, 1011 its host is out of reach, 1013 you read too slowly. Without an upgrade the answer says whether there is a console, for clients that are not told why an upgrade is refused.
          */
         readonly get: operations["openConsole"];
         readonly put?: never;
@@ -6529,7 +6529,10 @@ export interface operations {
     };
     readonly openConsole: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description A byte offset, as those of the serial output: nothing before it is sent, and each binary message begins with the offset of the first byte behind it, in eight bytes, the highest first. Who connects again with where the last message ended misses nothing that is kept and sees nothing twice. */
+                readonly start?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly region: string;

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
-import type { ConsoleListeners } from '../../../cli/client/console.ts'
+import type { LastingListeners } from '../../../cli/client/lasting-console.ts'
 import { CliError } from '../../../cli/exit-codes.ts'
 import { runConsole } from '../../../cli/instances/console.ts'
 import { createEscapeKeys } from '../../../cli/instances/escape-keys.ts'
@@ -27,7 +27,7 @@ function start({ isTTY }: { isTTY: boolean }) {
   const notes: string[] = []
   const sent: string[] = []
   const interruption = new AbortController()
-  const { promise: listening, resolve } = Promise.withResolvers<ConsoleListeners>()
+  const { promise: listening, resolve } = Promise.withResolvers<LastingListeners>()
   const done = runConsole(
     'one',
     async (listeners) => {
@@ -47,7 +47,7 @@ function start({ isTTY }: { isTTY: boolean }) {
 it('is a raw terminal that says how it ends, and gives it back', async () => {
   const { input, output, modes, notes, sent, listening, done } = start({ isTTY: true })
   const { onBytes } = await listening
-  onBytes(Buffer.from('login: '))
+  onBytes(Buffer.from('login: '), 7n)
   await expect.poll(() => modes).toEqual([true])
   expect(notes.join()).toContain('Ctrl-] and then a dot ends it')
   input.write('root\r\u001d.')
@@ -77,6 +77,15 @@ it.each([
   await expect.poll(() => modes).toEqual([true])
   onClose({ code, reason: '' })
   await expect(done).rejects.toMatchObject({ exitCode })
+  expect(modes).toEqual([true, false])
+})
+
+it('ends with why it could not be opened again', async () => {
+  const { listening, done, modes } = start({ isTTY: true })
+  const { onClose } = await listening
+  await expect.poll(() => modes).toEqual([true])
+  onClose(new CliError('one is gone.', { exitCode: 4 }))
+  await expect(done).rejects.toMatchObject({ exitCode: 4, message: 'one is gone.' })
   expect(modes).toEqual([true, false])
 })
 

@@ -47,10 +47,17 @@ async function runningInstance() {
 }
 
 /** As an editor unless roles are given. */
-async function look({ roles = ['project-x9y8z7:editor'], protocols = [] as string[], token = '' } = {}) {
+async function look({
+  roles = ['project-x9y8z7:editor'],
+  protocols = [] as string[],
+  token = '',
+  query = '',
+} = {}) {
   const authorization = `Bearer ${token === '' ? await region.issuer.tokenFor(...roles) : token}`
   const headers = protocols.length > 0 ? {} : { authorization }
-  const socket = new WebSocket(`${region.url.replace('http', 'ws')}${consolePath}`, protocols, { headers })
+  const socket = new WebSocket(`${region.url.replace('http', 'ws')}${consolePath}${query}`, protocols, {
+    headers,
+  })
   open.push(socket)
   const seen = { text: '', notes: [] as string[], close: undefined as unknown, refusal: undefined as unknown }
   socket.on('message', (data: Buffer, isBinary) => {
@@ -96,6 +103,35 @@ describe('a console', () => {
     first.socket.close()
     second.socket.close()
     await expect.poll(() => guest.closed).toBe(1)
+  })
+
+  it('goes on from the offset that a viewer names, and tells the offset of all it sends', async () => {
+    await runningInstance()
+    const parts = (text: string) =>
+      text
+        .split('\0\0\0\0\0\0\0')
+        .flatMap((part) => (part === '' ? [] : [[part.charCodeAt(0), part.slice(1)]]))
+    const first = await look({ query: '?start=0' })
+    write('0123456789', 90n)
+    await expect.poll(() => parts(first.seen.text)).toEqual([[90, '0123456789']])
+    const again = await look({ query: '?start=95' })
+    const newest = await look({ query: '?start=102' })
+    const early = await look({ query: '?start=80' })
+    write('abcd', 100n)
+    await expect.poll(() => parts(newest.seen.text)).toEqual([[102, 'cd']])
+    expect(parts(again.seen.text)).toEqual([
+      [95, '56789'],
+      [100, 'abcd'],
+    ])
+    expect(parts(early.seen.text)).toEqual([
+      [90, '0123456789'],
+      [100, 'abcd'],
+    ])
+    expect(first.seen.notes).toEqual([])
+    expect(early.seen.notes).toEqual([
+      "10 bytes of the guest's output were left out: they are not kept any more.",
+    ])
+    expect((await look({ query: '?start=-1' })).seen.refusal).toMatchObject({ error: { code: 400 } })
   })
 
   it('is for looking only where a role is missing', async () => {

@@ -77,6 +77,22 @@ it('goes on from where a lost contact broke off, and says what was left out', as
   expect(one.seen.notes[2]).toMatch(/^4 bytes/)
 })
 
+it('shows who comes later where what is kept begins, and nothing from before a gap', async () => {
+  const { console, host } = startConsole()
+  await console.open()
+  const look = () => {
+    const starts: [bigint, string][] = []
+    const one = viewer()
+    console.add({ ...one, show: (bytes, start) => starts.push([start, Buffer.from(bytes).toString()]) })
+    return starts
+  }
+  host.listener?.onOutput(100n, Buffer.from('one'))
+  host.listener?.onOutput(103n, Buffer.from('two'))
+  expect(look()).toEqual([[100n, 'onetwo']])
+  host.listener?.onOutput(200n, Buffer.from('three'))
+  expect(look()).toEqual([[200n, 'three']])
+})
+
 it('ends for all when the guest has stopped, also while the host was away', async () => {
   const { console, host, isOver } = startConsole()
   await console.open()
