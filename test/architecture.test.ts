@@ -100,6 +100,11 @@ const importRules: readonly ImportRule[] = [
     reason: 'drivers do not know one another or who calls them',
   },
   {
+    from: ['agent/drivers/fabric/'],
+    mayNot: /^agent\/(drivers\/(?!fabric\/)|instance|stream|journal)/,
+    reason: 'drivers do not know one another or who calls them',
+  },
+  {
     from: ['agent/drivers/metadata/'],
     mayNot: /^agent\/(drivers\/(?!metadata\/)|instance|stream|journal)/,
     reason: 'drivers do not know one another or who calls them',

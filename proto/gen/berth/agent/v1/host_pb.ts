@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/host.proto.
  */
 export const file_berth_agent_v1_host: GenFile = /*@__PURE__*/
-  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSKNBAoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nEicKB3VwbGlua3MYDiADKAsyFi5iZXJ0aC5hZ2VudC52MS5VcGxpbmsSMAoNb3RoZXJfZGV2aWNlcxgPIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRImCgVjZWxscxgQIAMoCzIXLmJlcnRoLmFnZW50LnYxLkNwdUNlbGwSFQoNaWRlbnRpdHlfa2V5cxgUIAMoDCJTCgZVcGxpbmsSEQoJaW50ZXJmYWNlGAEgASgJEhgKEHBoeXNpY2FsX25ldHdvcmsYAiABKAkSCwoDbXR1GAMgASgNEg8KB21lbWJlcnMYBCADKAkiaAoOVmlydHVhbGl6YXRpb24SMAoLYWNjZWxlcmF0b3IYASABKA4yGy5iZXJ0aC5hZ2VudC52MS5BY2NlbGVyYXRvchIOCgZyZWFzb24YAiABKAkSFAoMcWVtdV92ZXJzaW9uGAMgASgJIuICCglQY2lEZXZpY2USDwoHYWRkcmVzcxgBIAEoCRIRCgl2ZW5kb3JfaWQYAiABKAkSEQoJZGV2aWNlX2lkGAMgASgJEg0KBWNsYXNzGAQgASgJEhEKCW51bWFfbm9kZRgFIAEoBRITCgtpb21tdV9ncm91cBgGIAEoCRIOCgZkcml2ZXIYByABKAkSPAoSaW9tbXVfZ3JvdXBfb3RoZXJzGAggAygLMiAuYmVydGguYWdlbnQudjEuSW9tbXVHcm91cE1lbWJlchIPCgdicmlkZ2VzGAkgAygJEiQKBGJhcnMYCiADKAsyFi5iZXJ0aC5hZ2VudC52MS5QY2lCYXISJQoEbGluaxgLIAEoCzIXLmJlcnRoLmFnZW50LnYxLlBjaUxpbmsSFQoNcmVzZXRfbWV0aG9kcxgMIAMoCRIkCgVzcmlvdhgNIAEoCzIVLmJlcnRoLmFnZW50LnYxLlNyaW92IjMKEElvbW11R3JvdXBNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkiZgoGUGNpQmFyEg0KBWluZGV4GAEgASgNEhIKCnNpemVfYnl0ZXMYAiABKAQSEQoJaXNfNjRfYml0GAMgASgIEhcKD2lzX3ByZWZldGNoYWJsZRgEIAEoCBINCgVpc19pbxgFIAEoCCJlCgdQY2lMaW5rEhUKDWN1cnJlbnRfc3BlZWQYASABKAkSFQoNbWF4aW11bV9zcGVlZBgCIAEoCRIVCg1jdXJyZW50X2xhbmVzGAMgASgNEhUKDW1heGltdW1fbGFuZXMYBCABKA0iTgoFU3Jpb3YSFwoPdG90YWxfZnVuY3Rpb25zGAEgASgNEhEKCWZ1bmN0aW9ucxgCIAEoDRIZChFwaHlzaWNhbF9mdW5jdGlvbhgDIAEoCSKJAQoHQ3B1Q2VsbBIRCgludW1hX25vZGUYASABKA0SJgoFY29yZXMYAiADKAsyFy5iZXJ0aC5hZ2VudC52MS5DcHVDb3JlEhIKCm1lbW9yeV9taWIYAyABKAQSLwoJaHVnZXBhZ2VzGAQgAygLMhwuYmVydGguYWdlbnQudjEuSHVnZXBhZ2VQb29sIhcKB0NwdUNvcmUSDAoEY3B1cxgBIAMoDSJDCgxIdWdlcGFnZVBvb2wSEAoIcGFnZV9raWIYASABKAQSDQoFcGFnZXMYAiABKAQSEgoKZnJlZV9wYWdlcxgDIAEoBCIsCgtIb3N0V2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkqVAoLQWNjZWxlcmF0b3ISGwoXQUNDRUxFUkFUT1JfVU5TUEVDSUZJRUQQABITCg9BQ0NFTEVSQVRPUl9LVk0QARITCg9BQ0NFTEVSQVRPUl9UQ0cQAmIGcHJvdG8z");
+  fileDesc("ChliZXJ0aC9hZ2VudC92MS9ob3N0LnByb3RvEg5iZXJ0aC5hZ2VudC52MSK1BAoJSG9zdEZhY3RzEhAKCGhvc3RuYW1lGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIOCgZrZXJuZWwYAyABKAkSDAoEY3B1cxgEIAEoDRISCgptZW1vcnlfbWliGAUgASgEEg8KB2Rpc2tfZ2IYBiABKAQSGQoRYWxsb2NhdGFibGVfdmNwdXMYByABKA0SHgoWYWxsb2NhdGFibGVfbWVtb3J5X21pYhgIIAEoDRIbChNhbGxvY2F0YWJsZV9kaXNrX2diGAkgASgNEjYKDnZpcnR1YWxpemF0aW9uGAogASgLMh4uYmVydGguYWdlbnQudjEuVmlydHVhbGl6YXRpb24SKgoHZGV2aWNlcxgLIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRIQCghmZWF0dXJlcxgMIAMoCRItCgh3YXJuaW5ncxgNIAMoCzIbLmJlcnRoLmFnZW50LnYxLkhvc3RXYXJuaW5nEicKB3VwbGlua3MYDiADKAsyFi5iZXJ0aC5hZ2VudC52MS5VcGxpbmsSMAoNb3RoZXJfZGV2aWNlcxgPIAMoCzIZLmJlcnRoLmFnZW50LnYxLlBjaURldmljZRImCgVjZWxscxgQIAMoCzIXLmJlcnRoLmFnZW50LnYxLkNwdUNlbGwSFQoNaWRlbnRpdHlfa2V5cxgUIAMoDBImCgZmYWJyaWMYHiABKAsyFi5iZXJ0aC5hZ2VudC52MS5GYWJyaWMibAoGRmFicmljEjMKCnBhcnRpdGlvbnMYASADKAsyHy5iZXJ0aC5hZ2VudC52MS5GYWJyaWNQYXJ0aXRpb24SLQoHbW9kdWxlcxgCIAMoCzIcLmJlcnRoLmFnZW50LnYxLkZhYnJpY01vZHVsZSIyCgxGYWJyaWNNb2R1bGUSEQoJbW9kdWxlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkiMAoPRmFicmljUGFydGl0aW9uEgoKAmlkGAEgASgNEhEKCWFkZHJlc3NlcxgCIAMoCSJTCgZVcGxpbmsSEQoJaW50ZXJmYWNlGAEgASgJEhgKEHBoeXNpY2FsX25ldHdvcmsYAiABKAkSCwoDbXR1GAMgASgNEg8KB21lbWJlcnMYBCADKAkiaAoOVmlydHVhbGl6YXRpb24SMAoLYWNjZWxlcmF0b3IYASABKA4yGy5iZXJ0aC5hZ2VudC52MS5BY2NlbGVyYXRvchIOCgZyZWFzb24YAiABKAkSFAoMcWVtdV92ZXJzaW9uGAMgASgJIuICCglQY2lEZXZpY2USDwoHYWRkcmVzcxgBIAEoCRIRCgl2ZW5kb3JfaWQYAiABKAkSEQoJZGV2aWNlX2lkGAMgASgJEg0KBWNsYXNzGAQgASgJEhEKCW51bWFfbm9kZRgFIAEoBRITCgtpb21tdV9ncm91cBgGIAEoCRIOCgZkcml2ZXIYByABKAkSPAoSaW9tbXVfZ3JvdXBfb3RoZXJzGAggAygLMiAuYmVydGguYWdlbnQudjEuSW9tbXVHcm91cE1lbWJlchIPCgdicmlkZ2VzGAkgAygJEiQKBGJhcnMYCiADKAsyFi5iZXJ0aC5hZ2VudC52MS5QY2lCYXISJQoEbGluaxgLIAEoCzIXLmJlcnRoLmFnZW50LnYxLlBjaUxpbmsSFQoNcmVzZXRfbWV0aG9kcxgMIAMoCRIkCgVzcmlvdhgNIAEoCzIVLmJlcnRoLmFnZW50LnYxLlNyaW92IjMKEElvbW11R3JvdXBNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkiZgoGUGNpQmFyEg0KBWluZGV4GAEgASgNEhIKCnNpemVfYnl0ZXMYAiABKAQSEQoJaXNfNjRfYml0GAMgASgIEhcKD2lzX3ByZWZldGNoYWJsZRgEIAEoCBINCgVpc19pbxgFIAEoCCJlCgdQY2lMaW5rEhUKDWN1cnJlbnRfc3BlZWQYASABKAkSFQoNbWF4aW11bV9zcGVlZBgCIAEoCRIVCg1jdXJyZW50X2xhbmVzGAMgASgNEhUKDW1heGltdW1fbGFuZXMYBCABKA0iTgoFU3Jpb3YSFwoPdG90YWxfZnVuY3Rpb25zGAEgASgNEhEKCWZ1bmN0aW9ucxgCIAEoDRIZChFwaHlzaWNhbF9mdW5jdGlvbhgDIAEoCSKJAQoHQ3B1Q2VsbBIRCgludW1hX25vZGUYASABKA0SJgoFY29yZXMYAiADKAsyFy5iZXJ0aC5hZ2VudC52MS5DcHVDb3JlEhIKCm1lbW9yeV9taWIYAyABKAQSLwoJaHVnZXBhZ2VzGAQgAygLMhwuYmVydGguYWdlbnQudjEuSHVnZXBhZ2VQb29sIhcKB0NwdUNvcmUSDAoEY3B1cxgBIAMoDSJDCgxIdWdlcGFnZVBvb2wSEAoIcGFnZV9raWIYASABKAQSDQoFcGFnZXMYAiABKAQSEgoKZnJlZV9wYWdlcxgDIAEoBCIsCgtIb3N0V2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkqVAoLQWNjZWxlcmF0b3ISGwoXQUNDRUxFUkFUT1JfVU5TUEVDSUZJRUQQABITCg9BQ0NFTEVSQVRPUl9LVk0QARITCg9BQ0NFTEVSQVRPUl9UQ0cQAmIGcHJvdG8z");
 
 /**
  * @generated from message berth.agent.v1.HostFacts
@@ -118,6 +118,13 @@ export type HostFacts = Message<"berth.agent.v1.HostFacts"> & {
    * @generated from field: repeated bytes identity_keys = 20;
    */
   identityKeys: Uint8Array[];
+
+  /**
+   * Absent where nothing joins its GPUs, or the agent has nothing to do with what does.
+   *
+   * @generated from field: berth.agent.v1.Fabric fabric = 30;
+   */
+  fabric?: Fabric | undefined;
 };
 
 /**
@@ -126,6 +133,86 @@ export type HostFacts = Message<"berth.agent.v1.HostFacts"> & {
  */
 export const HostFactsSchema: GenMessage<HostFacts> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_host, 0);
+
+/**
+ * NVSwitches that join all GPUs of the host. A guest gets the GPUs of one
+ * partition: all of them and no others.
+ *
+ * @generated from message berth.agent.v1.Fabric
+ */
+export type Fabric = Message<"berth.agent.v1.Fabric"> & {
+  /**
+   * Overlapping. Those that are known GPU by GPU: none where the agent doesn't
+   * know which GPU is which.
+   *
+   * @generated from field: repeated berth.agent.v1.FabricPartition partitions = 1;
+   */
+  partitions: FabricPartition[];
+
+  /**
+   * @generated from field: repeated berth.agent.v1.FabricModule modules = 2;
+   */
+  modules: FabricModule[];
+};
+
+/**
+ * Describes the message berth.agent.v1.Fabric.
+ * Use `create(FabricSchema)` to create a new message.
+ */
+export const FabricSchema: GenMessage<Fabric> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 1);
+
+/**
+ * Where a GPU sits on its board, which is how Fabric Manager calls it.
+ *
+ * @generated from message berth.agent.v1.FabricModule
+ */
+export type FabricModule = Message<"berth.agent.v1.FabricModule"> & {
+  /**
+   * @generated from field: uint32 module_id = 1;
+   */
+  moduleId: number;
+
+  /**
+   * PCI address; empty where nobody has said it.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message berth.agent.v1.FabricModule.
+ * Use `create(FabricModuleSchema)` to create a new message.
+ */
+export const FabricModuleSchema: GenMessage<FabricModule> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 2);
+
+/**
+ * @generated from message berth.agent.v1.FabricPartition
+ */
+export type FabricPartition = Message<"berth.agent.v1.FabricPartition"> & {
+  /**
+   * As Fabric Manager numbers them, from 0.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * Of its GPUs, sorted.
+   *
+   * @generated from field: repeated string addresses = 2;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message berth.agent.v1.FabricPartition.
+ * Use `create(FabricPartitionSchema)` to create a new message.
+ */
+export const FabricPartitionSchema: GenMessage<FabricPartition> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_host, 3);
 
 /**
  * @generated from message berth.agent.v1.Uplink
@@ -165,7 +252,7 @@ export type Uplink = Message<"berth.agent.v1.Uplink"> & {
  * Use `create(UplinkSchema)` to create a new message.
  */
 export const UplinkSchema: GenMessage<Uplink> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 1);
+  messageDesc(file_berth_agent_v1_host, 4);
 
 /**
  * @generated from message berth.agent.v1.Virtualization
@@ -194,7 +281,7 @@ export type Virtualization = Message<"berth.agent.v1.Virtualization"> & {
  * Use `create(VirtualizationSchema)` to create a new message.
  */
 export const VirtualizationSchema: GenMessage<Virtualization> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 2);
+  messageDesc(file_berth_agent_v1_host, 5);
 
 /**
  * @generated from message berth.agent.v1.PciDevice
@@ -292,7 +379,7 @@ export type PciDevice = Message<"berth.agent.v1.PciDevice"> & {
  * Use `create(PciDeviceSchema)` to create a new message.
  */
 export const PciDeviceSchema: GenMessage<PciDevice> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 3);
+  messageDesc(file_berth_agent_v1_host, 6);
 
 /**
  * @generated from message berth.agent.v1.IommuGroupMember
@@ -314,7 +401,7 @@ export type IommuGroupMember = Message<"berth.agent.v1.IommuGroupMember"> & {
  * Use `create(IommuGroupMemberSchema)` to create a new message.
  */
 export const IommuGroupMemberSchema: GenMessage<IommuGroupMember> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 4);
+  messageDesc(file_berth_agent_v1_host, 7);
 
 /**
  * A base address register: a window of the device's memory.
@@ -357,7 +444,7 @@ export type PciBar = Message<"berth.agent.v1.PciBar"> & {
  * Use `create(PciBarSchema)` to create a new message.
  */
 export const PciBarSchema: GenMessage<PciBar> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 5);
+  messageDesc(file_berth_agent_v1_host, 8);
 
 /**
  * Lanes are 0 where the kernel doesn't say.
@@ -393,7 +480,7 @@ export type PciLink = Message<"berth.agent.v1.PciLink"> & {
  * Use `create(PciLinkSchema)` to create a new message.
  */
 export const PciLinkSchema: GenMessage<PciLink> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 6);
+  messageDesc(file_berth_agent_v1_host, 9);
 
 /**
  * @generated from message berth.agent.v1.Sriov
@@ -424,7 +511,7 @@ export type Sriov = Message<"berth.agent.v1.Sriov"> & {
  * Use `create(SriovSchema)` to create a new message.
  */
 export const SriovSchema: GenMessage<Sriov> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 7);
+  messageDesc(file_berth_agent_v1_host, 10);
 
 /**
  * CPUs and memory that are near to one another.
@@ -460,7 +547,7 @@ export type CpuCell = Message<"berth.agent.v1.CpuCell"> & {
  * Use `create(CpuCellSchema)` to create a new message.
  */
 export const CpuCellSchema: GenMessage<CpuCell> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 8);
+  messageDesc(file_berth_agent_v1_host, 11);
 
 /**
  * @generated from message berth.agent.v1.CpuCore
@@ -479,7 +566,7 @@ export type CpuCore = Message<"berth.agent.v1.CpuCore"> & {
  * Use `create(CpuCoreSchema)` to create a new message.
  */
 export const CpuCoreSchema: GenMessage<CpuCore> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 9);
+  messageDesc(file_berth_agent_v1_host, 12);
 
 /**
  * @generated from message berth.agent.v1.HugepagePool
@@ -506,7 +593,7 @@ export type HugepagePool = Message<"berth.agent.v1.HugepagePool"> & {
  * Use `create(HugepagePoolSchema)` to create a new message.
  */
 export const HugepagePoolSchema: GenMessage<HugepagePool> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 10);
+  messageDesc(file_berth_agent_v1_host, 13);
 
 /**
  * A named trouble of the host that an operator can end.
@@ -530,7 +617,7 @@ export type HostWarning = Message<"berth.agent.v1.HostWarning"> & {
  * Use `create(HostWarningSchema)` to create a new message.
  */
 export const HostWarningSchema: GenMessage<HostWarning> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_host, 11);
+  messageDesc(file_berth_agent_v1_host, 14);
 
 /**
  * @generated from enum berth.agent.v1.Accelerator

@@ -12,6 +12,8 @@ import type { DeviceState } from "../../agent/v1/device_pb.ts";
 import { file_berth_agent_v1_device } from "../../agent/v1/device_pb.ts";
 import type { DiskPhase } from "../../agent/v1/disk_pb.ts";
 import { file_berth_agent_v1_disk } from "../../agent/v1/disk_pb.ts";
+import type { FabricModule, FabricPartition } from "../../agent/v1/host_pb.ts";
+import { file_berth_agent_v1_host } from "../../agent/v1/host_pb.ts";
 import type { DesiredState, Disk, Firmware, InstancePhase, InstanceSpec } from "../../agent/v1/instance_pb.ts";
 import { file_berth_agent_v1_instance } from "../../agent/v1/instance_pb.ts";
 import type { Firewall, NetworkMember } from "../../agent/v1/network_pb.ts";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciL7AQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNEjIKCGhhcmR3YXJlGAcgASgLMiAuYmVydGguam91cm5hbC52MS5QaW5uZWRIYXJkd2FyZRIqCghmaXJtd2FyZRgIIAEoDjIYLmJlcnRoLmFnZW50LnYxLkZpcm13YXJlIoIBCg5QaW5uZWRIYXJkd2FyZRINCgVjZWxscxgBIAEoDRIYChB0aHJlYWRzX3Blcl9jb3JlGAIgASgNEjMKCnJvb3RfYnVzZXMYAyADKAsyHy5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFJvb3RCdXMSEgoKbW1pbzY0X21pYhgEIAEoBCIrCg1QaW5uZWRSb290QnVzEgwKBHNsb3QYASABKA0SDAoEY2VsbBgCIAEoDSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNImIKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkSDAoEY3B1cxgFIAMoDSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSLUAQoMRmFicmljUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2Jvb3RfaWQYAiABKAkSLQoHbW9kdWxlcxgDIAMoCzIcLmJlcnRoLmFnZW50LnYxLkZhYnJpY01vZHVsZRIzCgpwYXJ0aXRpb25zGAQgAygLMh8uYmVydGguYWdlbnQudjEuRmFicmljUGFydGl0aW9uEjcKC2FjdGl2YXRpb25zGAUgAygLMiIuYmVydGguam91cm5hbC52MS5GYWJyaWNBY3RpdmF0aW9uImEKEEZhYnJpY0FjdGl2YXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhQKDGluc3RhbmNlX3VpZBgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSDgoGYWN0aXZlGAQgASgIImAKDU5ldHdvcmtSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEioKCGZpcmV3YWxsGAMgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwiawoUTmV0d29ya01lbWJlcnNSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEi4KB21lbWJlcnMYAyADKAsyHS5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrTWVtYmVyIvsBCgZQaW5uZWQSFAoMbWFjaGluZV90eXBlGAEgASgJEhEKCWNwdV9tb2RlbBgCIAEoCRIrCgVzbG90cxgDIAMoCzIcLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkU2xvdBISCgpydW5fYXNfdWlkGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEhIKCm5pY19xdWV1ZXMYBiABKA0SMgoIaGFyZHdhcmUYByABKAsyIC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZEhhcmR3YXJlEioKCGZpcm13YXJlGAggASgOMhguYmVydGguYWdlbnQudjEuRmlybXdhcmUiggEKDlBpbm5lZEhhcmR3YXJlEg0KBWNlbGxzGAEgASgNEhgKEHRocmVhZHNfcGVyX2NvcmUYAiABKA0SMwoKcm9vdF9idXNlcxgDIAMoCzIfLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkUm9vdEJ1cxISCgptbWlvNjRfbWliGAQgASgEIisKDVBpbm5lZFJvb3RCdXMSDAoEc2xvdBgBIAEoDRIMCgRjZWxsGAIgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0iYgoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCRIMCgRjcHVzGAUgAygNIioKDEhlbGRSZXNvdXJjZRIMCgRraW5kGAEgASgJEgwKBG5hbWUYAiABKAkiLwoMRm9ybWVyRHJpdmVyEg8KB2FkZHJlc3MYASABKAkSDgoGZHJpdmVyGAIgASgJKlYKCk1lbW9yeUZpbGUSGwoXTUVNT1JZX0ZJTEVfVU5TUEVDSUZJRUQQABIVChFNRU1PUllfRklMRV9TQVZFRBABEhQKEE1FTU9SWV9GSUxFX1VTRUQQAmIGcHJvdG8z", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -411,6 +413,88 @@ export const DeviceHealthSchema: GenMessage<DeviceHealth> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 5);
 
 /**
+ * One on a host whose GPUs are joined by NVSwitches.
+ *
+ * @generated from message berth.journal.v1.FabricRecord
+ */
+export type FabricRecord = Message<"berth.journal.v1.FabricRecord"> & {
+  /**
+   * @generated from field: uint32 record_version = 1;
+   */
+  recordVersion: number;
+
+  /**
+   * Of the kernel that this was written under: no partition stays active over a
+   * reboot, and addresses may be others.
+   *
+   * @generated from field: string boot_id = 2;
+   */
+  bootId: string;
+
+  /**
+   * @generated from field: repeated berth.agent.v1.FabricModule modules = 3;
+   */
+  modules: FabricModule[];
+
+  /**
+   * As they were listed last.
+   *
+   * @generated from field: repeated berth.agent.v1.FabricPartition partitions = 4;
+   */
+  partitions: FabricPartition[];
+
+  /**
+   * @generated from field: repeated berth.journal.v1.FabricActivation activations = 5;
+   */
+  activations: FabricActivation[];
+};
+
+/**
+ * Describes the message berth.journal.v1.FabricRecord.
+ * Use `create(FabricRecordSchema)` to create a new message.
+ */
+export const FabricRecordSchema: GenMessage<FabricRecord> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 6);
+
+/**
+ * A partition that an instance has, or is about to have or to give up.
+ *
+ * @generated from message berth.journal.v1.FabricActivation
+ */
+export type FabricActivation = Message<"berth.journal.v1.FabricActivation"> & {
+  /**
+   * @generated from field: uint32 partition_id = 1;
+   */
+  partitionId: number;
+
+  /**
+   * @generated from field: string instance_uid = 2;
+   */
+  instanceUid: string;
+
+  /**
+   * Of its GPUs.
+   *
+   * @generated from field: repeated string addresses = 3;
+   */
+  addresses: string[];
+
+  /**
+   * Fabric Manager has said so; false on the way there and on the way back.
+   *
+   * @generated from field: bool active = 4;
+   */
+  active: boolean;
+};
+
+/**
+ * Describes the message berth.journal.v1.FabricActivation.
+ * Use `create(FabricActivationSchema)` to create a new message.
+ */
+export const FabricActivationSchema: GenMessage<FabricActivation> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 7);
+
+/**
  * One for each network whose rules have changed since its members were placed
  * here, until none of them is left.
  *
@@ -438,7 +522,7 @@ export type NetworkRecord = Message<"berth.journal.v1.NetworkRecord"> & {
  * Use `create(NetworkRecordSchema)` to create a new message.
  */
 export const NetworkRecordSchema: GenMessage<NetworkRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 8);
 
 /**
  * Who else is in a network, as the scheduler said last, until no member of it
@@ -468,7 +552,7 @@ export type NetworkMembersRecord = Message<"berth.journal.v1.NetworkMembersRecor
  * Use `create(NetworkMembersRecordSchema)` to create a new message.
  */
 export const NetworkMembersRecordSchema: GenMessage<NetworkMembersRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 7);
+  messageDesc(file_berth_journal_v1_journal, 9);
 
 /**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
@@ -532,7 +616,7 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 8);
+  messageDesc(file_berth_journal_v1_journal, 10);
 
 /**
  * What the guest sees of where its devices are, how its CPUs belong together,
@@ -574,7 +658,7 @@ export type PinnedHardware = Message<"berth.journal.v1.PinnedHardware"> & {
  * Use `create(PinnedHardwareSchema)` to create a new message.
  */
 export const PinnedHardwareSchema: GenMessage<PinnedHardware> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 9);
+  messageDesc(file_berth_journal_v1_journal, 11);
 
 /**
  * @generated from message berth.journal.v1.PinnedRootBus
@@ -600,7 +684,7 @@ export type PinnedRootBus = Message<"berth.journal.v1.PinnedRootBus"> & {
  * Use `create(PinnedRootBusSchema)` to create a new message.
  */
 export const PinnedRootBusSchema: GenMessage<PinnedRootBus> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 10);
+  messageDesc(file_berth_journal_v1_journal, 12);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -627,7 +711,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 11);
+  messageDesc(file_berth_journal_v1_journal, 13);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -673,7 +757,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 12);
+  messageDesc(file_berth_journal_v1_journal, 14);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -697,7 +781,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 13);
+  messageDesc(file_berth_journal_v1_journal, 15);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -719,7 +803,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 14);
+  messageDesc(file_berth_journal_v1_journal, 16);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they
