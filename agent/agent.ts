@@ -9,8 +9,10 @@ import { Accelerator, type HostFacts, HostFactsSchema } from '../proto/gen/berth
 import { HostRecordSchema } from '../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { AgentSettings } from './config.ts'
 import { Devices } from './device/devices.ts'
+import { Fabric } from './device/fabric.ts'
 import { makeDirectories } from './directories.ts'
 import { createDiskDriver } from './drivers/disk/disk-driver.ts'
+import { createFabricManager, namedModuleIds } from './drivers/fabric/fmpm.ts'
 import { createDetachedSupervision } from './drivers/hypervisor/detached.ts'
 import { createQemuDriver } from './drivers/hypervisor/qemu.ts'
 import { createSystemdSupervision } from './drivers/hypervisor/systemd-unit.ts'
@@ -71,8 +73,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     machine: options.machine,
     settings: { ...settings, stateDirectory: directories.state },
   })
+  const journal = createJournal({ files: host.files, directories })
+  const fabric = fabricOf(options, journal)
   const facts = await watchFacts({
-    ...{ ...host, read, clock, log },
+    ...{ ...host, clock, log },
+    read: async () => withFabric(await read(), fabric),
     lookIntervalMs: options.factsIntervalMs,
   })
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
@@ -80,7 +85,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...{ ...host, directories, log },
     ...{ uplinks: settings.uplinks, gateway: settings.gateway },
   })
-  const journal = createJournal({ files: host.files, directories })
   const firewalls = new Firewalls({ journal, clock, log })
   const members = new Members({ journal, log })
   const isSystemds = await hasSystemd(host)
@@ -101,6 +105,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     }),
     devices: new Devices({
       passthrough: createSysfsPassthrough({ ...host, writes, log, scrubProgram: settings.scrubProgram }),
+      fabric,
       ...{ ...host, journal, clock, log },
     }),
     hardwareUse: new HardwareUse({ journal, read: () => readHostHardware(host.sysfs) }),
@@ -122,6 +127,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...(options.authority === undefined ? {} : { tls: { authority: options.authority } }),
     side: sideOf({
       ...{ settings, host, facts, supervisor, journalUuid: hostRecord.journalUuid },
+      fabric,
       identity: createIdentityKeys({ files: host.files, directories, clock, log }),
     }),
     clock,
@@ -185,18 +191,24 @@ function startRepairs(
   }
 }
 
+/** What Fabric Manager lists, and whose modules are known, may be more than at the agent's start. */
+const withFabric = (found: HostFacts, fabric: Fabric | undefined): HostFacts =>
+  fabric === undefined ? found : { ...found, fabric: fabric.facts() }
+
 function sideOf(options: {
   settings: AgentSettings
   host: Host
   facts: FactsWatch
   supervisor: Supervisor
   identity: IdentityKeys
+  fabric: Fabric | undefined
   journalUuid: string
 }): AgentSide {
-  const { settings, host, facts, supervisor, identity, journalUuid } = options
+  const { settings, host, facts, supervisor, identity, fabric, journalUuid } = options
   /** Of which the scheduler publishes none that did not come with a Hello. */
   let identityKeys: Uint8Array[] = []
-  const withKeys = (found: HostFacts) => create(HostFactsSchema, { ...found, identityKeys })
+  const withKeys = (found: HostFacts) =>
+    create(HostFactsSchema, { ...withFabric(found, fabric), identityKeys })
   return {
     hostId: settings.hostId,
     zone: settings.zone,
@@ -230,6 +242,16 @@ async function readOrMakeHostRecord(journal: Journal, random: Random) {
   const made = create(HostRecordSchema, { recordVersion, journalUuid: random.uuid() })
   await journal.writeHost(made)
   return made
+}
+
+function fabricOf({ settings, host, clock, log }: AgentOptions, journal: Journal): Fabric | undefined {
+  const { fabricManager } = settings
+  if (!fabricManager) return undefined
+  return new Fabric({
+    manager: createFabricManager({ ...host, settings: fabricManager }),
+    moduleIds: namedModuleIds(fabricManager),
+    ...{ ...host, journal, clock, log },
+  })
 }
 
 async function guestMachineOf(options: {

@@ -71,6 +71,29 @@ export const AgentSettings = Type.Object(
      * guest is left in it. Without one such a GPU says that it is unscrubbed, and its zone decides who gets it.
      */
     scrubProgram: Type.Optional(path),
+    /**
+     * NVSwitches join all GPUs of the host, and NVIDIA Fabric Manager runs in shared NVSwitch mode (FABRIC_MODE=1): each guest
+     * gets a partition of them, which is active while it runs.
+     */
+    fabricManager: Type.Optional(
+      Type.Object(
+        {
+          /** Its partition tool, of NVIDIA/Fabric-Manager-Client. */
+          program: Type.Intersect([path], { default: '/usr/bin/fmpm' }),
+          /** Where Fabric Manager listens: on loopback where neither is set. */
+          address: Type.Optional(Type.String({ minLength: 1 })),
+          socket: Type.Optional(path),
+          /** PCI addresses by module id, where the host's own driver never has the GPUs to say which is which. */
+          moduleIds: Type.Optional(
+            Type.Record(
+              Type.String({ pattern: '^[1-9]\\d?$' }),
+              Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]$' }),
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
     qemuProgram: Type.String({ default: 'qemu-system-x86_64' }),
     /** The host's own share; each has a default that grows with the machine. */
     reservedCpus: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -98,7 +121,8 @@ export const AgentSettings = Type.Object(
 export type AgentSettings = Static<typeof AgentSettings>
 
 /** What the file says that can not work: a sentence each. */
-export function findSettingProblems({ uplinks, gateway }: AgentSettings): readonly string[] {
+export function findSettingProblems(settings: AgentSettings): readonly string[] {
+  const { uplinks, gateway } = settings
   const repeated = (['interface', 'physicalNetwork'] as const).flatMap((field) => {
     const values = uplinks.map((uplink) => uplink[field])
     const several = new Set(values.filter((value, index) => values.indexOf(value) !== index))
@@ -108,9 +132,25 @@ export function findSettingProblems({ uplinks, gateway }: AgentSettings): readon
   const ranges = [...allowedRanges, ...deniedRanges].filter((range) => !isNetwork(range))
   const servers = nameServers.filter((server) => !ipaddr.IPv4.isValidFourPartDecimal(server))
   return [
+    ...findFabricProblems(settings),
     ...repeated,
     ...ranges.map((range) => `gateway has ${range}, which is no range: write it as in 10.20.0.0/16.`),
     ...servers.map((server) => `gateway.nameServers has ${server}, which is no IPv4 address.`),
+  ]
+}
+
+function findFabricProblems({ fabricManager }: AgentSettings): readonly string[] {
+  if (!fabricManager) return []
+  const { address, socket, moduleIds = {} } = fabricManager
+  const addresses = Object.values(moduleIds)
+  const several = new Set(addresses.filter((one, index) => addresses.indexOf(one) !== index))
+  return [
+    ...(address !== undefined && socket !== undefined
+      ? ['fabricManager has an address and a socket: leave one out.']
+      : []),
+    ...[...several].map(
+      (one) => `fabricManager.moduleIds has ${one} twice: nvidia-smi -q says which module it is.`,
+    ),
   ]
 }
 

@@ -6,11 +6,20 @@ import type { DeviceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.t
 import type { Journal } from '../journal/journal.ts'
 import { inState, newDeviceRecord, observationOf } from './device-record.ts'
 
+/** What keeps a free device from guests for now. */
+export interface DeviceTrouble {
+  readonly reason: string
+  readonly message: string
+}
+
 /** What is noted of each device: journalled, then told, one change of a device after the other, whoever is about it. */
 export class DeviceBook {
   readonly #options: { readonly journal: Journal; readonly clock: Clock; readonly log: Logger }
   readonly #records = new Map<string, DeviceRecord>()
   readonly #absent = new Set<string>()
+  /** Of which nothing may be noted yet. */
+  #joined: readonly string[] = []
+  #troubles: ReadonlyMap<string, DeviceTrouble> = new Map()
   readonly #writes = createTurns()
   readonly #listeners = new Set<(observation: DeviceObservation) => void>()
 
@@ -73,8 +82,19 @@ export class DeviceBook {
     this.#tell(record)
   }
 
+  /** Devices that have something in common, and what of it keeps them from guests: told where it is news. */
+  setTroubles(joined: readonly string[], troubles: ReadonlyMap<string, DeviceTrouble>): void {
+    const before = this.#troubles
+    this.#joined = joined
+    this.#troubles = troubles
+    for (const address of new Set([...before.keys(), ...troubles.keys()])) {
+      if (before.get(address)?.message !== troubles.get(address)?.message) this.#tell(this.recordOf(address))
+    }
+  }
+
   observations(): readonly DeviceObservation[] {
-    return this.records().map((record) => this.#observationOf(record))
+    const addresses = new Set([...this.#records.keys(), ...this.#joined])
+    return [...addresses].map((address) => this.#observationOf(this.recordOf(address)))
   }
 
   onObservation(listener: (observation: DeviceObservation) => void): () => void {
@@ -84,7 +104,8 @@ export class DeviceBook {
 
   #observationOf(record: DeviceRecord): DeviceObservation {
     const present = !this.#absent.has(record.address)
-    return observationOf(record, { present, nowMs: this.#options.clock.nowMs() })
+    const trouble = this.#troubles.get(record.address)
+    return observationOf(record, { present, trouble, nowMs: this.#options.clock.nowMs() })
   }
 
   #tell(record: DeviceRecord): void {

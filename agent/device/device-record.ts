@@ -43,14 +43,21 @@ export function inState(
 
 export function observationOf(
   record: DeviceRecord,
-  seen: { readonly present: boolean; readonly nowMs: number },
+  seen: {
+    readonly present: boolean
+    /** What keeps it from guests while it is free; not noted, for it ends by itself. */
+    readonly trouble?: { readonly reason: string; readonly message: string } | undefined
+    readonly nowMs: number
+  },
 ): DeviceObservation {
-  const { address, state, reason, message, enteredAtUnixMs, deadlineUnixMs } = record
+  const { address, enteredAtUnixMs, deadlineUnixMs } = record
+  const isKept = seen.trouble !== undefined && record.state === DeviceState.FREE
+  const { state, reason, message } = isKept ? { ...seen.trouble, state: DeviceState.QUARANTINED } : record
   const { unscrubbedProject, generation, requestId } = record
   return create(DeviceObservationSchema, {
     ...{ address, state, reason, message, enteredAtUnixMs, deadlineUnixMs },
     ...{ unscrubbedProject, generation, requestId, present: seen.present },
-    instanceUid: state === DeviceState.FREE ? '' : record.instanceUid,
+    instanceUid: record.state === DeviceState.FREE ? '' : record.instanceUid,
     observedAtUnixMs: BigInt(seen.nowMs),
   })
 }

@@ -18,11 +18,14 @@ import type { Processes } from '../host/ports.ts'
 import type { Journal } from '../journal/journal.ts'
 import { DeviceBook } from './device-book.ts'
 import { forgotten, newDeviceRecord } from './device-record.ts'
+import type { Fabric } from './fabric.ts'
 import { giveBack } from './give-back.ts'
 import { takeWord } from './operators-word.ts'
 
 export interface DevicesOptions {
   readonly passthrough: PassthroughDriver
+  /** Of NVSwitches that join all of the host's GPUs; absent where none do. */
+  readonly fabric?: Fabric | undefined
   readonly journal: Journal
   readonly processes: Processes
   readonly clock: Clock
@@ -60,8 +63,14 @@ export class Devices {
     this.#book = new DeviceBook(options)
   }
 
+  /** undefined where nothing joins GPUs; what becomes of partitions is told of their devices with the next look. */
+  get fabric(): Fabric | undefined {
+    return this.#options.fabric
+  }
+
   /** What an earlier agent was about to give back goes on; what guests have, their instances ask for. */
   async recover(): Promise<void> {
+    await this.fabric?.recover()
     for (const { state, address } of await this.#book.load()) {
       const isOnItsWay =
         state === DeviceState.RESETTING || state === DeviceState.SCRUBBING || state === DeviceState.VERIFYING
@@ -110,8 +119,10 @@ export class Devices {
     done.catch((err: unknown) => this.#tryAgain(address, err))
   }
 
-  /** Devices that come and go while nobody asks. */
+  /** Devices that come and go while nobody asks, and what joins them. */
   async look(): Promise<void> {
+    await this.fabric?.look()
+    if (this.fabric) this.#book.setTroubles(this.fabric.addresses(), this.fabric.troubles())
     for (const { address } of this.#book.records()) {
       // What can't be told is as it was.
       const isPresent = await this.#options.passthrough.isPresent(pciAddress(address)).catch(() => undefined)

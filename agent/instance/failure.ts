@@ -1,5 +1,6 @@
 import { describeCauses } from '../../lib/log.ts'
 import { DiskError } from '../drivers/disk/port.ts'
+import { FabricError } from '../drivers/fabric/port.ts'
 import { HypervisorError } from '../drivers/hypervisor/port.ts'
 import { PassthroughError } from '../drivers/passthrough/port.ts'
 
@@ -18,6 +19,9 @@ export function failureOf(thrown: unknown, whatWasDone: string, advice = createA
       reason: thrown.reason,
       message: `${thrown.message} ${advice}`,
     }
+  }
+  if (thrown instanceof FabricError) {
+    return { reason: thrown.reason, message: `${thrown.message} ${advice}` }
   }
   if (thrown instanceof PassthroughError) {
     return {

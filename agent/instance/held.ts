@@ -6,6 +6,7 @@ import {
   type InstanceRecord,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { pciAddress } from '../../proto/ids.ts'
+import type { Fabric } from '../device/fabric.ts'
 import { instancePaths, volumePaths } from '../plan/paths.ts'
 import type { Step } from '../plan/plan-instance.ts'
 import { endGuest } from './guest.ts'
@@ -21,10 +22,15 @@ export function heldByStep(step: Step): HeldResource | undefined {
     case 'fetch-blob':
       // The cache's, not the instance's.
       return undefined
+    case 'find-partition':
+      return undefined
     case 'make-disk':
       return heldByDisk(step.disk)
     case 'bind-device':
       return held('device', step.address)
+    case 'activate-partition':
+      // Which one, what owns partitions has noted.
+      return held('partition', 'gpus')
     case 'join-network':
       return held('network', step.network.uid)
     case 'publish-metadata':
@@ -43,6 +49,14 @@ export const heldByDisk = ({ deviceName, volumeUid }: Disk): HeldResource =>
   volumeUid === '' ? held('disk', deviceName) : held('volume', volumeUid)
 
 const held = (kind: string, name: string) => create(HeldResourceSchema, { kind, name })
+
+/** @throws where the settings that it was there by have been taken back */
+export function requireFabric({ devices }: InstancePorts): Fabric {
+  if (devices.fabric) return devices.fabric
+  throw new Error(
+    'A partition of GPUs is held, and the settings name no fabricManager any more: name it again.',
+  )
+}
 
 export function isHeld(record: InstanceRecord, resource: Pick<HeldResource, 'kind' | 'name'>): boolean {
   return record.held.some((one) => one.kind === resource.kind && one.name === resource.name)
@@ -70,6 +84,9 @@ export async function undoHeld(
       return
     case 'device':
       await ports.devices.release(pciAddress(first), record.uid)
+      return
+    case 'partition':
+      await requireFabric(ports).release(record.uid)
       return
     case 'disk':
       await ports.files.remove(

@@ -10,6 +10,7 @@ import { renderOpenstackFiles } from '../plan/openstack-files.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { planInstance, type Step } from '../plan/plan-instance.ts'
 import { ensureAttributeSlots } from './guest-attributes.ts'
+import { requireFabric } from './held.ts'
 import { portPlanOf } from './port-plans.ts'
 import type { InstancePorts } from './ports.ts'
 import { startGuest } from './start-guest.ts'
@@ -46,6 +47,12 @@ export async function runStep(
       await ports.devices.bind(pciAddress(step.address), {
         ...{ instanceUid: spec.uid, project: spec.project, ownerUid: ownerOf(context.record()).uid },
       })
+      return undefined
+    case 'find-partition':
+      await requireFabric(ports).requirePartition(spec.uid, step.addresses)
+      return undefined
+    case 'activate-partition':
+      await requireFabric(ports).activate(spec.uid, step.addresses)
       return undefined
     case 'join-network':
       await ports.networkUse.join(step.network, spec.uid)

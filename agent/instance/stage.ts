@@ -33,7 +33,7 @@ export async function stage(context: StageContext): Promise<void> {
   const { ports, signal } = context
   const { spec, generation, appliedGeneration } = context.record()
   if (!spec) throw new Error(`Instance ${context.record().uid} is to run but its journal has no spec.`)
-  const steps = planInstance(spec)
+  const steps = planInstance(spec, { hasFabric: ports.devices.fabric !== undefined })
   const fetched: Fetched = { images: new Map(), blobs: new Map() }
   const learnt: Partial<InstanceRecord> = {}
   let connected = Promise.resolve()

@@ -27,7 +27,9 @@ function placeOf(step: Step): string {
     case 'make-disk':
     case 'write-seed-disk':
       return 'disks'
+    case 'find-partition':
     case 'bind-device':
+    case 'activate-partition':
       return 'devices'
     case 'join-network':
     case 'connect-port':

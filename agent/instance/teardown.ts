@@ -18,10 +18,14 @@ export class TeardownIncomplete extends Error {
   override readonly name = 'TeardownIncomplete'
 }
 
-/** Ports may go under a guest that is ended anyway; the rest once it has ended; a network once nothing is in it. */
+/**
+ * Ports may go under a guest that is ended anyway; the rest once it has ended, and GPUs once nothing joins them any more; a
+ * network once nothing is in it.
+ */
 const roundOf = ({ kind }: HeldResource): number => {
   if (kind === 'guest' || kind === 'port') return 0
-  return kind === 'network' ? 2 : 1
+  if (kind === 'partition') return 1
+  return kind === 'network' ? 3 : 2
 }
 
 /**
@@ -45,7 +49,7 @@ export async function tearDown(
       )
     }
   }
-  for (const round of [0, 1, 2]) {
+  for (const round of [0, 1, 2, 3]) {
     if (failures.length > 0) break
     await Promise.all(
       context

@@ -1,12 +1,15 @@
 // Owns what this host must remember: its own record, one for each instance, one for each disk that is to go, one for each device
-// that guests get whole, and of networks the rules that have changed and the members elsewhere. In and out: journal messages,
-// each in a file that is replaced whole and synced. It decides nothing, and a record of a newer version is never written over.
+// that guests get whole, one for the NVSwitches that join them, and of networks the rules that have changed and the members
+// elsewhere. In and out: journal messages, each in a file that is replaced whole and synced. It decides nothing, and a record
+// of a newer version is never written over.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   type DeviceRecord,
   DeviceRecordSchema,
   type DiskRecord,
   DiskRecordSchema,
+  type FabricRecord,
+  FabricRecordSchema,
   type HostRecord,
   HostRecordSchema,
   type InstanceRecord,
@@ -20,6 +23,7 @@ import type { Files } from '../host/ports.ts'
 import {
   type AgentDirectories,
   deviceRecordDirectory,
+  fabricRecordPath,
   instancePaths,
   membersRecordDirectory,
   networkRecordDirectory,
@@ -53,6 +57,9 @@ export interface Journal {
   /** Devices that guests had or operators spoke of. @throws if one is of a newer version. */
   listDevices(): Promise<readonly DeviceRecord[]>
   writeDevice(record: DeviceRecord): Promise<void>
+  /** undefined on a host that has none. @throws if it is of a newer version. */
+  readFabric(): Promise<FabricRecord | undefined>
+  writeFabric(record: FabricRecord): Promise<void>
   /** @throws if one is of a newer version. */
   listNetworks(): Promise<readonly NetworkRecord[]>
   writeNetwork(record: NetworkRecord): Promise<void>
@@ -70,6 +77,7 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
   const networksDirectory = networkRecordDirectory(directories)
   const membersDirectory = membersRecordDirectory(directories)
   const hostPath = `${directories.state}/host.pb`
+  const fabricPath = fabricRecordPath(directories)
 
   const readEntry = async (uid: string): Promise<JournalEntry | undefined> => {
     const paths = instancePaths(directories, uid)
@@ -88,6 +96,20 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
     } catch (thrown) {
       return { kind: 'broken', uid, message: thrown instanceof Error ? thrown.message : String(thrown) }
     }
+  }
+
+  /** Of which the host has one. */
+  const readSingle = async <Record extends { readonly recordVersion: number }>(
+    path: string,
+    parse: (content: Uint8Array) => Record,
+  ): Promise<Record | undefined> => {
+    const content = await files.read(path)
+    if (!content) return undefined
+    const record = parse(content)
+    if (record.recordVersion <= recordVersion) return record
+    throw new Error(
+      `${path} was written by a newer agent (version ${record.recordVersion}): start that agent, or restore an older state directory.`,
+    )
   }
 
   const readRecords = async <Record extends { readonly recordVersion: number }>(
@@ -117,17 +139,7 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
   }
 
   return {
-    readHost: async () => {
-      const content = await files.read(hostPath)
-      if (!content) return undefined
-      const record = fromBinary(HostRecordSchema, content)
-      if (record.recordVersion > recordVersion) {
-        throw new Error(
-          `${hostPath} was written by a newer agent (version ${record.recordVersion}): start that agent, or restore an older state directory.`,
-        )
-      }
-      return record
-    },
+    readHost: () => readSingle(hostPath, (content) => fromBinary(HostRecordSchema, content)),
     writeHost: async (record) => {
       await files.makeDirectory(directories.state)
       await files.writeAtomic(hostPath, toBinary(HostRecordSchema, record))
@@ -169,6 +181,11 @@ export function createJournal(options: { files: Files; directories: AgentDirecto
         `${devicesDirectory}/${record.address}.pb`,
         toBinary(DeviceRecordSchema, record),
       )
+    },
+    readFabric: () => readSingle(fabricPath, (content) => fromBinary(FabricRecordSchema, content)),
+    writeFabric: async (record) => {
+      await files.makeDirectory(directories.state)
+      await files.writeAtomic(fabricPath, toBinary(FabricRecordSchema, record))
     },
     listNetworks: () => readRecords(networksDirectory, (content) => fromBinary(NetworkRecordSchema, content)),
     writeNetwork: async (record) => {

@@ -65,6 +65,8 @@ export function volumePaths(directories: AgentDirectories, volumeUid: string) {
 
 /** Of a device that guests had. */
 export const deviceRecordDirectory = (directories: AgentDirectories) => `${directories.state}/devices`
+/** Of the NVSwitches that join devices of the host. */
+export const fabricRecordPath = (directories: AgentDirectories) => `${directories.state}/fabric.pb`
 /** Of a network whose rules have changed. */
 export const networkRecordDirectory = (directories: AgentDirectories) => `${directories.state}/networks`
 /** Of a network whose members on other hosts are known. */

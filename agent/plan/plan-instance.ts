@@ -8,7 +8,9 @@ export type Step =
   | { readonly kind: 'fetch-image'; readonly disk: Disk; readonly image: Image }
   | { readonly kind: 'fetch-blob'; readonly role: 'kernel' | 'initrd'; readonly blob: Blob }
   | { readonly kind: 'make-disk'; readonly disk: Disk }
+  | { readonly kind: 'find-partition'; readonly addresses: readonly string[] }
   | { readonly kind: 'bind-device'; readonly address: string }
+  | { readonly kind: 'activate-partition'; readonly addresses: readonly string[] }
   | { readonly kind: 'join-network'; readonly network: Network }
   | { readonly kind: 'publish-metadata'; readonly networkUid: string; readonly ipv4Address: string }
   | {
@@ -24,18 +26,30 @@ export type Step =
   | { readonly kind: 'start-guest' }
 
 /** Images first, for they take longest and fail most; the guest last, when its metadata answers. */
-export function planInstance(spec: InstanceSpec): readonly Step[] {
+export function planInstance(
+  spec: InstanceSpec,
+  /** hasFabric: NVSwitches join the host's GPUs. */
+  host: { readonly hasFabric?: boolean } = {},
+): readonly Step[] {
   return [
     ...spec.disks.flatMap((disk): Step[] =>
       disk.image ? [{ kind: 'fetch-image', disk, image: disk.image }] : [],
     ),
     ...planDirectKernel(spec),
     ...spec.disks.map((disk): Step => ({ kind: 'make-disk', disk })),
-    ...spec.gpus.map((gpu): Step => ({ kind: 'bind-device', address: gpu.address })),
+    ...planGpus(spec, host.hasFabric ?? false),
     ...spec.nics.flatMap((nic, index) => planNic({ spec, nic, index })),
     ...(hasSeedDisk(spec) ? [{ kind: 'write-seed-disk' } as const] : []),
     { kind: 'start-guest' },
   ]
+}
+
+/** Nothing is taken from its driver for a guest that has no partition; one is activated once no driver has its GPUs. */
+function planGpus({ gpus }: InstanceSpec, hasFabric: boolean): readonly Step[] {
+  const addresses = gpus.map(({ address }) => address)
+  const binds = addresses.map((address): Step => ({ kind: 'bind-device', address }))
+  if (!hasFabric || addresses.length === 0) return binds
+  return [{ kind: 'find-partition', addresses }, ...binds, { kind: 'activate-partition', addresses }]
 }
 
 function planNic(plan: {
@@ -82,6 +96,10 @@ export function describeStep(step: Step): string {
       return `making ${step.disk.deviceName} of ${step.disk.sizeGb} GB`
     case 'bind-device':
       return 'preparing a GPU'
+    case 'find-partition':
+      return 'finding the partition of its GPUs'
+    case 'activate-partition':
+      return 'joining its GPUs'
     case 'join-network':
       return `joining network ${step.network.id}`
     case 'publish-metadata':

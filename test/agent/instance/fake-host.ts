@@ -1,7 +1,9 @@
 // The host as the drivers' ports show it: strict about what rests on what, and able to fail or to lose its agent at any
 // one call. What it holds is compared before and after.
 import { Devices } from '../../../agent/device/devices.ts'
+import { Fabric } from '../../../agent/device/fabric.ts'
 import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
+import { createFabricManager } from '../../../agent/drivers/fabric/fmpm.ts'
 import {
   type GuestEnd,
   type GuestHandle,
@@ -12,9 +14,12 @@ import {
 import type { MetadataDocument, MetadataDriver } from '../../../agent/drivers/metadata/port.ts'
 import type { NetworkDriver } from '../../../agent/drivers/network/port.ts'
 import type { PassthroughDriver } from '../../../agent/drivers/passthrough/port.ts'
+import { FakeExec } from '../../../agent/host/fake/fake-exec.ts'
+import { FakeFabric } from '../../../agent/host/fake/fake-fabric.ts'
 import { FakeFiles } from '../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../agent/host/fake/fake-processes.ts'
-import type { Sysfs } from '../../../agent/host/ports.ts'
+import { fmpmProgram, nvidiaSmiProgram } from '../../../agent/host/fake/program-fmpm.ts'
+import type { Exec, Sysfs } from '../../../agent/host/ports.ts'
 import { Firewalls } from '../../../agent/instance/firewalls.ts'
 import { HardwareUse } from '../../../agent/instance/hardware-use.ts'
 import { Members } from '../../../agent/instance/members.ts'
@@ -45,6 +50,8 @@ export class FakeHost {
   /** Tap → network. */
   readonly taps = new Map<string, string>()
   readonly drivers = new Map([['0000:3b:00.0', 'nvidia']])
+  /** NVSwitches that join its GPUs; none where absent. */
+  switches: FakeFabric | undefined
   readonly #states = new Map<number, 'prelaunch' | 'running' | 'paused' | 'powered-off'>()
   /** What each guest has in memory: the boot that it comes from. */
   readonly #memories = new Map<number, string>()
@@ -81,6 +88,7 @@ export class FakeHost {
       documents: [...this.documents.keys()],
       taps: [...this.taps.keys()],
       drivers: Object.fromEntries(this.drivers),
+      partitions: [this.switches?.active() ?? [], this.switches?.routed() ?? []],
       processes: this.processes.names(),
       files: this.files.paths().filter((path) => /\/(instances|guests)\/./.test(path)),
     }
@@ -120,6 +128,7 @@ export class FakeHost {
     this.listening.clear()
     this.taps.clear()
     this.drivers.set('0000:3b:00.0', 'nvidia')
+    if (this.switches) this.switches = new FakeFabric(this.switches.options)
   }
 
   /** What one agent acts through, until its fault. */
@@ -159,6 +168,7 @@ export class FakeHost {
       hypervisor: this.#hypervisor(call),
       devices: new Devices({
         passthrough: this.#passthrough(call),
+        fabric: this.#fabric(call, fault),
         journal: this.#journal(call, fault),
         ...{ processes: this.processes, clock: this.clock, log: silentLogger },
       }),
@@ -255,6 +265,8 @@ export class FakeHost {
           this.lastStart = plan
           const hasDevice = plan.args.some((one) => one.startsWith('vfio-pci'))
           require(!hasDevice || this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
+          const isJoined = this.switches?.isInitialized(['0000:3b:00.0']) ?? true
+          require(!hasDevice || isJoined, 'a guest before its partition')
           const { identity } = this.processes.begin('qemu')
           this.files.place(plan.pidFilePath, { content: new TextEncoder().encode(`${identity.pid}\n`) })
           this.#states.set(identity.pid, 'prelaunch')
@@ -324,6 +336,7 @@ export class FakeHost {
         call(() => {
           require(this.guestPids().length === 0, 'a device reset under a guest that runs')
           require(this.drivers.get(address) === 'vfio-pci', "a device reset under the host's driver")
+          require(!this.switches?.isInitialized([address]), 'a device reset while its partition is active')
         }),
       scrub: () => call(() => false),
       verify: () => call(() => {}),
@@ -336,6 +349,29 @@ export class FakeHost {
     }
   }
 
+  #fabric(call: Call, fault: Fault | undefined): Fabric | undefined {
+    const { switches } = this
+    if (!switches) return undefined
+    const fmpm = fmpmProgram(switches)
+    const programs = new FakeExec({
+      '/usr/bin/fmpm': (args, stdin) => {
+        require(args[0] !== '-d' || this.guestPids().length === 0, 'a partition taken from a guest that runs')
+        return fmpm(args, stdin)
+      },
+      'nvidia-smi': nvidiaSmiProgram(switches, (address) => this.drivers.get(address) === 'nvidia'),
+    })
+    const exec: Exec = {
+      run: (file, args, options) => call(() => programs.run(file, args, options)),
+      start: (file, args, options) => programs.start(file, args, options),
+      follow: (file) => programs.follow(file),
+    }
+    return new Fabric({
+      manager: createFabricManager({ exec, settings: { program: '/usr/bin/fmpm' } }),
+      journal: this.#journal(call, fault),
+      ...{ processes: this.processes, clock: this.clock, log: silentLogger },
+    })
+  }
+
   /** An agent can die around a write; that one fails is another test's. */
   #journal(call: Call, fault: Fault | undefined): Journal {
     const journal = createJournal({ files: this.files, directories })
@@ -343,6 +379,7 @@ export class FakeHost {
     return {
       ...journal,
       writeDevice: (record) => call(() => journal.writeDevice(record)),
+      writeFabric: (record) => call(() => journal.writeFabric(record)),
       writeInstance: (record) => call(() => journal.writeInstance(record)),
       removeFiles: (uid) => call(() => journal.removeFiles(uid)),
       removeInstance: (uid) => call(() => journal.removeInstance(uid)),

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Supervisor } from '../../../agent/instance/supervisor.ts'
 import { InstancePhase, MetadataItemSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { CommandOutcome } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
-import { seen, startAgentOn } from './agent-on.ts'
+import { bringUpOn, seen, startAgentOn, untilPhase } from './agent-on.ts'
 import { commandFor, instanceUid, spec } from './commands.ts'
 import { until } from './eager-clock.ts'
 import { FakeHost, type Fault } from './fake-host.ts'
@@ -25,16 +25,7 @@ beforeEach(() => {
 
 const startAgent = (fault?: Fault) => startAgentOn(host, fault)
 
-async function untilPhase(supervisor: Supervisor, phase: InstancePhase) {
-  await until(() => seen(supervisor)?.phase === phase, `phase ${phase}`)
-}
-
-async function bringUp(): Promise<Supervisor> {
-  const { supervisor } = await startAgent()
-  await supervisor.accept(running)
-  await untilPhase(supervisor, RUNNING)
-  return supervisor
-}
+const bringUp = () => bringUpOn(host)
 
 async function takeDown(supervisor: Supervisor) {
   await supervisor.accept(absent)
