@@ -3,6 +3,7 @@ import { findAccelerator, type KnownAccelerator } from '../../proto/accelerators
 import {
   Accelerator,
   type CpuCell,
+  type Fabric,
   type HostFacts,
   type PciDevice,
 } from '../../proto/gen/berth/agent/v1/host_pb.ts'
@@ -19,6 +20,7 @@ export function renderInventory(facts: HostFacts, named: readonly KnownAccelerat
       'Accelerators',
       renderDevices(facts.devices, acceleratorColumns(named)) + renderPartitions(facts, named),
     ],
+    ...(facts.fabric ? [['Partitions', renderFabric(facts.fabric)] as const] : []),
     ['Other devices', renderDevices(facts.otherDevices, otherColumns)],
     ['Warnings', facts.warnings.map(({ code, message }) => `  ${code}: ${message}\n`).join('')],
   ]
@@ -60,6 +62,19 @@ function renderDevices(devices: readonly PciDevice[], columns: readonly DeviceCo
   return renderTable(
     columns.map(([head]) => head),
     devices.map((device) => columns.map(([, render]) => render(device))),
+  )
+}
+
+/** Of which a guest gets one; GPUs with their modules. */
+function renderFabric({ partitions, modules }: Fabric): string {
+  const moduleOf = (address: string) => modules.find((one) => one.address === address)?.moduleId
+  return renderTable(
+    ['ID', 'GPUS', 'ADDRESSES (MODULES)'],
+    partitions.map(({ id, addresses }) => [
+      String(id),
+      String(addresses.length),
+      addresses.map((address) => `${address} (${moduleOf(address) ?? '?'})`).join(' '),
+    ]),
   )
 }
 

@@ -2,6 +2,7 @@
 // each with what ends it; those that the agent reports itself come first. It changes nothing on the host.
 import type { HostFacts, HostWarning } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { findDeviceTroubles } from './device-troubles.ts'
+import { findFabricTroubles } from './fabric.ts'
 import { type HostFactsOptions, readHostFacts } from './host-facts.ts'
 import { findProgramTroubles } from './program-troubles.ts'
 import { findSystemTroubles } from './system-troubles.ts'
@@ -18,5 +19,6 @@ export async function diagnoseHost(options: HostFactsOptions): Promise<Diagnosis
     findSystemTroubles({ ...options, facts }),
   ])
   const devices = findDeviceTroubles(facts, options.settings.accelerators)
-  return { facts, troubles: [...facts.warnings, ...devices, ...programs, ...system] }
+  const fabric = findFabricTroubles(facts, options.settings)
+  return { facts, troubles: [...facts.warnings, ...devices, ...fabric, ...programs, ...system] }
 }

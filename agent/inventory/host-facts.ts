@@ -3,11 +3,13 @@
 import { create } from '@bufbuild/protobuf'
 import type { KnownAccelerator } from '../../proto/accelerators.ts'
 import { Accelerator, type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import type { FabricManagerSettings } from '../drivers/fabric/fmpm.ts'
 import type { Exec, Files, Sysfs } from '../host/ports.ts'
 import type { GatewaySettings } from '../plan/gateway.ts'
 import { readCpuCells } from './cpu-cells.ts'
 import { planCpuShare } from './cpus.ts'
 import { readDiskPool } from './disk-pool.ts'
+import { readFabric, type SeenFabric } from './fabric.ts'
 import { readFeatures, type TriedKernel, tryKernel } from './features.ts'
 import { guestAcceleratorsOf } from './guest-accelerators.ts'
 import { planIommuAdvice } from './iommu.ts'
@@ -25,6 +27,7 @@ export interface InventorySettings {
   readonly stateDirectory: string
   readonly uplinks?: readonly UplinkSettings[]
   readonly gateway?: GatewaySettings
+  readonly fabricManager?: FabricManagerSettings
   /** The host's own share; each has a default that grows with the machine. */
   readonly reservedCpus?: number
   readonly reservedMemoryMib?: number
@@ -51,18 +54,29 @@ export async function readHostFacts(options: HostFactsOptions): Promise<HostFact
  * guests are started with what the agent has found when it started.
  */
 export async function createFactsReader(options: HostFactsOptions): Promise<() => Promise<HostFacts>> {
-  const { exec, sysfs, settings } = options
-  const [machine, decided, tried] = await Promise.all([
+  const { exec, files, sysfs, settings } = options
+  const [machine, decided, tried, seen] = await Promise.all([
     options.machine(),
     readVirtualization({ exec, sysfs, settings }),
     tryKernel({ exec, gateway: settings.gateway }),
+    readFabric({ exec, files, settings }),
   ])
-  return () => readFacts(options, { machine, decided, tried })
+  return () => readFacts(options, { machine, decided, tried, seen })
 }
 
 async function readFacts(
   { files, sysfs, settings }: HostFactsOptions,
-  { machine, decided, tried }: { machine: Machine; decided: DecidedVirtualization; tried: TriedKernel },
+  {
+    machine,
+    decided,
+    tried,
+    seen,
+  }: {
+    machine: Machine
+    decided: DecidedVirtualization
+    tried: TriedKernel
+    seen: SeenFabric
+  },
 ): Promise<HostFacts> {
   const [pool, devices, cells, features, found, total] = await Promise.all([
     readDiskPool({ files, settings }),
@@ -89,17 +103,21 @@ async function readFacts(
     cells,
     uplinks: features.includes('vlan') ? [...found.uplinks] : [],
     features: [...(usesKvm ? ['kvm'] : []), ...features],
-    warnings: planWarnings({
-      ...decided,
-      features,
-      acceleratorCount: accelerators.length,
-      iommuAdvice: planIommuAdvice({
-        cpuinfo: (await sysfs.read('proc/cpuinfo')) ?? '',
-        commandLine: (await sysfs.read('proc/cmdline')) ?? '',
+    ...(seen.fabric ? { fabric: seen.fabric } : {}),
+    warnings: [
+      ...seen.warnings,
+      ...planWarnings({
+        ...decided,
+        features,
+        acceleratorCount: accelerators.length,
+        iommuAdvice: planIommuAdvice({
+          cpuinfo: (await sysfs.read('proc/cpuinfo')) ?? '',
+          commandLine: (await sysfs.read('proc/cmdline')) ?? '',
+        }),
+        missingUplinks: found.missing,
+        gateway: settings.gateway?.interface,
+        bridgeCallsIptables: bridgeFilters === '1',
       }),
-      missingUplinks: found.missing,
-      gateway: settings.gateway?.interface,
-      bridgeCallsIptables: bridgeFilters === '1',
-    }),
+    ],
   })
 }

@@ -91,13 +91,15 @@ export async function fixtureOptions(
     settings?: Partial<InventorySettings>
     host?: Partial<FixtureHost>
     sysfs?: Sysfs
+    /** That the host has besides. */
+    programs?: Readonly<Record<string, FakeProgram>>
     /** Of guests' disks, in bytes. */
     diskSizes?: readonly number[]
   } = {},
 ): Promise<HostFactsOptions & { readonly files: FakeFiles }> {
   const host: FixtureHost = { ...fixtureHosts[name], ...more.host }
   return {
-    exec: new FakeExec(programsOf(host)),
+    exec: new FakeExec({ ...programsOf(host), ...more.programs }),
     files: await filesOf(host, more.diskSizes ?? []),
     sysfs: more.sysfs ?? recordedSysfs(name),
     machine: async () => ({ ...host.machine, architecture: 'x86_64', kernel: '6.1.0' }),
