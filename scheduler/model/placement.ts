@@ -64,6 +64,8 @@ export interface HostSnapshot {
   readonly memoryMib: Counter
   readonly diskGb: Counter
   readonly devices: readonly HostDevice[]
+  /** Sets of its GPUs that NVSwitches join: a guest gets one of them, whole. Absent where nothing joins them. */
+  readonly partitions?: readonly (readonly PciAddress[])[]
   /** Of its zone; quarantine where absent. */
   readonly unscrubbedDevices?: UnscrubbedPolicy
 }

@@ -1,6 +1,7 @@
 import type { PciAddress } from '../../proto/ids.ts'
 import { type DeviceWish, findTrouble } from '../model/device.ts'
 import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
+import { choosePartition, partitionsWithin } from './partitions.ts'
 
 export function devicesOfType(host: HostSnapshot, type: string): readonly HostDevice[] {
   return host.devices.filter((device) => device.acceleratorType === type)
@@ -21,16 +22,22 @@ export function freeDevices(demand: Demand, host: HostSnapshot, type: string): r
 }
 
 /**
- * The exact devices, on a host where enough are free: all on one NUMA node if a node has enough, the node with the
+ * The exact devices, on a host where enough are free: those of a partition where NVSwitches join them, and otherwise all on
+ * one NUMA node if a node has enough, the node with the
  * fewest left over so that larger requests keep theirs; otherwise the nodes with most free, so that few are touched.
  */
 export function chooseDevices(
   demand: Demand,
   host: HostSnapshot,
 ): readonly { readonly type: string; readonly address: PciAddress }[] {
-  return demand.gpus.flatMap(({ type, count }) =>
-    chooseOfType(freeDevices(demand, host, type), count).map(({ address }) => ({ type, address })),
-  )
+  return demand.gpus.flatMap(({ type, count }) => {
+    const free = freeDevices(demand, host, type)
+    const partitions = partitionsWithin(host, free)
+    const addresses = partitions
+      ? (choosePartition(partitions, count) ?? [])
+      : chooseOfType(free, count).map(({ address }) => address)
+    return addresses.map((address) => ({ type, address }))
+  })
 }
 
 function chooseOfType(free: readonly HostDevice[], count: number): readonly HostDevice[] {

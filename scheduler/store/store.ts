@@ -147,6 +147,7 @@ export interface RegisterHost {
   readonly facts: Uint8Array
   readonly features?: readonly string[]
   readonly uplinks?: readonly Uplink[]
+  readonly partitions?: HostSnapshot['partitions']
   readonly architecture: string
   /** Before its zone's overcommit. */
   readonly vcpus: number

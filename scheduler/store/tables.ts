@@ -55,6 +55,8 @@ export interface HostRow {
   features: string
   /** JSON: a list of physical networks and MTUs. */
   uplinks: string
+  /** Null where nothing joins its GPUs. */
+  partitions: string | null
   /** Its zone's word on them. */
   unscrubbed_devices: string
   /** Before its zone's overcommit; null of one that was not heard since this is kept. */

@@ -44,6 +44,7 @@ function registrationOf(
     facts: toBinary(HostFactsSchema, facts),
     features: facts.features,
     uplinks: facts.uplinks.map(({ physicalNetwork, mtu }) => ({ physicalNetwork, mtu })),
+    ...partitionsOf(facts),
     architecture: facts.architecture,
     vcpus: facts.allocatableVcpus,
     memoryMib: facts.allocatableMemoryMib,
@@ -56,3 +57,8 @@ function registrationOf(
     nowMs,
   }
 }
+
+const partitionsOf = ({ fabric }: HostFacts) =>
+  fabric === undefined
+    ? {}
+    : { partitions: fabric.partitions.map(({ addresses }) => addresses.map(pciAddress)) }

@@ -32,6 +32,17 @@ export function describeHostContract(name: string, open: OpenStore): void {
       })
     })
 
+    it('keeps which GPUs NVSwitches join, as long as its agent says so', async () => {
+      expect((await readHost(store())).partitions).toBeUndefined()
+      const partitions = [[gpu(1), gpu(2)], [gpu(1)]]
+      await store().registerHost(hostOf({ partitions }))
+      expect((await readHost(store())).partitions).toEqual(partitions)
+      await store().registerHost(hostOf({ partitions: [] }))
+      expect((await readHost(store())).partitions).toEqual([])
+      await store().registerHost(hostOf())
+      expect((await readHost(store())).partitions).toBeUndefined()
+    })
+
     it('takes another journal under a new epoch while nothing is placed there', async () => {
       const outcome = await store().registerHost(hostOf({ journalUuid: 'journal-2' }))
       expect(outcome).toMatchObject({ kind: 'registered', epoch: 2 })

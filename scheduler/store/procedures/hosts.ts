@@ -29,6 +29,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     facts: input.facts,
     features: JSON.stringify(input.features ?? []),
     uplinks: JSON.stringify(input.uplinks ?? []),
+    partitions: input.partitions === undefined ? null : JSON.stringify(input.partitions),
     unscrubbed_devices: place.unscrubbedDevices,
     // What is claimed stays within capacity even on a host that has shrunk.
     vcpus_allocatable: input.vcpus,

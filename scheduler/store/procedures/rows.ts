@@ -1,7 +1,15 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import type { Transaction } from 'kysely'
 import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { hostId, instanceUid, operationId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
+import {
+  hostId,
+  instanceUid,
+  operationId,
+  type PciAddress,
+  pciAddress,
+  projectId,
+  zoneId,
+} from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { UnscrubbedPolicy } from '../../model/device.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
@@ -63,6 +71,7 @@ export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]):
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },
     devices: devices.map(deviceFromRow),
+    ...(row.partitions === null ? {} : { partitions: JSON.parse(row.partitions) as PciAddress[][] }),
     unscrubbedDevices: row.unscrubbed_devices as UnscrubbedPolicy,
     updatedAtMs: row.updated_at_ms,
   }

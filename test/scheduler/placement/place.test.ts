@@ -97,6 +97,64 @@ describe('the choice of devices', () => {
   })
 })
 
+describe('GPUs that NVSwitches join', () => {
+  const text = 'h100@0 h100@0 h100@0 h100@0 h100@1 h100@1 h100@1 h100@1'
+  const addresses = devicesOf(text).map(({ address }) => address)
+  const at = (...indexes: number[]) => indexes.flatMap((index) => addresses[index] ?? [])
+  /** Pairs are not neighbours by address. */
+  const partitions = [
+    ...[at(0, 1, 2, 3, 4, 5, 6, 7), at(0, 1, 2, 3), at(4, 5, 6, 7)],
+    ...[at(0, 2), at(1, 3), at(4, 6), at(5, 7)],
+    ...addresses.map((address) => [address]),
+  ]
+  const joined = (claims: readonly number[] = []) =>
+    exampleHost('h', {
+      partitions,
+      devices: devicesOf(text).map((device, index) =>
+        claims.includes(index) ? { ...device, claimedBy: 'somebody' } : device,
+      ),
+    })
+  const refusalOf = (demand: Demand, host: HostSnapshot) => {
+    const verdict = place(demand, [host], 'seed')
+    return { kind: verdict.kind, message: verdict.explanation.refusals[0]?.message }
+  }
+
+  it('go to a guest by whole partitions', () => {
+    expect(placedOn(gpuDemand(2), [joined()]).addresses).toEqual(at(0, 2))
+    expect(placedOn(gpuDemand(4), [joined([0])]).addresses).toEqual(at(4, 5, 6, 7))
+    expect(placedOn(gpuDemand(8), [joined()]).addresses).toEqual(addresses)
+  })
+
+  it('are taken where the fewest larger partitions are spoilt', () => {
+    expect(placedOn(gpuDemand(1), [joined([5])]).addresses).toEqual(at(7))
+    expect(placedOn(gpuDemand(2), [joined([4])]).addresses).toEqual(at(5, 7))
+  })
+
+  it('are refused where none of their partitions is free, although enough of them are', () => {
+    expect(refusalOf(gpuDemand(2), joined([0, 1, 4, 5]))).toEqual({
+      kind: 'not-now',
+      message: 'NVSwitches join its h100, and none of their partitions of 2 is free',
+    })
+    expect(refusalOf(gpuDemand(5), joined([0, 1, 4, 5])).message).toBe(
+      'it has 4 of 8 h100 free and 5 are needed',
+    )
+  })
+
+  it('are refused for good where there is no such partition', () => {
+    expect(refusalOf(gpuDemand(3), joined())).toEqual({
+      kind: 'never-fits',
+      message: 'NVSwitches join its h100, and a guest gets 1, 2, 4, 8 of them',
+    })
+    expect(refusalOf(gpuDemand(1), { ...joined(), partitions: [] })).toMatchObject({
+      kind: 'never-fits',
+      message: expect.stringContaining('a guest gets none of them'),
+    })
+    const two: Demand = { ...exampleDemand, gpus: [...gpuDemand(1).gpus, { type: 'l40s', count: 1 }] }
+    const host = { ...joined(), devices: [...joined().devices, ...devicesOf('l40s@0')] }
+    expect(refusalOf(two, host)).toMatchObject({ kind: 'never-fits' })
+  })
+})
+
 describe('the sentence of a refusal', () => {
   it('has counts for each rule and the nearest miss', () => {
     const verdict = place(
