@@ -16,7 +16,7 @@ const closed = { additionalProperties: false } as const
 const FleetSettings = Type.Object(
   {
     hosts: Type.Integer({ minimum: 1, maximum: 10_000 }),
-    /** COUNTxTYPE, such as 8xnvidia-h100-80gb; empty for hosts without GPUs. */
+    /** COUNTxTYPE, such as 8xnvidia-h100-80gb, with +nvswitch where a board joins them; empty for hosts without GPUs. */
     shape: Type.String({ default: '' }),
     zone: Type.String({ pattern: resourceIdPattern }),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'error' }),
@@ -52,6 +52,7 @@ async function main(): Promise<void> {
           uplinks: [],
           accelerator: 'kvm',
           qemuProgram: 'qemu-system-x86_64',
+          ...(shape.fabric ? { fabricManager: { program: '/usr/bin/fmpm' } } : {}),
         },
         host,
         machine: host.machine,

@@ -147,6 +147,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
           gateway: { interface: 'eth0', allowedRanges: [], deniedRanges: [], nameServers: ['192.0.2.53'] },
           accelerator: 'kvm',
           qemuProgram: 'qemu-system-x86_64',
+          ...(host.switches ? { fabricManager: { program: '/usr/bin/fmpm' } } : {}),
         },
         scheduler: { address: `127.0.0.1:${server.port}`, token },
         directories: { state: '/state', run: '/run/berth' },

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Machine } from '../../inventory/machine.ts'
 import { DownloadError, type Downloads, type Host } from '../ports.ts'
 import { FakeExec, type FakeProgram } from './fake-exec.ts'
+import { FakeFabric } from './fake-fabric.ts'
 import { FakeFiles } from './fake-files.ts'
 import { metadataKeeperDaemon } from './fake-metadata-keeper.ts'
 import { FakeNetwork, hostNamespace } from './fake-network.ts'
@@ -11,6 +12,7 @@ import { FakeProcesses } from './fake-processes.ts'
 import { FakeSockets } from './fake-sockets.ts'
 import { FakeSysfs } from './fake-sysfs.ts'
 import { dnsmasqProgram, FakeNamespaceMembers } from './program-dnsmasq.ts'
+import { fmpmProgram, nvidiaSmiProgram } from './program-fmpm.ts'
 import { ipProgram } from './program-ip.ts'
 import { nftProgram } from './program-nft.ts'
 import { qemuImgProgram } from './program-qemu-img.ts'
@@ -35,6 +37,8 @@ export interface FakeHost extends Host {
   readonly processes: FakeProcesses
   readonly network: FakeNetwork
   readonly sysfs: FakeSysfs
+  /** What joins its GPUs. */
+  readonly switches: FakeFabric | undefined
   readonly guests: ReadonlyMap<number, FakeGuest>
   readonly machine: () => Promise<Machine>
   /** Everything that an instance can leave, as text: for comparing before and after. */
@@ -52,6 +56,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
   const processes = new FakeProcesses(options.bootId)
   const sockets = new FakeSockets()
   const sysfs = new FakeSysfs(shape)
+  const switches = shape.fabric && new FakeFabric(shape.fabric)
   const members = new FakeNamespaceMembers()
   const guests = new Map<number, FakeGuest>()
   const world = { files, network, processes, sockets, sysfs }
@@ -65,6 +70,11 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     nft: nftProgram(network),
     sysctl: sysctlProgram(network),
     tc: tcProgram(network),
+    ...(switches && {
+      '/usr/bin/fmpm': fmpmProgram(switches),
+      // Its GPUs are nobody's until a guest has them, and their driver is there.
+      'nvidia-smi': nvidiaSmiProgram(switches, (address) => sysfs.drivers()[address] !== 'vfio-pci'),
+    }),
     sync: succeed,
     taskset: tasksetProgram(guests),
     dd: () => ({ code: 1, stderr: "dd: failed to open '/dev/kvm': No such file or directory" }),
@@ -121,6 +131,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     processes,
     sockets,
     network,
+    switches,
     guests,
     downloads: fakeDownloads(files, options.web ?? new Map()),
     machine: async () => ({
@@ -142,8 +153,9 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
           tables: network.tables(),
           sockets: sockets.paths(),
           drivers: sysfs.drivers(),
+          partitions: switches?.routed() ?? [],
           // What is noted of devices outlives the instances that had them.
-          files: files.paths().filter((path) => !path.includes('/devices')),
+          files: files.paths().filter((path) => !/\/devices|\/fabric\.pb$/.test(path)),
         },
         null,
         2,

@@ -1,5 +1,7 @@
-// What a simulated host is made of, and the short way to say it: '8xnvidia-h100-80gb', '' for a host without GPUs.
+// What a simulated host is made of, and the short way to say it: '8xnvidia-h100-80gb', '' for a host without GPUs,
+// '8xnvidia-h100-80gb+nvswitch' where a board with NVSwitches joins them.
 import { knownAccelerators } from '../../../proto/accelerators.ts'
+import { boardOf, type FakeFabricOptions } from './fake-fabric.ts'
 
 export interface FakePciDevice {
   readonly address: string
@@ -33,6 +35,8 @@ export interface HostShape {
   readonly memoryMib: number
   readonly diskBytes: number
   readonly devices: readonly FakePciDevice[]
+  /** What joins its GPUs. */
+  readonly fabric?: FakeFabricOptions
   /** Further files under /sys and /proc. */
   readonly attributes: Readonly<Record<string, string>>
 }
@@ -63,7 +67,7 @@ const simulated: Readonly<Record<string, readonly FakeBar[]>> = {
 
 /** An HGX-like host: two sockets, the GPUs spread over both, each alone in its IOMMU group. */
 export function parseShape(text: string): HostShape {
-  const match = /^(?:(\d{1,2})x([a-z0-9-]+))?$/.exec(text)
+  const match = /^(?:(\d{1,2})x([a-z0-9-]+)(\+nvswitch)?)?$/.exec(text)
   if (!match) throw new Error(`Shape '${text}' is not COUNTxTYPE, such as 8xnvidia-h100-80gb.`)
   const count = Number(match[1] ?? 0)
   const type = match[2] ?? ''
@@ -72,12 +76,14 @@ export function parseShape(text: string): HostShape {
   if (type !== '' && !(type in simulated)) {
     throw new Error(`Shape '${text}': no simulated ${type}; there are ${Object.keys(simulated).join(', ')}.`)
   }
+  const devices = Array.from({ length: count }, (_, index) => gpuAt({ index, count, id, bars }))
   return {
+    ...(match[3] === undefined ? {} : { fabric: boardOf(devices.map(({ address }) => address)) }),
     cpus: count > 0 ? 192 : 64,
     sockets: count > 0 ? 2 : 1,
     memoryMib: count > 0 ? 2 * 1024 * 1024 : 256 * 1024,
     diskBytes: 30e12,
-    devices: Array.from({ length: count }, (_, index) => gpuAt({ index, count, id, bars })),
+    devices,
     attributes: { 'sys/module/vfio_pci/version': '0.2', 'sys/class/net/eth0/mtu': '1500' },
   }
 }
