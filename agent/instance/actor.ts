@@ -6,7 +6,6 @@ import {
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestEnd, GuestHandle } from '../drivers/hypervisor/port.ts'
-import { instancePaths } from '../plan/paths.ts'
 import { applyChanges } from './apply.ts'
 import { findGuest } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
@@ -207,8 +206,7 @@ export class InstanceActor {
 
   #watch(guest: GuestHandle): void {
     this.#stopWatching()
-    const { qmpSocket } = instancePaths(this.#options.ports.directories, this.#record.uid)
-    this.#stopWatching = this.#options.ports.hypervisor.watch(guest, qmpSocket, (end) => {
+    this.#stopWatching = this.#options.ports.hypervisor.watch(guest, (end) => {
       void this.guestEnded(end)
     })
   }

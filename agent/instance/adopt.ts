@@ -1,5 +1,4 @@
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { instancePaths } from '../plan/paths.ts'
 import type { InstanceActor } from './actor.ts'
 import { findGuest } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
@@ -35,8 +34,7 @@ async function adoptRunning(ports: InstancePorts, actor: InstanceActor): Promise
     return
   }
   const guest = await findGuest(ports, record)
-  const { qmpSocket } = instancePaths(ports.directories, record.uid)
-  const status = guest ? await ports.hypervisor.status(guest, qmpSocket) : { kind: 'gone' as const }
+  const status = guest ? await ports.hypervisor.status(guest) : { kind: 'gone' as const }
   switch (status.kind) {
     case 'running':
     case 'paused':

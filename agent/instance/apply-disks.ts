@@ -2,13 +2,12 @@ import { describeCauses } from '../../lib/log.ts'
 import type { Disk } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { DiskError } from '../drivers/disk/port.ts'
 import { type GuestHandle, HypervisorError } from '../drivers/hypervisor/port.ts'
-import { instancePaths } from '../plan/paths.ts'
 import { repinDisks } from '../plan/pinned.ts'
-import { planQemuDisk } from '../plan/qemu-disk.ts'
 import type { Failure } from './failure.ts'
 import { findGuest } from './guest.ts'
 import { heldByDisk, isHeld, undoHeld } from './held.ts'
 import { runStep } from './run-step.ts'
+import { basesOf, type Fetched } from './step-context.ts'
 import type { StopContext } from './teardown.ts'
 
 /**
@@ -95,24 +94,23 @@ async function attach({ context, guest }: Target, disk: Disk): Promise<void> {
     ? context.record().held
     : [...context.record().held, resource]
   await context.change({ held, pinned })
+  const fetched: Fetched = { images: new Map(), blobs: new Map() }
   const step = {
-    ...{ ports, spec, record: context.record, change: context.change },
-    fetched: { images: new Map(), blobs: new Map() },
+    ...{ ports, spec, fetched, record: context.record, change: context.change },
     fetchOptions: { signal, onProgress: () => {} },
   }
   if (disk.image) await runStep(step, { kind: 'fetch-image', disk, image: disk.image })
   await runStep(step, { kind: 'make-disk', disk })
   signal.throwIfAborted()
-  const paths = instancePaths(ports.directories, spec.uid)
-  const plan = planQemuDisk(disk, { path: paths.disk(disk), pinned })
-  await ports.hypervisor.plugDisk(guest, paths.qmpSocket, plan)
+  const base = basesOf(spec, fetched).get(disk.deviceName)
+  const path = guest.paths.disk(disk)
+  await ports.hypervisor.plugDisk(guest, { disk, path, pinned, ...(base ? { base } : {}) })
   await context.change({ guestDisks: [...guestDisks, disk] })
 }
 
 async function detach({ context, guest }: Target, disk: Disk): Promise<void> {
   const { ports, signal } = context
-  const { qmpSocket } = instancePaths(ports.directories, context.record().uid)
-  await ports.hypervisor.unplugDisk(guest, qmpSocket, { deviceName: disk.deviceName, signal })
+  await ports.hypervisor.unplugDisk(guest, { deviceName: disk.deviceName, signal })
   const guestDisks = context.record().guestDisks.filter((one) => one.deviceName !== disk.deviceName)
   await context.change({ guestDisks })
   await letGo(context, disk)
@@ -120,9 +118,8 @@ async function detach({ context, guest }: Target, disk: Disk): Promise<void> {
 
 async function grow({ context, guest }: Target, disk: Disk): Promise<void> {
   const { ports } = context
-  const { qmpSocket } = instancePaths(ports.directories, context.record().uid)
   const { deviceName, sizeGb } = disk
-  await ports.hypervisor.resizeDisk(guest, qmpSocket, { deviceName, sizeBytes: sizeGb * 1024 ** 3 })
+  await ports.hypervisor.resizeDisk(guest, { deviceName, sizeBytes: sizeGb * 1024 ** 3 })
   await context.change({
     guestDisks: context.record().guestDisks.map((one) => (one.deviceName === deviceName ? disk : one)),
   })

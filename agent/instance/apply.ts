@@ -1,4 +1,3 @@
-import { instancePaths } from '../plan/paths.ts'
 import { applyDisks } from './apply-disks.ts'
 import { findGuest } from './guest.ts'
 import { publishAgain } from './run-step.ts'
@@ -24,5 +23,5 @@ export async function applyChanges(context: StopContext): Promise<void> {
 async function resetGuest({ ports, record }: StopContext): Promise<void> {
   const guest = await findGuest(ports, record())
   // One that has ended meanwhile is told as what it is by whoever watches it.
-  if (guest) await ports.hypervisor.reset(guest, instancePaths(ports.directories, record().uid).qmpSocket)
+  if (guest) await ports.hypervisor.reset(guest)
 }

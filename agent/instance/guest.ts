@@ -5,7 +5,6 @@ import {
   type InstanceRecord,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
-import { guestUnitName } from '../plan/names.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { InstancePorts } from './ports.ts'
 
@@ -24,36 +23,28 @@ export function processRecordOf(
 
 /**
  * The guest's process: the journal's, or, where the agent was killed between starting it and writing that down, the one
- * of the pid file. The guest itself can write that file, so a process counts only if it runs as the guest's own user.
+ * that its driver finds.
  */
 export async function findGuest(
   ports: InstancePorts,
   record: InstanceRecord,
 ): Promise<GuestHandle | undefined> {
-  const { processes, files, sysfs } = ports
-  const known = record.process
-  if (known) {
-    if (known.bootId !== (await processes.bootId())) return undefined
-    const process = { pid: known.pid, startTimeTicks: known.startTimeTicks }
-    return { process, ...(known.unit === '' ? {} : { unit: known.unit }) }
+  const { process: known, pinned, uid: instanceUid } = record
+  if (!pinned) return undefined
+  const paths = instancePaths(ports.directories, instanceUid)
+  const place = { instanceUid, paths, uid: pinned.runAsUid }
+  if (!known) return ports.hypervisor.find(place)
+  if (known.bootId !== (await ports.processes.bootId())) return undefined
+  const process = { pid: known.pid, startTimeTicks: known.startTimeTicks }
+  return {
+    ...{ ...place, process },
+    ...(known.unit === '' ? {} : { unit: known.unit }),
   }
-  const content = await files.read(instancePaths(ports.directories, record.uid).pidFile)
-  if (!content || !record.pinned) return undefined
-  const pid = Number.parseInt(new TextDecoder().decode(content), 10)
-  const process = Number.isInteger(pid) && pid > 1 ? await processes.identify(pid) : undefined
-  if (!process) return undefined
-  const status = (await sysfs.read(`proc/${pid}/status`)) ?? ''
-  const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
-  if (uid !== record.pinned.runAsUid) return undefined
-  const cgroup = (await sysfs.read(`proc/${pid}/cgroup`)) ?? ''
-  const unit = guestUnitName(record.uid)
-  return cgroup.includes(unit) ? { process, unit } : { process }
 }
 
 /** Ends the guest if it is there, and removes what it had in the run directory. */
 export async function endGuest(ports: InstancePorts, record: InstanceRecord): Promise<void> {
-  const paths = instancePaths(ports.directories, record.uid)
   const guest = await findGuest(ports, record)
-  if (guest) await ports.hypervisor.kill(guest, paths.qmpSocket)
-  await ports.files.remove(paths.runDirectory)
+  if (guest) await ports.hypervisor.kill(guest)
+  await ports.files.remove(instancePaths(ports.directories, record.uid).runDirectory)
 }

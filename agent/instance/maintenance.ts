@@ -3,7 +3,6 @@
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
-import { instancePaths } from '../plan/paths.ts'
 import { findGuest } from './guest.ts'
 import { publishAgain } from './run-step.ts'
 import type { StopContext } from './teardown.ts'
@@ -36,14 +35,13 @@ async function tellGuest({ ports, record }: StopContext): Promise<void> {
 }
 
 async function waitForGuest(
-  { ports, record, signal }: StopContext,
+  { ports, signal }: StopContext,
   { guest, leftMs }: { guest: GuestHandle; leftMs: number },
 ): Promise<void> {
   const { clock, hypervisor } = ports
-  const { qmpSocket } = instancePaths(ports.directories, record().uid)
   const untilMs = clock.monotonicMs() + leftMs
   while (clock.monotonicMs() < untilMs && !signal.aborted) {
-    if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return
+    if ((await hypervisor.status(guest)).kind !== 'running') return
     await clock.sleep(Math.min(pollMs, Math.max(0, untilMs - clock.monotonicMs())))
   }
 }

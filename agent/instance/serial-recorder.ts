@@ -1,4 +1,4 @@
-// Takes guests' serial output out of QEMU into files, and reads ranges of them: out of QEMU's ring while nobody has a
+// Takes guests' serial output out of their hypervisor into files, and reads ranges of them: as a driver gives it while nobody has a
 // console, else as it comes. In: guests that run. Out: ranges, and connections for consoles.
 import { createTurns } from '../../lib/turns.ts'
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
@@ -112,9 +112,8 @@ export class SerialRecorder {
 
   /** false where there was nothing. */
   async #drainRing(guest: GuestHandle, instanceUid: string): Promise<boolean> {
-    const { qmpSocket } = instancePaths(this.#ports.directories, instanceUid)
     for (let isFirst = true; ; isFirst = false) {
-      const bytes = await this.#ports.hypervisor.readSerial(guest, qmpSocket, drainBytes)
+      const bytes = await this.#ports.hypervisor.readSerial(guest, drainBytes)
       if (bytes.length > 0) await this.ringOf(instanceUid).append(bytes)
       if (bytes.length < drainBytes) return !isFirst || bytes.length > 0
     }
@@ -126,7 +125,7 @@ export class SerialRecorder {
     if (phase !== InstancePhase.RUNNING && phase !== InstancePhase.STOPPING) return undefined
     const guest = record.process && (await findGuest(this.#ports, record))
     if (!guest) return undefined
-    const { qmpSocket, consoleDirectory, consoleSocket: socketPath } = instancePaths(directories, instanceUid)
+    const { consoleDirectory, consoleSocket: socketPath } = instancePaths(directories, instanceUid)
     await this.#drainRing(guest, instanceUid)
     const ring = this.ringOf(instanceUid)
     // An agent that was killed may have left it.
@@ -135,7 +134,7 @@ export class SerialRecorder {
     await files.makeDirectory(consoleDirectory, { mode: 0o710, owner: { uid: 0, gid } })
     try {
       const options = { socketPath, maxBytes: drainBytes }
-      const { unread, socket } = await hypervisor.openSerial(guest, qmpSocket, options)
+      const { unread, socket } = await hypervisor.openSerial(guest, options)
       if (unread.length > 0) await ring.append(unread)
       const connection = new SerialConnection({
         ...{ socket, ring },
@@ -153,7 +152,7 @@ export class SerialRecorder {
 
   async #disconnect({ record }: InstanceActor, connection: SerialConnection): Promise<void> {
     if (connection.isOver) return
-    const { hypervisor, clock, log, directories } = this.#ports
+    const { hypervisor, clock, log } = this.#ports
     // First the socket, then the ring: a port that changes while its guest waits for a full socket is silent for ever.
     connection.end()
     const waiting = new AbortController()
@@ -164,7 +163,7 @@ export class SerialRecorder {
     await connection.over
     try {
       const guest = record.process && (await findGuest(this.#ports, record))
-      if (guest) await hypervisor.closeSerial(guest, instancePaths(directories, record.uid).qmpSocket)
+      if (guest) await hypervisor.closeSerial(guest)
     } catch (err) {
       // The ring comes back when it is read the next time.
       log.warn({ err, instanceUid: record.uid }, 'A console could not be taken off its guest.')

@@ -1,19 +1,18 @@
 // The last step of bringing a guest up: its process, which goes on from saved memory where there is some.
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
-import type { GuestHandle } from '../drivers/hypervisor/port.ts'
-import { ownCpus, renderCpuList } from '../plan/cpu-pinning.ts'
+import type { GuestHandle, SharedFile } from '../drivers/hypervisor/port.ts'
+import { ownCpus } from '../plan/cpu-pinning.ts'
 import { hasUefi } from '../plan/firmware.ts'
-import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
+import { planGuestHardware } from '../plan/guest-hardware.ts'
 import { planMemlockMib } from '../plan/memlock.ts'
 import { instancePaths } from '../plan/paths.ts'
 import { bootImage } from '../plan/plan-instance.ts'
-import { renderQemuArgs } from '../plan/qemu-args.ts'
 import { planStartTimeoutMs } from '../plan/start-timeout.ts'
 import { ensureFirmwareVariables } from './firmware.ts'
 import { findGuest, processRecordOf } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
-import { type Fetched, ownerOf, type StepContext } from './step-context.ts'
+import { basesOf, type Fetched, ownerOf, type StepContext } from './step-context.ts'
 import { dropMemory } from './suspend.ts'
 
 /** What is to be noted with the news that the guest runs, in one write: before it, whoever comes has to look. */
@@ -32,38 +31,30 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
   if (hasUefi(pinned)) await ensureFirmwareVariables(ports, paths.firmwareVariables, owner)
   await ports.files.remove(paths.runDirectory)
   await ports.files.makeDirectory(paths.runDirectory, { mode: 0o700, owner })
-  const readable = [...fetched.images.values(), ...fetched.blobs.values()].map((file) => file.gid)
   const isKvm = pinned.accelerator === 'kvm'
   const [kvm, vhost] = isKvm
-    ? await Promise.all([groupOf(ports, '/dev/kvm'), groupOf(ports, '/dev/vhost-net')])
+    ? await Promise.all([sharedDevice(ports, '/dev/kvm'), sharedDevice(ports, '/dev/vhost-net')])
     : [undefined, undefined]
-  const groups = [...readable, kvm, vhost].filter((gid) => gid !== undefined)
+  const readable = [...fetched.images.values(), ...fetched.blobs.values()]
   const onLoaded = () => change({ memoryFile: MemoryFile.USED })
   const handle = await ports.hypervisor.start({
-    instanceUid: spec.uid,
-    program: ports.machine.program,
-    args: renderQemuArgs({
-      ...{ spec, pinned, paths, ...directKernelOf(spec, fetched) },
+    machine: {
+      ...{ spec, pinned, paths, bases: basesOf(spec, fetched), ...directKernelOf(spec, fetched) },
       hasVhost: vhost !== undefined,
       ...(hardware ? { hardware } : {}),
-    }),
-    runAs: { ...owner, supplementaryGids: [...new Set(groups)].toSorted((a, b) => a - b) },
+    },
+    program: ports.machine.program,
+    runAs: owner,
+    shared: [
+      ...readable.map(({ path, gid }) => ({ path, gid, access: 'read' as const })),
+      ...[kvm, vhost].filter((device) => device !== undefined),
+    ],
     memlockMib: planMemlockMib(spec),
-    qmpSocketPath: paths.qmpSocket,
-    pidFilePath: paths.pidFile,
-    logPath: paths.qemuLog,
     startTimeoutMs: planStartTimeoutMs(spec, hardware),
-    ...pinningOf(hardware),
     ...(context.connected === undefined ? {} : { connected: context.connected }),
     ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
   })
   return noteOf(context, handle, ownCpus(hardware?.pinning))
-}
-
-function pinningOf(hardware: GuestHardware | undefined) {
-  if (!hardware?.pinning) return {}
-  const { vcpus, emulator } = hardware.pinning
-  return { pinning: { vcpus: vcpus.map(renderCpuList), emulator: renderCpuList(emulator) } }
 }
 
 async function noteOf(
@@ -81,26 +72,25 @@ async function noteOf(
  * not begun is made anew, from the same memory. Any other is in an unknown state: a fresh one is not.
  */
 async function takeOver(context: StepContext): Promise<GuestHandle | undefined> {
-  const { ports, spec, record, change } = context
-  const { qmpSocket } = instancePaths(ports.directories, spec.uid)
+  const { ports, record, change } = context
   const isUsed = record().memoryFile === MemoryFile.USED
   const leftover = await findGuest(ports, record())
-  const status = leftover && isUsed ? await ports.hypervisor.status(leftover, qmpSocket) : undefined
+  const status = leftover && isUsed ? await ports.hypervisor.status(leftover) : undefined
   if (leftover && (status?.kind === 'running' || status?.kind === 'paused')) {
-    if (status.kind === 'paused') await ports.hypervisor.resume(leftover, qmpSocket)
+    if (status.kind === 'paused') await ports.hypervisor.resume(leftover)
     return leftover
   }
-  if (leftover) await ports.hypervisor.kill(leftover, qmpSocket)
+  if (leftover) await ports.hypervisor.kill(leftover)
   if (status?.kind === 'prelaunch') await change({ memoryFile: MemoryFile.SAVED })
   else if (record().memoryFile !== MemoryFile.SAVED) await dropMemory(context)
   return undefined
 }
 
-/** Who may open a device, where udev has given it a group; root's own is not handed out. */
-async function groupOf({ files }: InstancePorts, device: string): Promise<number | undefined> {
-  const info = await files.stat(device)
+/** A device that udev has given to a group; what is root's own is not handed out. */
+async function sharedDevice({ files }: InstancePorts, path: string): Promise<SharedFile | undefined> {
+  const info = await files.stat(path)
   const isOpen = info !== undefined && info.gid > 0 && (info.mode & 0o060) === 0o060
-  return isOpen ? info.gid : undefined
+  return isOpen ? { path, gid: info.gid, access: 'read-write' } : undefined
 }
 
 function directKernelOf(spec: InstanceSpec, fetched: Fetched) {

@@ -9,6 +9,12 @@ export interface Fetched {
   readonly blobs: Map<'kernel' | 'initrd', CachedFile>
 }
 
+/** What the guest's own disks rest on. A volume rests on nothing, whatever it was made from. */
+export function basesOf({ disks }: InstanceSpec, { images }: Fetched): ReadonlyMap<string, CachedImage> {
+  const ownDisks = new Set(disks.flatMap((disk) => (disk.volumeUid === '' ? [disk.deviceName] : [])))
+  return new Map([...images].filter(([deviceName]) => ownDisks.has(deviceName)))
+}
+
 export interface StepContext {
   readonly ports: InstancePorts
   readonly spec: InstanceSpec

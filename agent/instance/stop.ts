@@ -1,5 +1,4 @@
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { instancePaths } from '../plan/paths.ts'
 import { findGuest } from './guest.ts'
 import { forMaintenance, giveNotice } from './maintenance.ts'
 import { dropMemory } from './suspend.ts'
@@ -92,21 +91,20 @@ async function powerDown(context: StopContext): Promise<boolean> {
   const { ports } = context
   const { clock, hypervisor } = ports
   const record = context.record()
-  const { qmpSocket } = instancePaths(ports.directories, record.uid)
   const guest = await findGuest(ports, record)
   if (!guest) return true
   const untilMs = clock.monotonicMs() + record.stopDeadlineMs
   try {
-    const { kind } = await hypervisor.status(guest, qmpSocket)
+    const { kind } = await hypervisor.status(guest)
     if (kind !== 'running' && kind !== 'paused') return true
     if (kind === 'paused') {
       // One that stands still hears no button; from here on its saved memory is not what its disks go with.
       await dropMemory(context)
-      await hypervisor.resume(guest, qmpSocket)
+      await hypervisor.resume(guest)
     }
-    await hypervisor.powerDown(guest, qmpSocket)
+    await hypervisor.powerDown(guest)
     while (clock.monotonicMs() < untilMs && !context.signal.aborted) {
-      if ((await hypervisor.status(guest, qmpSocket)).kind !== 'running') return true
+      if ((await hypervisor.status(guest)).kind !== 'running') return true
       await clock.sleep(pollMs)
     }
   } catch (thrown) {

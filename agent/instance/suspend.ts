@@ -22,8 +22,7 @@ export async function suspendGuest(context: SuspendContext): Promise<void> {
   })
   if (record().memoryFile !== MemoryFile.SAVED) {
     const guest = await findGuest(ports, record())
-    const { qmpSocket } = instancePaths(ports.directories, record().uid)
-    const status = guest && (await ports.hypervisor.status(guest, qmpSocket))
+    const status = guest && (await ports.hypervisor.status(guest))
     if (!guest || status?.kind === 'gone') return change(ended.crashed)
     if (status?.kind === 'powered-off') return change(ended.poweredOff)
     const failure = await trySave(context, guest)
@@ -56,7 +55,7 @@ async function trySave(
 ): Promise<{ reason: string; message: string } | undefined> {
   const { ports, record } = context
   const { uid, spec, pinned } = record()
-  const { memory, directory, qmpSocket } = instancePaths(ports.directories, uid)
+  const { memory, directory } = instancePaths(ports.directories, uid)
   const owner = pinned?.runAsUid ?? 0
   const neededBytes = (spec?.memoryMib ?? 0) * 2 ** 20
   try {
@@ -70,7 +69,7 @@ async function trySave(
     await ports.disk.ensureDisk({ path: memory, sizeGb: 1, owner: { uid: owner, gid: owner } })
     const stopTelling = tellGrowth(context, { memory, neededBytes })
     try {
-      await ports.hypervisor.saveMemory(guest, qmpSocket, memory)
+      await ports.hypervisor.saveMemory(guest, memory)
     } finally {
       stopTelling()
     }
@@ -115,8 +114,8 @@ async function goOn(
   guest: GuestHandle,
   { reason, message }: { reason: string; message: string },
 ): Promise<void> {
-  const { memory, qmpSocket } = instancePaths(ports.directories, record().uid)
-  await ports.hypervisor.resume(guest, qmpSocket)
+  const { memory } = instancePaths(ports.directories, record().uid)
+  await ports.hypervisor.resume(guest)
   await ports.files.remove(memory)
   await change({
     ...{ phase: InstancePhase.RUNNING, desiredState: DesiredState.RUNNING },

@@ -24,16 +24,22 @@ export const firmwareOption = ({ pinned }: FirmwarePlan): string =>
   hasUefi(pinned) ? ',pflash0=firmware,pflash1=firmware-variables' : ''
 
 /**
- * Versions of OVMF before 2022.11 leave 32 GiB for large BARs, whatever the processor reaches; later ones an eighth of what it
+ * In QEMU's words for -fw_cfg. Versions of OVMF before 2022.11 leave 32 GiB for large BARs, whatever the processor reaches; later ones an eighth of what it
  * reaches, and what is said here where that is more. SeaBIOS takes what it needs.
  */
+export function mmioHint({ firmware, hardware }: FirmwarePlan['pinned']): string | undefined {
+  const { mmio64Mib = 0n } = hardware ?? {}
+  if (!hasUefi({ firmware }) || mmio64Mib === 0n) return undefined
+  return `name=opt/ovmf/X-PciMmio64Mb,string=${mmio64Mib}`
+}
+
 export function firmwareArgs({ pinned, paths }: FirmwarePlan): readonly string[] {
   if (!hasUefi(pinned)) return []
-  const { mmio64Mib = 0n } = pinned.hardware ?? {}
+  const hint = mmioHint(pinned)
   return [
     ...flash({ name: 'firmware', filename: uefi.code, access: { 'read-only': true } }),
     ...flash({ name: 'firmware-variables', filename: paths.firmwareVariables, access: {} }),
-    ...(mmio64Mib === 0n ? [] : ['-fw_cfg', `name=opt/ovmf/X-PciMmio64Mb,string=${mmio64Mib}`]),
+    ...(hint === undefined ? [] : ['-fw_cfg', hint]),
   ]
 }
 

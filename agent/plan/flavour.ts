@@ -15,6 +15,9 @@ const flavours: Readonly<Record<MetadataFlavour, Flavour>> = {
 export const flavourOf = (spec: InstanceSpec): Flavour =>
   flavours[bootImage(spec)?.metadataFlavour ?? MetadataFlavour.NOCLOUD] ?? 'NOCLOUD'
 
+/** cloud-init 22.4 wants the name with -net and the slash at the end. */
+const noCloudSeed = 'ds=nocloud-net;s=http://169.254.169.254/'
+
 export interface SystemFacts {
   readonly manufacturer: string
   readonly product: string
@@ -28,7 +31,7 @@ export interface SystemFacts {
  * Amazon's machines are known by how their UUID begins, the others by their product. Where NoCloud has a disk, the address is not said: what
  * cloud-init fetches from there would replace what the disk holds.
  */
-export function systemFacts(spec: InstanceSpec, noCloudSeed: string): SystemFacts {
+export function systemFacts(spec: InstanceSpec): SystemFacts {
   const { uid } = spec
   const facts = { manufacturer: 'Berth', product: 'Berth Instance', version: '1', serial: uid, uuid: uid }
   switch (flavourOf(spec)) {

@@ -1,10 +1,8 @@
-import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { Disk, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { firmwareArgs, firmwareOption } from './firmware.ts'
 import { systemFacts } from './flavour.ts'
-import type { GuestHardware } from './guest-hardware.ts'
+import type { DirectKernelFiles, MachinePlan } from './machine-plan.ts'
 import { tapName } from './names.ts'
-import type { InstancePaths } from './paths.ts'
 import { portOf } from './pinned.ts'
 import { hasSeedDisk } from './plan-instance.ts'
 import {
@@ -17,24 +15,6 @@ import {
 } from './qemu-disk.ts'
 import { cpuOptions, memoryArgs, memoryOption, rootBusArgs, rootPort, smpOption } from './qemu-hardware.ts'
 
-/** Files of an image that is booted without a boot loader. */
-export interface DirectKernelFiles {
-  readonly kernelPath: string
-  readonly initrdPath: string
-  readonly commandLine: string
-}
-
-export interface QemuPlan {
-  readonly spec: InstanceSpec
-  readonly pinned: Pinned
-  readonly paths: InstancePaths
-  readonly directKernel?: DirectKernelFiles
-  /** Frames go between tap and guest in the kernel, without QEMU. Where it can't, QEMU warns and carries them itself. */
-  readonly hasVhost?: boolean
-  /** Where the pinned machine has hardware. */
-  readonly hardware?: GuestHardware
-}
-
 export const serialRingBytes = 1024 * 1024
 /** As the command line below makes it, for QMP. */
 export const serialRingBackend = { type: 'ringbuf', data: { size: serialRingBytes } }
@@ -44,11 +24,9 @@ export const serialSocketBackend = (path: string) => ({
   data: { addr: { type: 'unix', data: { path } }, server: false },
 })
 const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
-/** cloud-init 22.4 wants the name with -net and the slash at the end. */
-const noCloudSeed = 'ds=nocloud-net;s=http://169.254.169.254/'
 
 /** The whole command line of one guest after the program's name. Every format is named, nothing is probed. */
-export function renderQemuArgs(plan: QemuPlan): readonly string[] {
+export function renderQemuArgs(plan: MachinePlan): readonly string[] {
   const { spec, pinned, paths } = plan
   return [
     ...['-name', `guest=${escaped(spec.uid)},debug-threads=on`],
@@ -62,7 +40,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
     ...['-smp', smpOption(plan)],
     ...['-m', `${spec.memoryMib}M`],
     ...memoryArgs(plan),
-    ...['-uuid', systemFacts(spec, noCloudSeed).uuid],
+    ...['-uuid', systemFacts(spec).uuid],
     ...['-smbios', smbiosSystem(spec)],
     // Paused until the agent says go; still there after the guest powers off, so that nobody takes that for a crash.
     ...['-S', '-no-shutdown'],
@@ -92,9 +70,7 @@ export function renderQemuArgs(plan: QemuPlan): readonly string[] {
 }
 
 function smbiosSystem(spec: InstanceSpec): string {
-  const pairs = Object.entries(systemFacts(spec, noCloudSeed)).map(
-    ([key, value]) => `${key}=${escaped(value)}`,
-  )
+  const pairs = Object.entries(systemFacts(spec)).map(([key, value]) => `${key}=${escaped(value)}`)
   return `type=1,${pairs.join(',')}`
 }
 
@@ -103,16 +79,19 @@ function bootArgs(files: DirectKernelFiles | undefined): readonly string[] {
   return ['-kernel', files.kernelPath, '-initrd', files.initrdPath, '-append', files.commandLine]
 }
 
-function diskArgs({ spec, paths, pinned }: QemuPlan): readonly string[] {
-  // The firmware looks at the boot disk first.
-  const bootFirst = spec.disks.toSorted((a, b) => Number(b.boot) - Number(a.boot))
+/** From 1. The firmware looks at the boot disk first. */
+export function bootOrderOf({ disks }: Pick<InstanceSpec, 'disks'>, disk: Disk): number {
+  return disks.toSorted((a, b) => Number(b.boot) - Number(a.boot)).indexOf(disk) + 1
+}
+
+function diskArgs({ spec, paths, pinned }: MachinePlan): readonly string[] {
   return [
     ...(pinned.slots.some(({ device }) => device === 'scsi0')
       ? ['-device', renderOptions(scsiController(pinned))]
       : []),
     ...spec.disks.flatMap((disk) => {
       const { device, ...nodes } = planQemuDisk(disk, { path: paths.disk(disk), pinned })
-      return renderDisk({ ...nodes, device: { ...device, bootindex: bootFirst.indexOf(disk) + 1 } })
+      return renderDisk({ ...nodes, device: { ...device, bootindex: bootOrderOf(spec, disk) } })
     }),
     ...(hasSeedDisk(spec) ? renderDisk(planSeedDisk({ path: paths.seedDisk, pinned })) : []),
   ]

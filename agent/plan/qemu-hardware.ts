@@ -1,34 +1,39 @@
 // CPUs, memory and PCI buses of a guest in QEMU's words. What pinned hardware adds is for guests with passed-through devices.
-import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
-import type { GuestHardware } from './guest-hardware.ts'
 import type { GuestMemory } from './guest-memory.ts'
 import { mostRootBuses } from './guest-topology.ts'
+import type { MachinePlan } from './machine-plan.ts'
 import { planPhysBits } from './mmio-window.ts'
 import { placeOf, rootBusOf } from './pinned-slots.ts'
 
-export interface HardwarePlan {
-  readonly spec: InstanceSpec
-  readonly pinned: Pinned
-  readonly hardware?: GuestHardware
-}
+export type HardwarePlan = Pick<MachinePlan, 'spec' | 'pinned' | 'hardware'>
 
-const cellsOf = ({ hardware }: Pinned) => Math.max(1, hardware?.cells ?? 1)
+export const cellsOf = ({ hardware }: Pinned) => Math.max(1, hardware?.cells ?? 1)
 
 /** One socket for each cell; vCPUs are numbered by socket, core and thread. */
-export function smpOption({ spec, pinned }: HardwarePlan): string {
+export function topologyOf({ spec, pinned }: Pick<HardwarePlan, 'spec' | 'pinned'>) {
   const sockets = cellsOf(pinned)
   const threads = Math.max(1, pinned.hardware?.threadsPerCore ?? 1)
-  return `${spec.vcpus},sockets=${sockets},cores=${spec.vcpus / sockets / threads},threads=${threads}`
+  return { sockets, cores: spec.vcpus / sockets / threads, threads }
 }
 
-export function cpuOptions({ spec, pinned, hardware }: HardwarePlan): string {
+export function smpOption(plan: HardwarePlan): string {
+  const { sockets, cores, threads } = topologyOf(plan)
+  return `${plan.spec.vcpus},sockets=${sockets},cores=${cores},threads=${threads}`
+}
+
+/** Without it an AMD processor's threads are cores to its guest. */
+export const needsTopologyFeature = ({ pinned, hardware }: Pick<HardwarePlan, 'pinned' | 'hardware'>) =>
+  pinned.accelerator === 'kvm' &&
+  (pinned.hardware?.threadsPerCore ?? 1) > 1 &&
+  hardware?.cpuVendor === 'AuthenticAMD'
+
+export function cpuOptions(plan: HardwarePlan): string {
+  const { spec, pinned } = plan
   if (!pinned.hardware) return ''
   const mmio64Mib = Number(pinned.hardware.mmio64Mib)
   if (pinned.accelerator !== 'kvm') return `,phys-bits=${planPhysBits(spec.memoryMib, mmio64Mib)}`
-  // Without it an AMD processor's threads are cores to its guest.
-  const needsTopology = pinned.hardware.threadsPerCore > 1 && hardware?.cpuVendor === 'AuthenticAMD'
-  return `,host-phys-bits=on${needsTopology ? ',topoext=on' : ''}`
+  return `,host-phys-bits=on${needsTopologyFeature(plan) ? ',topoext=on' : ''}`
 }
 
 /** A guest of a single cell that is nowhere in particular has no NUMA, but its memory is as said all the same. */
@@ -47,7 +52,7 @@ export function memoryArgs({ spec, pinned, hardware }: HardwarePlan): readonly s
   ])
 }
 
-const cpuRange = (first: number, count: number) =>
+export const cpuRange = (first: number, count: number) =>
   count === 1 ? `${first}` : `${first}-${first + count - 1}`
 
 function memoryBackend(memory: GuestMemory, cell: number): string {
@@ -64,6 +69,10 @@ function memoryBackend(memory: GuestMemory, cell: number): string {
 
 const firstBusNumber = 32
 const busNumbersEach = (256 - firstBusNumber) / mostRootBuses
+/** Of the root buses beside the chipset's, in order. */
+export const busNumberOf = (index: number) => firstBusNumber + index * busNumbersEach
+/** Of a port, and with its slot unique. */
+export const chassisOf = (slot: number) => (rootBusOf(slot) === 0 ? slot : 31 + rootBusOf(slot))
 
 /** The window for large BARs, and the root buses that stand for the host's other root complexes. */
 export function rootBusArgs({ pinned }: HardwarePlan): readonly string[] {
@@ -74,7 +83,7 @@ export function rootBusArgs({ pinned }: HardwarePlan): readonly string[] {
       '-device',
       [
         `pxb-pcie,id=root${index + 1},bus=pcie.0,addr=0x${slot.toString(16)}`,
-        `bus_nr=${firstBusNumber + index * busNumbersEach}`,
+        `bus_nr=${busNumberOf(index)}`,
         ...(cell === 0 ? [] : [`numa_node=${cell - 1}`]),
       ].join(','),
     ]),
@@ -88,9 +97,6 @@ export function rootBusArgs({ pinned }: HardwarePlan): readonly string[] {
 export function rootPort(slot: number): readonly string[] {
   const bus = rootBusOf(slot)
   const addr = `addr=0x${placeOf(slot).toString(16)}`
-  const at =
-    bus === 0
-      ? `bus=pcie.0,chassis=${slot},slot=${slot},${addr}`
-      : `bus=root${bus},chassis=${31 + bus},slot=${slot},${addr}`
+  const at = `bus=${bus === 0 ? 'pcie.0' : `root${bus}`},chassis=${chassisOf(slot)},slot=${slot},${addr}`
   return ['-device', `pcie-root-port,id=port${slot},${at}`]
 }

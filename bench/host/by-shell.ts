@@ -88,7 +88,7 @@ function commandOf(
   const runAs = { uid, gid: uid, supplementaryGids: [statSync(cachedImage).gid] }
   const unprivileged = renderUnprivileged({
     ...{ program: 'qemu-system-x86_64', args, runAs, pidFilePath: '/dev/null' },
-    ...{ instanceUid: spec.uid, memlockMib: 0, qmpSocketPath: '', logPath: '', startTimeoutMs: 0 },
+    ...{ instanceUid: spec.uid, memlockMib: 0, logPath: '', startTimeoutMs: 0 },
   })
   // Without its pid file: the shell knows the pid.
   return unprivileged.slice(0, -2)

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
-import { deviceIdOf, fileNodeOf, type QemuDisk } from '../../plan/qemu-disk.ts'
+import { deviceIdOf, fileNodeOf, planQemuDisk, type QemuDisk } from '../../plan/qemu-disk.ts'
 import type { Monitors } from './monitors.ts'
 import { type HypervisorDriver, HypervisorError } from './port.ts'
 import { type QmpClient, QmpError } from './qmp-client.ts'
@@ -14,8 +14,8 @@ const unplugTimeoutMs = 20_000
  * finished by the next.
  */
 export function createHotPlug({ monitors, clock }: { monitors: Monitors; clock: Clock }): HotPlug {
-  const unplug: HotPlug['unplugDisk'] = async (_handle, path, { deviceName, signal }) => {
-    const monitor = await monitors.get(path)
+  const unplug: HotPlug['unplugDisk'] = async (guest, { deviceName, signal }) => {
+    const monitor = await monitors.get(guest.paths.qmpSocket)
     const device = deviceIdOf(deviceName)
     if ((await listDevices(monitor)).has(device)) await removeDevice(monitor, { device, signal, clock })
     await removeNodes(monitor, deviceName)
@@ -23,10 +23,10 @@ export function createHotPlug({ monitors, clock }: { monitors: Monitors; clock: 
 
   return {
     unplugDisk: unplug,
-    plugDisk: async (_handle, path, disk) => {
-      const monitor = await monitors.get(path)
+    plugDisk: async (guest, { disk, ...at }) => {
+      const monitor = await monitors.get(guest.paths.qmpSocket)
       try {
-        await plug(monitor, disk)
+        await plug(monitor, planQemuDisk(disk, at))
       } catch (thrown) {
         // What refused its device keeps no file open.
         if (thrown instanceof QmpError) await removeNodes(monitor, disk.deviceName)
@@ -35,8 +35,8 @@ export function createHotPlug({ monitors, clock }: { monitors: Monitors; clock: 
           : thrown
       }
     },
-    resizeDisk: async (_handle, path, { deviceName, sizeBytes }) => {
-      const monitor = await monitors.get(path)
+    resizeDisk: async (guest, { deviceName, sizeBytes }) => {
+      const monitor = await monitors.get(guest.paths.qmpSocket)
       await monitor.execute('block_resize', { 'node-name': deviceName, size: sizeBytes })
     },
   }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../lib/log.ts'
-import { type Exec, ExecError } from '../../host/ports.ts'
-import type { GuestHandle, GuestPlan } from './port.ts'
+import { type Exec, ExecError, type ProcessIdentity } from '../../host/ports.ts'
+import { type CpuPinning, renderCpuList } from '../../plan/cpu-pinning.ts'
 import type { QmpClient } from './qmp-client.ts'
 
 interface VcpuThread {
@@ -15,19 +15,18 @@ interface VcpuThread {
  */
 export async function pinThreads(
   door: { readonly exec: Exec; readonly monitor: QmpClient; readonly log: Logger },
-  handle: GuestHandle,
-  pinning: NonNullable<GuestPlan['pinning']>,
+  { pid }: ProcessIdentity,
+  pinning: CpuPinning,
 ): Promise<void> {
   const { exec, monitor, log } = door
-  const { pid } = handle.process
   try {
-    await exec.run('taskset', ['-a', '-p', '-c', pinning.emulator, String(pid)])
+    await exec.run('taskset', ['-a', '-p', '-c', renderCpuList(pinning.emulator), String(pid)])
     const threads = (await monitor.execute('query-cpus-fast')) as readonly VcpuThread[]
     await Promise.all(
       threads.map(async (thread) => {
         const cpus = pinning.vcpus[thread['cpu-index']]
         if (cpus === undefined) return
-        await exec.run('taskset', ['-p', '-c', cpus, String(thread['thread-id'])])
+        await exec.run('taskset', ['-p', '-c', renderCpuList(cpus), String(thread['thread-id'])])
       }),
     )
   } catch (thrown) {

@@ -1,27 +1,28 @@
-import type { ByteSocket, ProcessIdentity } from '../../host/ports.ts'
-import type { QemuDisk } from '../../plan/qemu-disk.ts'
+import type { Disk } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Pinned } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { ByteSocket, FileOwner, ProcessIdentity } from '../../host/ports.ts'
+import type { DiskBase, MachinePlan } from '../../plan/machine-plan.ts'
+import type { InstancePaths } from '../../plan/paths.ts'
+
+/** Something that several guests may use: not the guest's user's own, but open to its group. */
+export interface SharedFile {
+  readonly path: string
+  readonly gid: number
+  readonly access: 'read' | 'read-write'
+}
 
 /** All that is needed to start one guest; nothing is left to choose. */
 export interface GuestPlan {
-  readonly instanceUid: string
-  /** qemu-system-x86_64 and its arguments, as they will run. */
+  readonly machine: MachinePlan
+  /** qemu-system-x86_64 */
   readonly program: string
-  readonly args: readonly string[]
-  readonly runAs: {
-    readonly uid: number
-    readonly gid: number
-    readonly supplementaryGids: readonly number[]
-  }
+  /** A user and a group of the guest's own. */
+  readonly runAs: FileOwner
+  readonly shared: readonly SharedFile[]
   /** How much memory it may pin; all of the guest's where devices are passed through. */
   readonly memlockMib: number
-  readonly qmpSocketPath: string
-  readonly pidFilePath: string
-  /** What QEMU says, where no systemd keeps it. */
-  readonly logPath: string
   /** Resolves once its NICs are filtered and joined: no vCPU runs before. Where it rejects, the guest is ended. Absent where they are. */
   readonly connected?: Promise<void>
-  /** Host CPUs, as taskset takes them: of each vCPU in order, and of all other threads. Absent where they run anywhere. */
-  readonly pinning?: { readonly vcpus: readonly string[]; readonly emulator: string }
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
   /** What saveMemory has written: the guest goes on from there. */
@@ -32,15 +33,32 @@ export interface GuestPlan {
   }
 }
 
-export interface GuestHandle {
+/** Which guest, and where what is its own lies. */
+export interface GuestPlace {
+  readonly instanceUid: string
+  readonly paths: InstancePaths
+  /** The guest's own user. */
+  readonly uid: number
+}
+
+/** One guest that was started: all that it takes to speak to it, whoever started it. */
+export interface GuestHandle extends GuestPlace {
   readonly process: ProcessIdentity
   /** The systemd unit that holds it, where systemd supervises. */
   readonly unit?: string
 }
 
+/** A disk as a guest that runs gets it. */
+export interface DiskPlan {
+  readonly disk: Disk
+  readonly path: string
+  readonly pinned: Pinned
+  readonly base?: DiskBase
+}
+
 /** Serial port 1 with a console on it. */
 export interface OpenSerial {
-  /** What was in the ring, before all that comes out of the socket. */
+  /** What was written before all that comes out of the socket. */
   readonly unread: Uint8Array
   readonly socket: ByteSocket
 }
@@ -82,46 +100,45 @@ export class HypervisorError extends Error {
 export interface HypervisorDriver {
   /** Starts paused, then lets the vCPUs run. @throws HypervisorError, with nothing left running. */
   start(plan: GuestPlan): Promise<GuestHandle>
+  /** One that was started by an agent which did not live to say so. */
+  find(place: GuestPlace): Promise<GuestHandle | undefined>
   /** Asks a guest that an earlier agent started. Never kills what it does not recognise. */
-  status(handle: GuestHandle, qmpSocketPath: string): Promise<GuestStatus>
+  status(guest: GuestHandle): Promise<GuestStatus>
   /** Calls once when the guest ends; the result stops watching. */
-  watch(handle: GuestHandle, qmpSocketPath: string, onEnd: (end: GuestEnd) => void): () => void
+  watch(guest: GuestHandle, onEnd: (end: GuestEnd) => void): () => void
   /** ACPI power button. */
-  powerDown(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  powerDown(guest: GuestHandle): Promise<void>
   /** As the reset button does. */
-  reset(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  reset(guest: GuestHandle): Promise<void>
   /** Lets vCPUs that stand still go on. */
-  resume(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  resume(guest: GuestHandle): Promise<void>
   /**
-   * Pauses the guest and writes its memory and devices to a qcow2 that is there and empty; all of it is on disk when this
-   * resolves, and the guest stands still. @throws HypervisorError, with the guest standing still and the file closed.
+   * Pauses the guest and writes its memory and devices to a file, a qcow2 that is there and empty; all of it is on disk when
+   * this resolves, and the guest stands still. @throws HypervisorError, with the guest standing still and the file closed.
    */
-  saveMemory(handle: GuestHandle, qmpSocketPath: string, memoryPath: string): Promise<void>
+  saveMemory(guest: GuestHandle, memoryPath: string): Promise<void>
   /** Gives a guest that runs a disk. @throws HypervisorError, with nothing of it left. */
-  plugDisk(handle: GuestHandle, qmpSocketPath: string, disk: QemuDisk): Promise<void>
+  plugDisk(guest: GuestHandle, disk: DiskPlan): Promise<void>
   /** Resolves once the guest has let go and the file is closed. @throws HypervisorError where it does not let go. */
   unplugDisk(
-    handle: GuestHandle,
-    qmpSocketPath: string,
+    guest: GuestHandle,
     disk: { readonly deviceName: string; readonly signal: AbortSignal },
   ): Promise<void>
   /** Grows a disk under a guest that runs. */
   resizeDisk(
-    handle: GuestHandle,
-    qmpSocketPath: string,
+    guest: GuestHandle,
     disk: { readonly deviceName: string; readonly sizeBytes: number },
   ): Promise<void>
-  /** Takes at most so many bytes out of the ring of serial port 1, which gets it back where a console was left on it. */
-  readSerial(handle: GuestHandle, qmpSocketPath: string, maxBytes: number): Promise<Uint8Array>
-  /** Puts a socket in the place of the ring. */
+  /** Takes at most so many bytes of what was written to serial port 1; a port that a console was left on gets its ring back. */
+  readSerial(guest: GuestHandle, maxBytes: number): Promise<Uint8Array>
+  /** From then on what is written comes out of the socket, and what is written to it goes to the guest. */
   openSerial(
-    handle: GuestHandle,
-    qmpSocketPath: string,
+    guest: GuestHandle,
     /** A path that is free, in a directory that the guest's user passes through and cannot change; and of the ring at most so much. */
     options: { readonly socketPath: string; readonly maxBytes: number },
   ): Promise<OpenSerial>
-  /** Puts the ring in the place of a socket that is closed; of one that is not, its guest may never be heard again. */
-  closeSerial(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  /** After the socket is closed: of one that is not, its guest may never be heard again. */
+  closeSerial(guest: GuestHandle): Promise<void>
   /** Ends the process; resolves once it is gone. */
-  kill(handle: GuestHandle, qmpSocketPath: string): Promise<void>
+  kill(guest: GuestHandle): Promise<void>
 }

@@ -2,10 +2,19 @@
 // and the news when a guest ends. It never kills what it does not recognise by pid and start time.
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { type Exec, ExecError, type Processes, type Sockets } from '../../host/ports.ts'
+import {
+  type Exec,
+  ExecError,
+  type Files,
+  type Processes,
+  type Sockets,
+  type Sysfs,
+} from '../../host/ports.ts'
+import { renderQemuArgs } from '../../plan/qemu-args.ts'
 import { createHotPlug } from './hot-plug.ts'
 import { loadMemory, saveMemory } from './memory-file.ts'
 import { Monitors } from './monitors.ts'
+import { findByPidFile } from './pid-file.ts'
 import { pinThreads } from './pin-threads.ts'
 import {
   type GuestEnd,
@@ -17,11 +26,13 @@ import {
 } from './port.ts'
 import { type QmpClient, QmpLost } from './qmp-client.ts'
 import { createSerialPort } from './serial-port.ts'
-import type { Supervision } from './supervision.ts'
+import type { ProcessPlan, Supervised, Supervision } from './supervision.ts'
 
 export interface QemuDriverOptions {
   readonly supervision: Supervision
   readonly exec: Exec
+  readonly files: Files
+  readonly sysfs: Sysfs
   readonly processes: Processes
   readonly sockets: Sockets
   readonly clock: Clock
@@ -37,22 +48,23 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   const { supervision, exec, processes, sockets, clock, log } = options
   const monitors = new Monitors({ sockets, clock })
   /** Who watches which guest: an end that was asked for here is no news. */
-  const watchers = new Set<{ readonly path: string; readonly stop: () => void }>()
+  const watchers = new Set<{ readonly instanceUid: string; readonly stop: () => void }>()
 
-  const kill = async (handle: GuestHandle, path: string): Promise<void> => {
-    for (const watcher of [...watchers]) if (watcher.path === path) watcher.stop()
+  const kill = async (guest: GuestHandle): Promise<void> => {
+    for (const watcher of [...watchers]) if (watcher.instanceUid === guest.instanceUid) watcher.stop()
+    const path = guest.paths.qmpSocket
     try {
       const isAsked = await quit(path)
-      if (!isAsked || !(await processes.waitGone(handle.process, killTimeoutMs))) {
-        await processes.signal(handle.process, 'SIGKILL')
-        if (!(await processes.waitGone(handle.process, killTimeoutMs))) {
+      if (!isAsked || !(await processes.waitGone(guest.process, killTimeoutMs))) {
+        await processes.signal(guest.process, 'SIGKILL')
+        if (!(await processes.waitGone(guest.process, killTimeoutMs))) {
           throw new HypervisorError(
             'UNRESPONSIVE',
-            `QEMU (process ${handle.process.pid}) does not end, not even by force: a device may hold it.`,
+            `QEMU (process ${guest.process.pid}) does not end, not even by force: a device may hold it.`,
           )
         }
       }
-      await supervision.cleanUp(handle)
+      await supervision.cleanUp(guest)
     } finally {
       monitors.close(path)
     }
@@ -71,34 +83,37 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   }
 
   const start = async (plan: GuestPlan): Promise<GuestHandle> => {
-    const handle = await launch(supervision, plan)
+    const { spec, paths, hardware } = plan.machine
+    const asked = processPlanOf(plan)
+    const place = { instanceUid: spec.uid, paths, uid: plan.runAs.uid }
+    const guest = { ...place, ...(await launch(supervision, asked)) }
     try {
-      const monitor = await connect(plan, handle)
-      if (plan.pinning) await pinThreads({ exec, monitor, log }, handle, plan.pinning)
+      const monitor = await connect(plan, guest)
+      if (hardware?.pinning) await pinThreads({ exec, monitor, log }, guest.process, hardware.pinning)
       if (plan.memory) {
         await loadMemory(monitor, plan.memory.path)
         await plan.memory.onLoaded()
       }
       await plan.connected
       await monitor.execute('cont')
-      return handle
+      return guest
     } catch (thrown) {
-      await kill(handle, plan.qmpSocketPath)
+      await kill(guest)
       if (thrown instanceof HypervisorError) throw thrown
-      const said = lastLine(await supervision.readLastWords(plan))
+      const said = lastLine(await supervision.readLastWords(asked))
       throw new HypervisorError('START_FAILED', `QEMU did not start: ${said}.`, { cause: thrown })
     }
   }
 
   /** QEMU takes a moment to make its socket; one that can't make its machine ends instead. */
-  const connect = async (plan: GuestPlan, handle: GuestHandle): Promise<QmpClient> => {
+  const connect = async (plan: GuestPlan, guest: GuestHandle): Promise<QmpClient> => {
     const untilMs = clock.monotonicMs() + plan.startTimeoutMs
     for (;;) {
       try {
         // Its socket is there before its machine is: it answers once all memory is filled and pinned.
-        return await monitors.get(plan.qmpSocketPath, plan.startTimeoutMs)
+        return await monitors.get(guest.paths.qmpSocket, plan.startTimeoutMs)
       } catch (thrown) {
-        if (!(await processes.isAlive(handle.process))) throw thrown
+        if (!(await processes.isAlive(guest.process))) throw thrown
         if (clock.monotonicMs() > untilMs) {
           const seconds = plan.startTimeoutMs / 1000
           throw new HypervisorError('START_TIMEOUT', `QEMU runs but did not answer in ${seconds} s.`, {
@@ -110,25 +125,25 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     }
   }
 
-  const status = async (handle: GuestHandle, path: string): Promise<GuestStatus> => {
-    if (!(await processes.isAlive(handle.process))) return { kind: 'gone' }
+  const status = async (guest: GuestHandle): Promise<GuestStatus> => {
+    if (!(await processes.isAlive(guest.process))) return { kind: 'gone' }
     try {
-      const monitor = await monitors.get(path)
+      const monitor = await monitors.get(guest.paths.qmpSocket)
       const { status: state } = (await monitor.execute('query-status')) as { status: string }
       if (state === 'shutdown') return { kind: 'powered-off' }
       if (state === 'prelaunch') return { kind: 'prelaunch' }
       return { kind: state === 'running' ? 'running' : 'paused' }
     } catch (thrown) {
-      if (!(await processes.isAlive(handle.process))) return { kind: 'gone' }
+      if (!(await processes.isAlive(guest.process))) return { kind: 'gone' }
       // It lives and does not answer: what is known is that it is there.
-      options.log.warn({ err: thrown, pid: handle.process.pid }, 'A guest that runs does not answer on QMP.')
+      options.log.warn({ err: thrown, pid: guest.process.pid }, 'A guest that runs does not answer on QMP.')
       return { kind: 'running' }
     }
   }
 
-  const watch = (handle: GuestHandle, path: string, onEnd: (end: GuestEnd) => void): (() => void) => {
+  const watch = (guest: GuestHandle, onEnd: (end: GuestEnd) => void): (() => void) => {
     const watcher = {
-      path,
+      instanceUid: guest.instanceUid,
       stop: () => {
         watchers.delete(watcher)
       },
@@ -141,9 +156,9 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     }
     const look = async () => {
       // Listening comes before asking: an end in between is seen by the one or the other.
-      const monitor = await monitors.get(path).catch(() => undefined)
+      const monitor = await monitors.get(guest.paths.qmpSocket).catch(() => undefined)
       const closed = monitor && endOf(monitor, over)
-      const now = await status(handle, path)
+      const now = await status(guest)
       if (now.kind === 'powered-off') over({ kind: 'powered-off' })
       if (now.kind === 'gone') over({ kind: 'crashed', message: 'its process is gone.' })
       await closed
@@ -151,7 +166,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     const lookOn = async () => {
       while (watchers.has(watcher)) {
         await look().catch((thrown: unknown) => {
-          options.log.warn({ err: thrown, pid: handle.process.pid }, 'A guest could not be looked at.')
+          options.log.warn({ err: thrown, pid: guest.process.pid }, 'A guest could not be looked at.')
         })
         // The connection was cut: whether the guest ended too is asked of the process.
         await clock.sleep(reconnectMs)
@@ -161,27 +176,42 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     return watcher.stop
   }
 
+  const tell = async ({ paths }: GuestHandle, command: string): Promise<void> => {
+    await (await monitors.get(paths.qmpSocket)).execute(command)
+  }
+
   return {
     start,
     status,
     watch,
     kill,
     ...createHotPlug({ monitors, clock }),
-    powerDown: async (_handle, path) => {
-      await (await monitors.get(path)).execute('system_powerdown')
-    },
-    reset: async (_handle, path) => {
-      await (await monitors.get(path)).execute('system_reset')
-    },
-    resume: async (_handle, path) => {
-      await (await monitors.get(path)).execute('cont')
-    },
-    saveMemory: async (_handle, path, memoryPath) => saveMemory(await monitors.get(path), memoryPath),
+    find: (place) => findByPidFile(options, place),
+    powerDown: (guest) => tell(guest, 'system_powerdown'),
+    reset: (guest) => tell(guest, 'system_reset'),
+    resume: (guest) => tell(guest, 'cont'),
+    saveMemory: async ({ paths }, memoryPath) => saveMemory(await monitors.get(paths.qmpSocket), memoryPath),
     ...createSerialPort({ monitors, sockets, clock }),
   }
 }
 
-async function launch(supervision: Supervision, plan: GuestPlan): Promise<GuestHandle> {
+function processPlanOf({ machine, shared, ...plan }: GuestPlan): ProcessPlan {
+  const { spec, paths } = machine
+  return {
+    instanceUid: spec.uid,
+    program: plan.program,
+    args: renderQemuArgs(machine),
+    // What is shared between guests is open to groups, which its QEMU is in.
+    runAs: {
+      ...plan.runAs,
+      supplementaryGids: [...new Set(shared.map(({ gid }) => gid))].toSorted((a, b) => a - b),
+    },
+    ...{ memlockMib: plan.memlockMib, startTimeoutMs: plan.startTimeoutMs },
+    ...{ pidFilePath: paths.pidFile, logPath: paths.qemuLog },
+  }
+}
+
+async function launch(supervision: Supervision, plan: ProcessPlan): Promise<Supervised> {
   try {
     return await supervision.launch(plan)
   } catch (thrown) {

@@ -21,8 +21,8 @@ export function createSerialPort({
   clock: Clock
 }): Pick<HypervisorDriver, 'readSerial' | 'openSerial' | 'closeSerial'> {
   return {
-    readSerial: async (_handle, path, maxBytes) => {
-      const monitor = await monitors.get(path)
+    readSerial: async (guest, maxBytes) => {
+      const monitor = await monitors.get(guest.paths.qmpSocket)
       try {
         return await readRing(monitor, maxBytes)
       } catch (thrown) {
@@ -30,8 +30,8 @@ export function createSerialPort({
         return new Uint8Array()
       }
     },
-    openSerial: async (_handle, path, { socketPath, maxBytes }): Promise<OpenSerial> => {
-      const monitor = await monitors.get(path)
+    openSerial: async (guest, { socketPath, maxBytes }): Promise<OpenSerial> => {
+      const monitor = await monitors.get(guest.paths.qmpSocket)
       const listening = await sockets.listenOnce(socketPath)
       try {
         // What the guest writes between the two is in the ring that goes. Of a socket nothing is left to be read.
@@ -48,8 +48,8 @@ export function createSerialPort({
         listening.close()
       }
     },
-    closeSerial: async (_handle, path) => {
-      await giveRingBack(await monitors.get(path))
+    closeSerial: async (guest) => {
+      await giveRingBack(await monitors.get(guest.paths.qmpSocket))
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Exec, Processes } from '../../host/ports.ts'
 import { guestSlice, guestUnitName } from '../../plan/names.ts'
-import { type GuestPlan, HypervisorError } from './port.ts'
-import type { Supervision } from './supervision.ts'
+import { HypervisorError } from './port.ts'
+import type { ProcessPlan, Supervision } from './supervision.ts'
 import { renderUnprivileged } from './unprivileged.ts'
 
 const devices = ['/dev/net/tun', '/dev/vhost-net', '/dev/kvm', '/dev/vfio/vfio', '/dev/urandom', 'char-vfio']
@@ -37,7 +37,7 @@ const restrictions = [
 ]
 
 /** The transient unit of one guest, for systemd-run. */
-export function renderSystemdRun(plan: GuestPlan): readonly string[] {
+export function renderSystemdRun(plan: ProcessPlan): readonly string[] {
   const properties = [
     `LimitMEMLOCK=${plan.memlockMib}M`,
     'DevicePolicy=closed',

@@ -4,6 +4,7 @@ import { Devices } from '../../../agent/device/devices.ts'
 import { Fabric } from '../../../agent/device/fabric.ts'
 import type { DiskDriver } from '../../../agent/drivers/disk/port.ts'
 import { createFabricManager } from '../../../agent/drivers/fabric/fmpm.ts'
+import { findByPidFile } from '../../../agent/drivers/hypervisor/pid-file.ts'
 import {
   type GuestEnd,
   type GuestHandle,
@@ -263,20 +264,22 @@ export class FakeHost {
           require(this.guestPids().length === 0, 'the guest runs twice')
           require(this.taps.size === 1 && this.documents.size === 1, 'a guest before its port and metadata')
           this.lastStart = plan
-          const hasDevice = plan.args.some((one) => one.startsWith('vfio-pci'))
+          const { spec, paths } = plan.machine
+          const hasDevice = spec.gpus.length > 0
           require(!hasDevice || this.drivers.get('0000:3b:00.0') === 'vfio-pci', 'a guest before its device')
           const isJoined = this.switches?.isInitialized(['0000:3b:00.0']) ?? true
           require(!hasDevice || isJoined, 'a guest before its partition')
           const { identity } = this.processes.begin('qemu')
-          this.files.place(plan.pidFilePath, { content: new TextEncoder().encode(`${identity.pid}\n`) })
+          this.files.place(paths.pidFile, { content: new TextEncoder().encode(`${identity.pid}\n`) })
           this.#states.set(identity.pid, 'prelaunch')
           this.#owners.set(identity.pid, plan.runAs.uid)
           await this.#load(identity.pid, plan.memory)
           this.#letRun(identity.pid)
-          return { process: identity }
+          return { instanceUid: spec.uid, paths, uid: plan.runAs.uid, process: identity }
         }),
+      find: (place) => findByPidFile({ ...this, sysfs: this.#sysfs() }, place),
       status: (handle) => call(() => ({ kind: stateOf(handle) ?? ('gone' as const) })),
-      watch: (handle, _path, onEnd) => {
+      watch: (handle, onEnd) => {
         this.#watchers.set(handle.process.pid, onEnd)
         return () => this.#watchers.delete(handle.process.pid)
       },
@@ -284,7 +287,7 @@ export class FakeHost {
         call(() => {
           if (stateOf(handle) === 'paused') this.#letRun(handle.process.pid)
         }),
-      saveMemory: (handle, _path, memoryPath) =>
+      saveMemory: (handle, memoryPath) =>
         call(() => {
           const { pid } = handle.process
           require(this.files.paths().includes(memoryPath), 'memory without its file')
@@ -302,20 +305,19 @@ export class FakeHost {
           require(stateOf(handle) === 'running', 'a guest that does not run reset')
           this.resets += 1
         }),
-      plugDisk: (handle, _path, { deviceName, file }) =>
+      plugDisk: (handle, { disk: { deviceName }, path }) =>
         call(() => {
           require(stateOf(handle) === 'running', 'a disk for a guest that does not run')
           if (this.refusesDisks) throw new HypervisorError('PLUG_REFUSED', 'QEMU refused device_add: no.')
-          const path = String(file['filename'])
           require(this.files.paths().includes(path), `${deviceName} without its file`)
           this.guestDisks.set(deviceName, 0)
         }),
-      unplugDisk: (_handle, _path, { deviceName }) =>
+      unplugDisk: (_handle, { deviceName }) =>
         call(() => {
           if (this.refusesDisks) throw new HypervisorError('UNPLUG_REFUSED', 'The guest did not answer.')
           this.guestDisks.delete(deviceName)
         }),
-      resizeDisk: (_handle, _path, { deviceName, sizeBytes }) =>
+      resizeDisk: (_handle, { deviceName, sizeBytes }) =>
         call(() => void this.guestDisks.set(deviceName, sizeBytes)),
       readSerial: () => call(() => new Uint8Array()),
       openSerial: async () => {

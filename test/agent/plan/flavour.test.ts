@@ -5,13 +5,16 @@ import { specOf } from '../drivers/hypervisor/guest-specs.ts'
 
 const factsOf = (metadataFlavour: MetadataFlavour, seedDisk = false) => {
   const spec = specOf({ disks: [{ boot: true, image: { metadataFlavour, seedDisk } }] })
-  return { uid: spec.uid, flavour: flavourOf(spec), facts: systemFacts(spec, 'ds=nocloud') }
+  return { uid: spec.uid, flavour: flavourOf(spec), facts: systemFacts(spec) }
 }
 
 describe('what the firmware says of the machine', () => {
   it("is NoCloud's address where nothing else is asked for", () => {
     for (const flavour of [MetadataFlavour.UNSPECIFIED, MetadataFlavour.NOCLOUD]) {
-      expect(factsOf(flavour)).toMatchObject({ flavour: 'NOCLOUD', facts: { serial: 'ds=nocloud' } })
+      expect(factsOf(flavour)).toMatchObject({
+        flavour: 'NOCLOUD',
+        facts: { serial: 'ds=nocloud-net;s=http://169.254.169.254/' },
+      })
     }
     expect(flavourOf(specOf({}))).toBe('NOCLOUD')
   })

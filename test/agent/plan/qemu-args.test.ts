@@ -2,47 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { instancePaths } from '../../../agent/plan/paths.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
 import { renderQemuArgs } from '../../../agent/plan/qemu-args.ts'
-import { DiskInterface, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { expectGolden } from '../../support/golden.ts'
-import { specOf } from '../drivers/hypervisor/guest-specs.ts'
-
-const directories = { state: '/var/lib/berth', run: '/run/berth' }
-const { VIRTIO, SCSI, NVME } = DiskInterface
-const nic = {
-  name: 'nic0',
-  macAddress: '02:00:00:00:00:01',
-  ipv4Address: '10.0.0.2',
-  network: { uid: 'n', mtu: 1450 },
-}
-
-const small = specOf({
-  disks: [{ deviceName: 'disk0', sizeGb: 1, boot: true, interface: VIRTIO }],
-  nics: [nic],
-})
-const manyDisks = specOf({
-  vcpus: 4,
-  memoryMib: 4096,
-  disks: [
-    { deviceName: 'disk0', sizeGb: 10, interface: SCSI },
-    { deviceName: 'disk1', sizeGb: 20, interface: NVME },
-    { deviceName: 'disk2', sizeGb: 30, boot: true, readOnly: true, interface: VIRTIO },
-  ],
-  nics: [nic],
-})
-const seeded = specOf({
-  disks: [{ deviceName: 'disk0', sizeGb: 1, boot: true, interface: VIRTIO, image: { seedDisk: true } }],
-  nics: [nic],
-})
-const eightGpus = specOf({
-  vcpus: 192,
-  memoryMib: 1024 * 1024,
-  disks: [{ deviceName: 'disk0', sizeGb: 100, boot: true, interface: VIRTIO }],
-  nics: [nic],
-  gpus: Array.from({ length: 8 }, (_, index) => ({
-    type: 'nvidia-h100-80gb',
-    address: `0000:${index + 1}b:00.0`,
-  })),
-})
+import { directories, eightGpus, manyDisks, seeded, small } from './guest-machines.ts'
 
 function argsOf(spec: InstanceSpec, accelerator: 'kvm' | 'tcg', commandLine?: string): readonly string[] {
   const pinned = planPinned(spec, { machineType: 'pc-q35-7.2', accelerator, runAsUid: 200_000 })

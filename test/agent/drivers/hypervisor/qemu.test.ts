@@ -2,21 +2,27 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { GuestEnd, GuestPlan } from '../../../../agent/drivers/hypervisor/port.ts'
 import { createQemuDriver, type QemuDriverOptions } from '../../../../agent/drivers/hypervisor/qemu.ts'
 import { FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
+import { FakeFiles } from '../../../../agent/host/fake/fake-files.ts'
 import { FakeProcesses } from '../../../../agent/host/fake/fake-processes.ts'
 import { type FakePeer, FakeSockets } from '../../../../agent/host/fake/fake-sockets.ts'
+import { FakeSysfs } from '../../../../agent/host/fake/fake-sysfs.ts'
+import { parseShape } from '../../../../agent/host/fake/shape.ts'
+import { instancePaths } from '../../../../agent/plan/paths.ts'
+import { planPinned } from '../../../../agent/plan/pinned.ts'
 import { systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
+import { specOf } from './guest-specs.ts'
 
-const path = '/run/berth/guests/a/qmp.sock'
+const spec = specOf({ vcpus: 2 })
+const paths = instancePaths({ state: '/var/lib/berth', run: '/run/berth' }, spec.uid)
+const path = paths.qmpSocket
+const pinned = planPinned(spec, { machineType: 'pc-q35-7.2', accelerator: 'tcg', runAsUid: 200_000 })
 const plan: GuestPlan = {
-  instanceUid: '0192f0c1-2345-7abc-8def-0123456789ab',
+  machine: { spec, pinned, paths },
   program: 'qemu-system-x86_64',
-  args: [],
-  runAs: { uid: 200_000, gid: 200_000, supplementaryGids: [] },
+  runAs: { uid: 200_000, gid: 200_000 },
+  shared: [],
   memlockMib: 8,
-  qmpSocketPath: path,
-  pidFilePath: '/run/berth/guests/a/qemu.pid',
-  logPath: '/var/lib/berth/instances/a/qemu.log',
   startTimeoutMs: 200,
 }
 
@@ -78,6 +84,8 @@ function driverWith(options: Partial<QemuDriverOptions> = {}, refuses: readonly 
       cleanUp: async () => {},
     },
     exec: new FakeExec({}),
+    files: new FakeFiles({ totalBytes: 1e12, nowMs: () => 0 }),
+    sysfs: new FakeSysfs(parseShape('')),
     processes,
     sockets,
     clock: systemClock,
@@ -103,7 +111,9 @@ it('starts a guest, and lets nothing run where it can’t', async () => {
 })
 
 describe('a guest with CPUs of its own', () => {
-  const pinning = { vcpus: ['4', '100'], emulator: '0-3,96-99' }
+  const pinning = { vcpus: [[4], [100]], isExclusive: true, emulator: [0, 1, 2, 3, 96, 97, 98, 99] }
+  const hardware = { memory: [], pinning, cpuVendor: '', barBytes: undefined }
+  const pinnedPlan: GuestPlan = { ...plan, machine: { ...plan.machine, hardware } }
 
   it('has them before any of its vCPUs runs', async () => {
     const states: string[] = []
@@ -113,7 +123,7 @@ describe('a guest with CPUs of its own', () => {
         return {}
       },
     })
-    await driverWith({ exec }).start({ ...plan, pinning })
+    await driverWith({ exec }).start(pinnedPlan)
     expect(exec.history.map(({ args }) => args.join(' '))).toEqual([
       `-a -p -c 0-3,96-99 ${pid}`,
       '-p -c 100 901',
@@ -125,7 +135,7 @@ describe('a guest with CPUs of its own', () => {
 
   it('runs anywhere where the host does not let it', async () => {
     const exec = new FakeExec({ taskset: () => ({ code: 1, stderr: 'taskset: failed: Invalid argument' }) })
-    await driverWith({ exec }).start({ ...plan, pinning })
+    await driverWith({ exec }).start(pinnedPlan)
     expect(state).toBe('running')
     endGuest()
   })
@@ -156,11 +166,11 @@ it('tells the states of a guest apart', async () => {
   const kinds = []
   for (const now of ['prelaunch', 'running', 'paused', 'shutdown']) {
     state = now
-    kinds.push((await driver.status(handle, path)).kind)
+    kinds.push((await driver.status(handle)).kind)
   }
   expect(kinds).toEqual(['prelaunch', 'running', 'paused', 'powered-off'])
   endGuest()
-  expect(await driver.status(handle, path)).toEqual({ kind: 'gone' })
+  expect(await driver.status(handle)).toEqual({ kind: 'gone' })
 })
 
 describe('a watcher', () => {
@@ -168,18 +178,18 @@ describe('a watcher', () => {
     const driver = driverWith()
     const handle = await driver.start(plan)
     const ends: GuestEnd[] = []
-    const stop = driver.watch(handle, path, (end) => ends.push(end))
-    await driver.status(handle, path)
+    const stop = driver.watch(handle, (end) => ends.push(end))
+    await driver.status(handle)
     return { driver, handle, ends, stop }
   }
 
   it('hears that the guest powered itself off, not what the host wanted', async () => {
     const { driver, handle, ends } = await watched()
     emit({ event: 'SHUTDOWN', data: { guest: false, reason: 'host-signal' } })
-    await driver.status(handle, path)
+    await driver.status(handle)
     expect(ends).toEqual([])
     emit({ event: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } })
-    await driver.status(handle, path)
+    await driver.status(handle)
     expect(ends).toEqual([{ kind: 'powered-off' }])
   })
 
@@ -192,7 +202,7 @@ describe('a watcher', () => {
 
   it('hears nothing of an end that was asked for here', async () => {
     const { driver, handle, ends } = await watched()
-    await driver.kill(handle, path)
+    await driver.kill(handle)
     await afterTheNextLook()
     expect(ends).toEqual([])
   })
@@ -212,17 +222,17 @@ describe('a watcher', () => {
     expect(ends).toEqual([])
     expect(peers).toHaveLength(2)
     emit({ event: 'SHUTDOWN', data: { guest: true } })
-    await driver.status(handle, path)
+    await driver.status(handle)
     expect(ends).toEqual([{ kind: 'powered-off' }])
   })
 })
 
 it('ends a guest by its process where it can’t be asked, whatever the reason', async () => {
   for (const code of ['EAGAIN', 'EACCES', 'ECONNREFUSED']) {
-    const handle = { process: beginGuest() }
+    const handle = { instanceUid: spec.uid, paths, uid: 200_000, process: beginGuest() }
     const connect = () => Promise.reject(Object.assign(new Error(code), { code }))
     const refusing = { ...noListening, connect }
-    await driverWith({ sockets: refusing }).kill(handle, path)
+    await driverWith({ sockets: refusing }).kill(handle)
     expect(processes.names()).toEqual([])
   }
 })

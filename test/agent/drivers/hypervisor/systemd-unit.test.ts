@@ -8,7 +8,6 @@ const plan = {
   args: ['-m', '4096M', '-device', 'vfio-pci,id=gpu0,host=0000:3b:00.0,bus=port-gpu0'],
   runAs: { uid: 200_001, gid: 200_001, supplementaryGids: [500, 501] },
   memlockMib: 8,
-  qmpSocketPath: '/run/berth/guests/u/qmp.sock',
   pidFilePath: '/run/berth/guests/u/qemu.pid',
   logPath: '/run/berth/guests/u/qemu.log',
   startTimeoutMs: 60_000,
