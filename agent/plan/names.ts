@@ -26,4 +26,6 @@ export const filterTableName = (port: string) => `berth-${port}`
 /** The table of family bridge that holds what members of a network may receive. */
 export const firewallTableName = (networkUid: string) => `berth-fw-${tail(networkUid, 10)}`
 export const guestUnitName = (instanceUid: string) => `berth-vm@${instanceUid}.service`
+/** Of a guest that libvirt runs. */
+export const domainName = (instanceUid: string) => `berth-${instanceUid}`
 export const guestSlice = 'berth-guests.slice'

@@ -27,6 +27,13 @@ export interface InstancePaths {
   readonly consoleDirectory: string
   readonly consoleSocket: string
   readonly qemuLog: string
+  /** Where libvirt runs the guest: its domain as it was started last, and a device on its way to it. */
+  readonly domain: string
+  readonly domainDevice: string
+  /** Also there: what it writes to its serial port, of which libvirt keeps the end. */
+  readonly serialStream: string
+  /** How much of that is recorded. */
+  readonly serialPosition: string
   /** A directory with the last megabyte of serial output. */
   readonly serialLog: string
   /** What the guest has put, written in turn by the metadata worker. */
@@ -51,6 +58,10 @@ export function instancePaths(directories: AgentDirectories, instanceUid: string
     consoleDirectory,
     consoleSocket: `${consoleDirectory}/socket`,
     qemuLog: `${directory}/qemu.log`,
+    domain: `${directory}/domain.xml`,
+    domainDevice: `${directory}/domain-device.xml`,
+    serialStream: `${directory}/serial-stream.log`,
+    serialPosition: `${directory}/serial-stream.position`,
     serialLog: `${directory}/serial`,
     attributeSlots: [`${directory}/guest-attributes.0`, `${directory}/guest-attributes.1`],
   }

@@ -1,11 +1,12 @@
 // The same guest by libvirt and by Incus, where they are installed.
-import { execFile, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { bridgeName } from '../../agent/plan/names.ts'
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { startLibvirt, whyNoLibvirt } from '../../test/agent/drivers/network/clean-traffic.ts'
+import { whyNoLibvirt } from '../../test/agent/drivers/network/clean-traffic.ts'
+import { startLibvirt } from '../../test/support/libvirt.ts'
 import { missingOf } from '../../test/support/needs.ts'
 import { median, timeOf } from '../figures.ts'
 import { type BlankImage, memoryMib } from './guests.ts'
@@ -27,7 +28,6 @@ export async function measureLibvirt(options: {
   const why = whyNoLibvirt()
   if (why !== undefined) return { kind: 'not-measured', why: `libvirt is not there: it needs ${why}` }
   const stopLibvirt = await startLibvirt()
-  const stopLog = startLogDaemon()
   const virsh = (...words: readonly string[]) => run('virsh', ['-q', '-c', 'qemu:///system', ...words])
   const removals: number[] = []
   try {
@@ -51,17 +51,7 @@ export async function measureLibvirt(options: {
     const said = thrown instanceof Error ? thrown.message.trim().split('\n').at(-1) : String(thrown)
     return { kind: 'not-measured', why: `libvirt is there and does not start the guest: ${said}` }
   } finally {
-    stopLog()
     await stopLibvirt()
-  }
-}
-
-/** Holds what guests' QEMU says. Nobody has to wait for it: a guest is not started before the daemon itself. */
-function startLogDaemon(): () => void {
-  if (existsSync('/run/libvirt/virtlogd-sock')) return () => {}
-  const daemon = spawn('virtlogd', [], { stdio: 'ignore' })
-  return () => {
-    daemon.kill()
   }
 }
 

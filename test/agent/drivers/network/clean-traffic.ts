@@ -1,15 +1,13 @@
 // libvirt's filter `clean-traffic`, as it guards a guest of libvirt's, bound to a port of ours: to be measured against.
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortPlan } from '../../../../agent/drivers/network/port.ts'
+import { startLibvirt } from '../../../support/libvirt.ts'
 import { missingOf } from '../../../support/needs.ts'
 import { program } from './guest-namespace.ts'
 
 const needs = { root: true, programs: ['libvirtd', 'virsh', 'ebtables', 'iptables'] }
-const startTimeoutMs = 30_000
 
 const virsh = (...words: readonly string[]) => program('virsh', ['-q', '-c', 'qemu:///system', ...words])
 
@@ -53,28 +51,3 @@ const renderBinding = ({ tap, instanceUid, macAddress, ipv4Address }: PortPlan) 
   <filterref filter='clean-traffic'><parameter name='IP' value='${ipv4Address}'/></filterref>
 </filterbinding>
 `
-
-/** The result ends what was not running before. */
-export async function startLibvirt(): Promise<() => Promise<void>> {
-  if (answers()) return async () => {}
-  const daemon = spawn('libvirtd', [], { stdio: 'ignore' })
-  const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
-  for (const beganMs = Date.now(); !answers(); await sleep(200)) {
-    if (daemon.exitCode === null && Date.now() - beganMs < startTimeoutMs) continue
-    daemon.kill()
-    throw new Error('libvirtd does not answer.')
-  }
-  return async () => {
-    daemon.kill()
-    await ended
-  }
-}
-
-function answers(): boolean {
-  try {
-    virsh('nwfilter-list')
-    return true
-  } catch {
-    return false
-  }
-}
