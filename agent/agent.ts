@@ -14,6 +14,8 @@ import { makeDirectories } from './directories.ts'
 import { createDiskDriver } from './drivers/disk/disk-driver.ts'
 import { createFabricManager, namedModuleIds } from './drivers/fabric/fmpm.ts'
 import { createDetachedSupervision } from './drivers/hypervisor/detached.ts'
+import { createEitherDriver } from './drivers/hypervisor/either.ts'
+import { createLibvirtDriver } from './drivers/hypervisor/libvirt/libvirt.ts'
 import { createQemuDriver } from './drivers/hypervisor/qemu.ts'
 import { createSystemdSupervision } from './drivers/hypervisor/systemd-unit.ts'
 import { createIdentityKeys, type IdentityKeys } from './drivers/metadata/identity-keys.ts'
@@ -37,6 +39,7 @@ import type { Machine } from './inventory/machine.ts'
 import { readQemu } from './inventory/qemu.ts'
 import { createJournal, type Journal, recordVersion } from './journal/journal.ts'
 import { acquireStateLock } from './journal/state-lock.ts'
+import { imageCacheDirectory } from './plan/paths.ts'
 import { type SessionState, startSession } from './stream/client.ts'
 import type { AgentSide } from './stream/ports.ts'
 
@@ -97,12 +100,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     firewalls,
     members,
     disk: createDiskDriver({ ...host, directories, log }),
-    hypervisor: createQemuDriver({
-      supervision: isSystemds ? createSystemdSupervision(host) : createDetachedSupervision(host),
-      ...host,
-      clock,
-      log,
-    }),
+    hypervisor: createEitherDriver(
+      {
+        qemu: createQemuDriver({
+          supervision: isSystemds ? createSystemdSupervision(host) : createDetachedSupervision(host),
+          ...{ ...host, clock, log },
+        }),
+        libvirt: createLibvirtDriver({
+          ...{ ...host, clock, log },
+          imageDirectory: imageCacheDirectory(directories),
+        }),
+      },
+      settings.hypervisor,
+    ),
     devices: new Devices({
       passthrough: createSysfsPassthrough({ ...host, writes, log, scrubProgram: settings.scrubProgram }),
       fabric,

@@ -94,6 +94,11 @@ export const AgentSettings = Type.Object(
         closed,
       ),
     ),
+    /**
+     * How guests are started: by the agent itself, or by libvirt, for operators whose tools look at guests through it. Guests
+     * that run stay with what has started them.
+     */
+    hypervisor: Type.Enum(['qemu', 'libvirt'], { default: 'qemu' }),
     qemuProgram: Type.String({ default: 'qemu-system-x86_64' }),
     /** The host's own share; each has a default that grows with the machine. */
     reservedCpus: Type.Optional(Type.Integer({ minimum: 0 })),

@@ -51,6 +51,7 @@ async function main(): Promise<void> {
           directories: { state: '/state', run: '/run/berth' },
           uplinks: [],
           accelerator: 'kvm',
+          hypervisor: 'qemu',
           qemuProgram: 'qemu-system-x86_64',
           ...(shape.fabric ? { fabricManager: { program: '/usr/bin/fmpm' } } : {}),
         },

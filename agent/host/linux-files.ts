@@ -49,6 +49,7 @@ export function createLinuxFiles(): Files {
           gid: info.gid,
           mode: info.mode & 0o7777,
           modifiedMs: info.mtimeMs,
+          inode: info.ino,
         }
       )
     },

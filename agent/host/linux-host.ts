@@ -5,6 +5,7 @@ import { createLinuxFiles } from './linux-files.ts'
 import { createLinuxProcesses } from './linux-processes.ts'
 import { createLinuxSockets } from './linux-sockets.ts'
 import { createLinuxSysfs } from './linux-sysfs.ts'
+import { createLinuxTerminals } from './linux-terminals.ts'
 import type { Host } from './ports.ts'
 
 /** The doors of this machine. */
@@ -17,6 +18,7 @@ export function createLinuxHost(options: { clock: Clock }): Host & { readonly ex
     sysfs: createLinuxSysfs({ exec }),
     processes: createLinuxProcesses({ clock }),
     sockets: createLinuxSockets(),
+    terminals: createLinuxTerminals({ clock }),
     downloads: createLinuxDownloads({ clock }),
   }
 }

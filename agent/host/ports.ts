@@ -85,6 +85,8 @@ export interface FileInfo {
   readonly gid: number
   readonly mode: number
   readonly modifiedMs: number
+  /** The file itself, whatever it is called later. */
+  readonly inode: number
 }
 
 /** The file system below the agent's own directories. Paths are absolute. */
@@ -189,6 +191,21 @@ export interface Sockets {
   listenOnce(path: string): Promise<OneConnection>
 }
 
+/** A program on a terminal of its own, as one wants that serves a person. It ends with this process. */
+export interface Terminal {
+  write(bytes: Uint8Array): void
+  /** What nobody listens to is dropped. */
+  onBytes(listener: (bytes: Uint8Array) => void): void
+  /** Once. */
+  onEnd(listener: () => void): void
+  close(): void
+}
+
+export interface Terminals {
+  /** Resolves once the program takes its input key by key. @throws with its last words if it ends before. */
+  open(file: string, args: readonly string[]): Promise<Terminal>
+}
+
 export interface DownloadProgress {
   readonly doneBytes: number
   /** 0 where the source doesn't say. */
@@ -228,5 +245,6 @@ export interface Host {
   readonly sysfs: Sysfs
   readonly processes: Processes
   readonly sockets: Sockets
+  readonly terminals: Terminals
   readonly downloads: Downloads
 }

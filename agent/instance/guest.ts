@@ -17,6 +17,7 @@ export function processRecordOf(
     startTimeTicks: handle.process.startTimeTicks,
     bootId: at.bootId,
     unit: handle.unit ?? '',
+    domain: handle.domain ?? '',
     cpus: [...(at.cpus ?? [])],
   })
 }
@@ -39,6 +40,7 @@ export async function findGuest(
   return {
     ...{ ...place, process },
     ...(known.unit === '' ? {} : { unit: known.unit }),
+    ...(known.domain === '' ? {} : { domain: known.domain }),
   }
 }
 

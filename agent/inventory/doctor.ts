@@ -4,6 +4,7 @@ import type { HostFacts, HostWarning } from '../../proto/gen/berth/agent/v1/host
 import { findDeviceTroubles } from './device-troubles.ts'
 import { findFabricTroubles } from './fabric.ts'
 import { type HostFactsOptions, readHostFacts } from './host-facts.ts'
+import { findLibvirtTroubles } from './libvirt-troubles.ts'
 import { findProgramTroubles } from './program-troubles.ts'
 import { findSystemTroubles } from './system-troubles.ts'
 
@@ -14,11 +15,13 @@ export interface Diagnosis {
 
 export async function diagnoseHost(options: HostFactsOptions): Promise<Diagnosis> {
   const facts = await readHostFacts(options)
-  const [programs, system] = await Promise.all([
+  const { hypervisor } = options.settings
+  const [programs, libvirt, system] = await Promise.all([
     findProgramTroubles(options.exec),
+    hypervisor === 'libvirt' ? findLibvirtTroubles(options) : [],
     findSystemTroubles({ ...options, facts }),
   ])
   const devices = findDeviceTroubles(facts, options.settings.accelerators)
   const fabric = findFabricTroubles(facts, options.settings)
-  return { facts, troubles: [...facts.warnings, ...devices, ...fabric, ...programs, ...system] }
+  return { facts, troubles: [...facts.warnings, ...devices, ...fabric, ...programs, ...libvirt, ...system] }
 }

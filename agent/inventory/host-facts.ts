@@ -23,6 +23,8 @@ import { planWarnings } from './warnings.ts'
 export interface InventorySettings {
   readonly accelerator: 'auto' | 'kvm' | 'tcg'
   readonly qemuProgram: string
+  /** Default qemu. */
+  readonly hypervisor?: 'qemu' | 'libvirt'
   /** Its file system is the disk pool. */
   readonly stateDirectory: string
   readonly uplinks?: readonly UplinkSettings[]
@@ -102,7 +104,11 @@ async function readFacts(
     otherDevices: [...devices.others],
     cells,
     uplinks: features.includes('vlan') ? [...found.uplinks] : [],
-    features: [...(usesKvm ? ['kvm'] : []), ...features],
+    features: [
+      ...(usesKvm ? ['kvm'] : []),
+      ...(settings.hypervisor === 'libvirt' ? ['libvirt'] : []),
+      ...features,
+    ],
     ...(seen.fabric ? { fabric: seen.fabric } : {}),
     warnings: [
       ...seen.warnings,

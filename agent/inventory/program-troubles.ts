@@ -2,8 +2,14 @@ import type { HostWarning } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { type Exec, ExecError } from '../host/ports.ts'
 import { toWarnings } from './warnings.ts'
 
+interface Program {
+  readonly name: string
+  readonly versionFlag: string
+  readonly debianPackage: string
+}
+
 /** Beside QEMU itself, which the host's facts tell of. Each says its version and does nothing. */
-const programs = [
+const programs: readonly Program[] = [
   { name: 'qemu-img', versionFlag: '--version', debianPackage: 'qemu-utils' },
   { name: 'ip', versionFlag: '-V', debianPackage: 'iproute2' },
   { name: 'tc', versionFlag: '-V', debianPackage: 'iproute2' },
@@ -13,12 +19,14 @@ const programs = [
   { name: 'prlimit', versionFlag: '--version', debianPackage: 'util-linux' },
   { name: 'unshare', versionFlag: '--version', debianPackage: 'util-linux' },
   { name: 'sysctl', versionFlag: '--version', debianPackage: 'procps' },
-] as const
+]
 
 /** Programs without which something fails only once a guest needs it. */
-export async function findProgramTroubles(exec: Exec): Promise<readonly HostWarning[]> {
+export const findProgramTroubles = (exec: Exec) => findMissing(exec, programs)
+
+export async function findMissing(exec: Exec, wanted: readonly Program[]): Promise<readonly HostWarning[]> {
   const found = await Promise.all(
-    programs.map(async ({ name, versionFlag, debianPackage }) => {
+    wanted.map(async ({ name, versionFlag, debianPackage }) => {
       const trouble = await findTrouble(exec, name, versionFlag)
       return toWarnings([
         [

@@ -20,8 +20,12 @@ interface BundleOptions {
 
 type Bundle = (options: BundleOptions) => Promise<ReadonlySet<string>>
 
-export const bundleAgent: Bundle = (options) =>
-  bundle(Object.fromEntries(ownPrograms.map((name) => [name, ownProgram(name)])), options)
+export const bundleAgent: Bundle = async (options) => {
+  const entries = Object.fromEntries(ownPrograms.map((name) => [name, ownProgram(name)]))
+  const inside = await bundle(entries, options, [nativeTerminals])
+  cpSync(join(terminalFolder(), terminalFile), join(options.folder, terminalFile))
+  return inside
+}
 
 const bundleCli: Bundle = (options) => bundle({ main: join(repositoryRoot, 'cli/main.ts') }, options)
 
@@ -112,6 +116,18 @@ const nativeSqlite: Plugin = {
       'export default createDatabase(load, false)',
     ].join('\n')
   },
+}
+
+const terminalFile = 'build/Release/pty.node'
+const terminalFolder = () => dirname(require.resolve('node-pty/package.json'))
+
+/** Its native part is looked for beside the programs; where they lie matters to what macOS alone needs. */
+const nativeTerminals: Plugin = {
+  name: 'native-terminals',
+  transform: (code, id) =>
+    id.startsWith(`${terminalFolder()}/`) && code.includes('__dirname')
+      ? { code: code.replaceAll('__dirname', "'/'"), map: null }
+      : undefined,
 }
 
 const pageName = 'swagger-ui'

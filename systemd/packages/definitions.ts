@@ -46,7 +46,7 @@ export const agentPackage: PackageDefinition = {
     ...['util-linux', 'kmod', 'procps'],
   ],
   recommends: ['ovmf'],
-  suggests: ['berth', 'libvirt-daemon-system'],
+  suggests: ['berth', 'libvirt-daemon-system', 'libvirt-clients', 'acl'],
   bundle: 'agent',
   programs: '/usr/lib/berth-agent',
   files: {

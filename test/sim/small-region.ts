@@ -146,6 +146,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
           uplinks: [],
           gateway: { interface: 'eth0', allowedRanges: [], deniedRanges: [], nameServers: ['192.0.2.53'] },
           accelerator: 'kvm',
+          hypervisor: 'qemu',
           qemuProgram: 'qemu-system-x86_64',
           ...(host.switches ? { fabricManager: { program: '/usr/bin/fmpm' } } : {}),
         },

@@ -46,6 +46,8 @@ export interface GuestHandle extends GuestPlace {
   readonly process: ProcessIdentity
   /** The systemd unit that holds it, where systemd supervises. */
   readonly unit?: string
+  /** libvirt's name for it, where libvirt runs it. */
+  readonly domain?: string
 }
 
 /** A disk as a guest that runs gets it. */

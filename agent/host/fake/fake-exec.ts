@@ -12,6 +12,12 @@ export interface ProgramResult {
 /** A program that goes on by itself: its pid. */
 export type FakeDaemon = (args: readonly string[], logPath: string) => number
 
+/** A program that goes on telling: what stops it. */
+export type FakeFollowed = (
+  args: readonly string[],
+  listeners: { onOutput: () => void; onEnd: (how: string) => void },
+) => () => void
+
 /** A planned fault: the next run of a program whose arguments match ends like this instead. */
 export interface ExecFault {
   readonly file: string
@@ -30,14 +36,17 @@ export class FakeExec implements Exec {
   readonly history: FakeExecRecord[] = []
   readonly #programs: ReadonlyMap<string, FakeProgram>
   readonly #daemons: ReadonlyMap<string, FakeDaemon>
+  readonly #followed: ReadonlyMap<string, FakeFollowed>
   readonly #faults: ExecFault[] = []
 
   constructor(
     programs: Readonly<Record<string, FakeProgram>>,
     daemons: Readonly<Record<string, FakeDaemon>> = {},
+    followed: Readonly<Record<string, FakeFollowed>> = {},
   ) {
     this.#programs = new Map(Object.entries(programs))
     this.#daemons = new Map(Object.entries(daemons))
+    this.#followed = new Map(Object.entries(followed))
   }
 
   async start(file: string, args: readonly string[], options: { logPath: string }): Promise<number> {
@@ -47,8 +56,10 @@ export class FakeExec implements Exec {
   }
 
   /** Nobody looks after the network of a host that nobody but the agent can reach. */
-  follow(file: string): () => void {
-    throw new Error(`The fake host has no '${file}' that goes on telling.`)
+  follow(file: string, args: readonly string[], listeners: Parameters<FakeFollowed>[1]): () => void {
+    const followed = this.#followed.get(file)
+    if (!followed) throw new Error(`The fake host has no '${file}' that goes on telling.`)
+    return followed(args, listeners)
   }
 
   failNext(fault: ExecFault): void {

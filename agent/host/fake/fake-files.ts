@@ -9,6 +9,7 @@ interface FakeEntry {
   gid: number
   mode: number
   modifiedMs: number
+  inode: number
 }
 
 /**
@@ -19,6 +20,7 @@ export class FakeFiles implements Files {
   readonly #entries = new Map<string, FakeEntry>([['/', directoryEntry(0o755)]])
   readonly #totalBytes: number
   readonly #nowMs: () => number
+  #lastInode = 0
 
   constructor(options: { totalBytes: number; nowMs: () => number }) {
     this.#totalBytes = options.totalBytes
@@ -45,6 +47,7 @@ export class FakeFiles implements Files {
       uid: options.owner?.uid ?? 0,
       gid: options.owner?.gid ?? 0,
       mode: options.mode ?? 0o600,
+      inode: this.#newInode(),
     })
   }
 
@@ -83,8 +86,8 @@ export class FakeFiles implements Files {
   async stat(path: string): Promise<FileInfo | undefined> {
     const entry = this.#entries.get(path)
     if (!entry) return undefined
-    const { kind, sizeBytes, uid, gid, mode, modifiedMs } = entry
-    return { kind, sizeBytes, uid, gid, mode, modifiedMs }
+    const { content: _, ...info } = entry
+    return info
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -135,6 +138,7 @@ export class FakeFiles implements Files {
       gid: 0,
       mode: 0o600,
       modifiedMs: this.#nowMs(),
+      inode: this.#entries.get(path)?.inode ?? this.#newInode(),
       ...facts,
       sizeBytes,
     })
@@ -148,6 +152,11 @@ export class FakeFiles implements Files {
   /** Every path there is, for comparing a host before and after. */
   paths(): string[] {
     return [...this.#entries.keys()].sort()
+  }
+
+  #newInode(): number {
+    this.#lastInode += 1
+    return this.#lastInode
   }
 
   #usedBytes(): number {
@@ -171,7 +180,8 @@ export class FakeFiles implements Files {
 }
 
 function directoryEntry(mode: number): FakeEntry {
-  return { kind: 'directory', content: new Uint8Array(), sizeBytes: 0, uid: 0, gid: 0, mode, modifiedMs: 0 }
+  const nothing = { content: new Uint8Array(), sizeBytes: 0, modifiedMs: 0, inode: 0 }
+  return { kind: 'directory', uid: 0, gid: 0, mode, ...nothing }
 }
 
 /** Outermost first: of /a/b/c that is /, /a, /a/b. */

@@ -11,6 +11,7 @@ import { FakeNetwork, hostNamespace } from './fake-network.ts'
 import { FakeProcesses } from './fake-processes.ts'
 import { FakeSockets } from './fake-sockets.ts'
 import { FakeSysfs } from './fake-sysfs.ts'
+import { FakeTerminals } from './fake-terminals.ts'
 import { dnsmasqProgram, FakeNamespaceMembers } from './program-dnsmasq.ts'
 import { fmpmProgram, nvidiaSmiProgram } from './program-fmpm.ts'
 import { ipProgram } from './program-ip.ts'
@@ -130,6 +131,8 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     sysfs,
     processes,
     sockets,
+    // No program of the fake host wants one.
+    terminals: new FakeTerminals({}),
     network,
     switches,
     guests,

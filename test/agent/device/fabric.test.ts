@@ -64,7 +64,7 @@ async function startFabric(moduleIds?: ReadonlyMap<number, string>): Promise<Fab
   const exec: Exec = {
     run: (file, args, options) => around(() => programs.run(file, args, options)),
     start: (file, args, options) => programs.start(file, args, options),
-    follow: (file) => programs.follow(file),
+    follow: (file, args, listeners) => programs.follow(file, args, listeners),
   }
   const journal = createJournal({ files, directories })
   const fabric = new Fabric({

@@ -365,7 +365,7 @@ export class FakeHost {
     const exec: Exec = {
       run: (file, args, options) => call(() => programs.run(file, args, options)),
       start: (file, args, options) => programs.start(file, args, options),
-      follow: (file) => programs.follow(file),
+      follow: (file, args, listeners) => programs.follow(file, args, listeners),
     }
     return new Fabric({
       manager: createFabricManager({ exec, settings: { program: '/usr/bin/fmpm' } }),

@@ -1,11 +1,14 @@
-// Hypervisor drivers as this machine runs them, for the suites that each of them passes.
+// Both hypervisor drivers as this machine runs them, for the suites that each of them passes.
 import { createDetachedSupervision } from '../../../../agent/drivers/hypervisor/detached.ts'
+import type { HypervisorName } from '../../../../agent/drivers/hypervisor/either.ts'
+import { createLibvirtDriver } from '../../../../agent/drivers/hypervisor/libvirt/libvirt.ts'
 import type { HypervisorDriver } from '../../../../agent/drivers/hypervisor/port.ts'
 import { createQemuDriver } from '../../../../agent/drivers/hypervisor/qemu.ts'
 import { createLinuxHost } from '../../../../agent/host/linux-host.ts'
 import type { LineSocket } from '../../../../agent/host/ports.ts'
 import { systemClock } from '../../../../lib/clock.ts'
 import { silentLogger } from '../../../../lib/log.ts'
+import { startLibvirt } from '../../../support/libvirt.ts'
 import type { Needs } from '../../../support/needs.ts'
 
 /** An agent knows of a guest what the journal holds. */
@@ -16,13 +19,15 @@ export interface TestAgent {
 }
 
 export interface DriverUnderTest {
-  readonly name: string
+  readonly name: HypervisorName
   readonly needs: Needs
   /** Before the first test; the result after the last. */
   prepare(): Promise<() => Promise<void>>
   newAgent(options: { readonly imageDirectory: string }): TestAgent
   /** What keeps a process from privileges that it has given up: that there are none in its bounds, or that it takes none. */
   readonly boundingSet: string
+  /** Of a guest that writes all the time, at each change between a console and none. */
+  readonly mostLinesLost: number
 }
 
 const guestPrograms = ['qemu-system-x86_64', 'qemu-img', 'apt-get', 'dpkg-deb', 'busybox']
@@ -51,6 +56,23 @@ const qemu: DriverUnderTest = {
     }
   },
   boundingSet: '0000000000000000',
+  // Some milliseconds of a guest that does nothing but write.
+  mostLinesLost: 500,
 }
 
-export const driversUnderTest = [qemu] as const
+const libvirt: DriverUnderTest = {
+  name: 'libvirt',
+  needs: { root: true, programs: [...guestPrograms, 'libvirtd', 'virtlogd', 'virsh', 'setfacl', 'stty'] },
+  prepare: startLibvirt,
+  newAgent: ({ imageDirectory }) => {
+    const host = createLinuxHost({ clock: systemClock })
+    return {
+      driver: createLibvirtDriver({ ...host, clock: systemClock, log: silentLogger, imageDirectory }),
+      end: () => host.exec.close(),
+    }
+  },
+  boundingSet: '[0-9a-f]{16}',
+  mostLinesLost: 0,
+}
+
+export const driversUnderTest = [qemu, libvirt] as const
