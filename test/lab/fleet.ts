@@ -47,7 +47,7 @@ export async function openFleet(
     const region = await openRegion(imagesInLab(images))
     closers.push(() => region.close())
     // Once, and not by each host.
-    await ensureHostImage()
+    await ensureHostImage(options.host?.say, options.host?.further)
     const hosts = await settleAll(
       names.map((name) => bootHost({ ...options.host, name, ...(trunk === undefined ? {} : { trunk }) })),
       (host) => closers.push(() => host.close()),

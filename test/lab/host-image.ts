@@ -17,6 +17,14 @@ const packages = [
   ...['qemu-system-x86', 'qemu-utils', 'linux-image-amd64'],
 ]
 
+/** Beside what every host has. */
+const furtherPackages = {
+  none: [],
+  libvirt: ['libvirt-daemon-system', 'libvirt-clients', 'acl', 'apparmor'],
+} as const
+
+export type FurtherSoftware = keyof typeof furtherPackages
+
 const modules = ['tun', 'kvm_amd', 'vhost_net', 'vfio-pci', '8021q']
 
 const files: Readonly<Record<string, string>> = {
@@ -42,11 +50,14 @@ const links = {
     '/lib/systemd/system/systemd-networkd.service',
 }
 
-export async function ensureHostImage(say: (line: string) => void = () => {}): Promise<HostImage> {
+export async function ensureHostImage(
+  say: (line: string) => void = () => {},
+  further: FurtherSoftware = 'none',
+): Promise<HostImage> {
   const privateKeyPath = ensureKey()
   const recipe: DebianRecipe = {
     name: 'lab-host',
-    packages,
+    packages: [...packages, ...furtherPackages[further]],
     maskedUnits: [
       ...['apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer', 'e2scrub_all.timer'],
       ...['e2scrub_reap.service', 'fstrim.timer', 'getty@tty1.service', 'serial-getty@ttyS0.service'],

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from '../support/imports.ts'
 import { freePort } from '../support/ports.ts'
-import { ensureHostImage, type HostImage } from './host-image.ts'
+import { ensureHostImage, type FurtherSoftware, type HostImage } from './host-image.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface HostOptions {
@@ -18,6 +18,8 @@ export interface HostOptions {
   readonly memoryMib?: number
   /** Displays stand in for GPUs, each behind a root port of its own. */
   readonly gpus?: number
+  /** Beside what every host has. */
+  readonly further?: FurtherSoftware
   readonly say?: (line: string) => void
 }
 
@@ -55,7 +57,7 @@ const emulated = 'no_timer_check panic=-1'
 const lostCode = 255
 
 export async function bootHost(options: HostOptions): Promise<LabHost> {
-  const image = await ensureHostImage(options.say)
+  const image = await ensureHostImage(options.say, options.further)
   const folder = mkdtempSync(join(tmpdir(), `berth-lab-${options.name}-`))
   const share = join(folder, 'share')
   mkdirSync(share)
