@@ -92,6 +92,19 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
     expect(await show('berth-agent', 'NotifyAccess')).toBe('main')
   })
 
+  it('have systemd replace an agent that hangs, and leave its guest alone', async () => {
+    const [before, hung] = [await guest(), await show('berth-agent', 'MainPID')]
+    await host.exec(`kill -STOP ${hung}`)
+    await waitUntil(
+      'another agent is connected',
+      async () =>
+        !['0', hung].includes(await show('berth-agent', 'MainPID')) && isAgentConnected(region, host.name),
+      240_000,
+    )
+    expect(await show('berth-agent', 'NRestarts')).toBe('1')
+    expect(await guest()).toBe(before)
+  })
+
   it('upgrade the agent and leave its guest alone', async () => {
     const [before, agent] = [await guest(), await show('berth-agent', 'MainPID')]
     await said(`dpkg -i ${build('0.1.1')}`)
