@@ -7,8 +7,8 @@ import { type Document, parseDocument } from './document.ts'
 /** One network's documents. */
 export interface DocumentFiles {
   /**
-   * The document of the guest with this address; undefined where the agent has put none. Looked for at each request:
-   * what the agent has just published is what the guest gets.
+   * The document of the guest with this address; undefined where the agent has put none. Looked for at each request, of
+   * those that have come together once: what the agent has just published is what the guest gets.
    */
   read(ipv4Address: string): Promise<Document | undefined>
   /** Calls at each change of the guest's document, and for safety also without one. The result ends it. */
@@ -21,6 +21,12 @@ const settledMs = 1000
 export function createDocumentFiles(directory: string, clock: Clock): DocumentFiles {
   /** What was read, by address, and of which file. */
   const known = new Map<string, { readonly info: Stats; readonly document: Document }>()
+  /** Whose file was looked at since the event loop last waited. */
+  const looked = new Set<string>()
+  const noteLook = (address: string) => {
+    if (looked.size === 0) setImmediate(() => looked.clear())
+    looked.add(address)
+  }
   const listeners = new Map<string, Set<() => void>>()
   let watcher: FSWatcher | undefined
 
@@ -46,12 +52,16 @@ export function createDocumentFiles(directory: string, clock: Clock): DocumentFi
 
   return {
     read: async (ipv4Address) => {
+      const held = known.get(ipv4Address)
+      if (held !== undefined && looked.has(ipv4Address)) return held.document
       if (!isIPv4(ipv4Address)) return undefined
       const path = `${directory}/${ipv4Address}.json`
       // Microseconds, where a turn of another thread would cost many times that.
       const info = statSync(path, { throwIfNoEntry: false })
-      const held = known.get(ipv4Address)
-      if (info !== undefined && held && isSame(held.info, info)) return held.document
+      if (info !== undefined && held && isSame(held.info, info)) {
+        noteLook(ipv4Address)
+        return held.document
+      }
       known.delete(ipv4Address)
       const text = info && (await readText(path))
       if (info === undefined || text === undefined) return undefined

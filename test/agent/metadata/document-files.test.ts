@@ -25,8 +25,13 @@ const publish = (metaData: string) => {
   renameSync(`${path()}.draft`, path())
 }
 const at = (nowMs: number): Clock => ({ ...systemClock, nowMs: () => nowMs })
-const read = async (documents: ReturnType<typeof createDocumentFiles>) =>
+const metaDataOf = async (documents: ReturnType<typeof createDocumentFiles>) =>
   (await documents.read(address))?.nocloud['meta-data']
+/** As somebody who asks alone. */
+const read = async (documents: ReturnType<typeof createDocumentFiles>) => {
+  await new Promise((resolve) => setImmediate(resolve))
+  return metaDataOf(documents)
+}
 
 it('gives each document as soon as it is published, and none that is withdrawn', async () => {
   const documents = createDocumentFiles(directory, at(Date.now() + 60_000))
@@ -38,6 +43,15 @@ it('gives each document as soon as it is published, and none that is withdrawn',
   }
   rmSync(path())
   expect(await read(documents)).toBeUndefined()
+})
+
+it('looks once for all who ask together', async () => {
+  const documents = createDocumentFiles(directory, at(Date.now() + 60_000))
+  publish('one')
+  await read(documents)
+  const first = await read(documents)
+  rmSync(path())
+  expect([first, await metaDataOf(documents), await read(documents)]).toEqual(['one', 'one', undefined])
 })
 
 it('does not read again what it has read long after it was written', async () => {
