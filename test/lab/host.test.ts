@@ -4,6 +4,7 @@ import { createInstance, deleteInstance, waitForStatus } from '../e2e/instances.
 import { projectId, type Region, regionId, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
+import { findOpenable } from './confinement.ts'
 import { type LabFleet, openFleet, theOnly } from './fleet.ts'
 import { countSeen, deviceOf, driverOf, oneGpu, waitForState } from './gpus.ts'
 import type { LabHost } from './host.ts'
@@ -28,6 +29,14 @@ describeNeeding(labNeeds, 'a lab host', () => {
     (await host.exec(`systemctl show --property=MainPID --value ${unitOf(uid)}`)).stdout.trim()
   const readSerial = async (id: string) =>
     (await region.call<{ contents: string }>('GET', `${instances}/${id}/serialPort`)).body.contents
+  let address = ''
+  /** What a guest is made of on the host. */
+  const partsOf = async (id: string) => {
+    const { body } = await region.call<{ uid: string }>('GET', `${instances}/${id}`)
+    const pid = await mainPid(body.uid)
+    const { stdout } = await host.exec(`ls -l /proc/${pid}/fd | grep -oE '/dev/vfio/[0-9]+' || true`)
+    return { pid, disk: `/var/lib/berth/instances/${body.uid}/disk0.qcow2`, vfio: stdout.trim() }
+  }
   const untilReady = (id: string) =>
     waitUntil(`${id} has booted`, async () => (await readSerial(id)).includes(smallGuestReady), 120_000)
 
@@ -71,13 +80,41 @@ describeNeeding(labNeeds, 'a lab host', () => {
     ])
   })
 
-  it('gives a guest a device, which it sees, and has it back once it was looked at', async () => {
+  it('gives a guest a device, which it sees', async () => {
     const { uid } = await createInstance(region, { id: 'gpu', gpus: oneGpu })
     await waitForStatus(region, 'gpu', 'RUNNING')
-    const address = await deviceOf(region, host, uid)
+    address = await deviceOf(region, host, uid)
     expect(await driverOf(host, address)).toBe('vfio-pci')
     await untilReady('gpu')
     expect(countSeen(await readSerial('gpu'))).toBe(1)
+  })
+
+  it('opens to a guest what is its own, and nothing else', async () => {
+    const [one, gpu] = await Promise.all(['one', 'gpu'].map(partsOf))
+    if (!one || !gpu) throw new Error('Two guests run here.')
+    const foreign = [
+      '/var/lib/berth/host.pb',
+      '/etc/berth/agent.yaml',
+      '/etc/shadow',
+      '/var/lib/berth/metadata',
+    ]
+    const devices = ['/dev/mem', '/dev/vda', '/dev/loop-control', '/dev/console']
+    const paths = [one.disk, gpu.disk, gpu.vfio, '/dev/kvm', ...foreign, ...devices]
+    expect(await findOpenable(host, { ...one, paths })).toEqual([one.disk, '/dev/kvm'])
+    // Whoever had the right to it would find it busy: it is opened once.
+    const owners = await host.exec(
+      `echo $(stat -c '%u %a' ${gpu.vfio}) $(awk '/^Uid:/ { print $2 }' /proc/${gpu.pid}/status)`,
+    )
+    expect(owners.stdout).toMatch(/^(2\d{5}) 600 \1$/m)
+    // A guest that had become root and got all of its capabilities would still have no other devices.
+    expect(await findOpenable(host, { ...one, paths: ['/dev/kvm', ...devices], asRoot: true })).toEqual([
+      '/dev/kvm',
+    ])
+    const { stdout } = await host.exec('head -c 1 /dev/vda | wc -c')
+    expect(stdout.trim()).toBe('1')
+  })
+
+  it('has a device back once it was looked at', async () => {
     await deleteInstance(region, 'gpu')
     expect(await waitForState(region, host, address, 'FREE')).toMatchObject({ unscrubbedProject: projectId })
     expect(await driverOf(host, address)).not.toBe('vfio-pci')

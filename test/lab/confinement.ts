@@ -1,0 +1,28 @@
+// What a guest that had broken out of QEMU could open: tried by a shell in the place of its process.
+import type { LabHost } from './host.ts'
+
+/** Of these paths, those that open for reading to whoever has the guest's cgroup, mounts, user and groups. */
+export async function findOpenable(
+  host: LabHost,
+  guest: {
+    readonly pid: string
+    readonly paths: readonly string[]
+    /** With root's user and all capabilities, in the guest's cgroup and mounts. */
+    readonly asRoot?: boolean
+  },
+): Promise<readonly string[]> {
+  const { pid, paths, asRoot = false } = guest
+  const user = asRoot ? '' : 'setpriv --reuid $uid --regid $gid "$@" --bounding-set=-all --no-new-privs'
+  const attempt = 'for path in "$@"; do { : < "$path"; } 2> /dev/null && echo "$path"; done; true'
+  const { stdout } = await host.exec(
+    [
+      `field() { grep "^$1:" /proc/${pid}/status | cut -f 2; }`,
+      'uid=$(field Uid) gid=$(field Gid)',
+      "list=$(field Groups | xargs | tr ' ' ,)",
+      'set -- --clear-groups; test -z "$list" || set -- --groups "$list"',
+      `echo $$ > "/sys/fs/cgroup$(cut -d: -f3- /proc/${pid}/cgroup)/cgroup.procs"`,
+      `nsenter --target ${pid} --mount -- ${user} bash -c '${attempt}' probe ${paths.join(' ')}`,
+    ].join('\n'),
+  )
+  return stdout.split('\n').filter(Boolean)
+}
