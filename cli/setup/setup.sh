@@ -31,6 +31,9 @@ openssh-client ssh logs in to the guest
 test_packages='
 busybox busybox asks for addresses in tests as a small guest does
 mtools mcopy reads a metadata disk in tests as its guest does
+libvirt-daemon-system libvirtd starts guests in tests of hosts that have chosen it
+libvirt-clients virsh asks it to
+acl setfacl lets its guests in where groups do not
 '
 
 ensure_node() {

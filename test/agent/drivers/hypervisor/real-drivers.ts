@@ -11,6 +11,9 @@ import { silentLogger } from '../../../../lib/log.ts'
 import { startLibvirt } from '../../../support/libvirt.ts'
 import type { Needs } from '../../../support/needs.ts'
 
+/** All that it keeps, or a single life of a guest. */
+export type Extent = 'whole' | 'smoke'
+
 /** An agent knows of a guest what the journal holds. */
 export interface TestAgent {
   readonly driver: HypervisorDriver
@@ -32,7 +35,7 @@ export interface DriverUnderTest {
 
 const guestPrograms = ['qemu-system-x86_64', 'qemu-img', 'apt-get', 'dpkg-deb', 'busybox']
 
-const qemu: DriverUnderTest = {
+export const qemu: DriverUnderTest = {
   name: 'qemu',
   needs: { root: true, programs: [...guestPrograms, 'setpriv', 'taskset'] },
   prepare: async () => async () => {},
@@ -60,7 +63,7 @@ const qemu: DriverUnderTest = {
   mostLinesLost: 500,
 }
 
-const libvirt: DriverUnderTest = {
+export const libvirt: DriverUnderTest = {
   name: 'libvirt',
   needs: { root: true, programs: [...guestPrograms, 'libvirtd', 'virtlogd', 'virsh', 'setfacl', 'stty'] },
   prepare: startLibvirt,
@@ -74,5 +77,3 @@ const libvirt: DriverUnderTest = {
   boundingSet: '[0-9a-f]{16}',
   mostLinesLost: 0,
 }
-
-export const driversUnderTest = [qemu, libvirt] as const

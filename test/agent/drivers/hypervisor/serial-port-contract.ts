@@ -5,12 +5,12 @@ import { systemClock } from '../../../../lib/clock.ts'
 import { smallGuestCommandLine, smallGuestReady } from '../../../guest/small-guest.ts'
 import { describeNeeding } from '../../../support/needs.ts'
 import { specOf } from './guest-specs.ts'
-import { driversUnderTest, type TestAgent } from './real-drivers.ts'
+import type { DriverUnderTest, Extent, TestAgent } from './real-drivers.ts'
 import { RealGuest } from './real-guest.ts'
 
 const maxBytes = 256 * 1024
 
-for (const underTest of driversUnderTest) {
+export function describeSerialPort(underTest: DriverUnderTest, extent: Extent): void {
   describeNeeding(underTest.needs, `the serial port of a guest of ${underTest.name}`, () => {
     const spec = specOf({ vcpus: 1, memoryMib: 192 })
     let guest: RealGuest
@@ -84,6 +84,8 @@ for (const underTest of driversUnderTest) {
       await type('echo again-$((40 + 4))')
       await expect.poll(() => recorded, { timeout: 60_000 }).toContain('again-44')
     })
+
+    if (extent === 'smoke') return
 
     it('is read again after an agent that was killed with a console open', async () => {
       const { socket } = await open()
