@@ -31,6 +31,8 @@ const restrictions = [
   'ProtectControlGroups=yes',
   'ProtectHostname=yes',
   'ProtectProc=invisible',
+  // The agent's settings, which may hold its token.
+  'InaccessiblePaths=-/etc/berth',
   'UMask=0077',
   // It would hold the guest's memory.
   'LimitCORE=0',
