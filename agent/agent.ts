@@ -217,8 +217,7 @@ function sideOf(options: {
   const { settings, host, facts, supervisor, identity, fabric, journalUuid } = options
   /** Of which the scheduler publishes none that did not come with a Hello. */
   let identityKeys: Uint8Array[] = []
-  const withKeys = (found: HostFacts) =>
-    create(HostFactsSchema, { ...withFabric(found, fabric), identityKeys })
+  const withKeys = (found: HostFacts) => create(HostFactsSchema, { ...found, identityKeys })
   return {
     hostId: settings.hostId,
     zone: settings.zone,
@@ -227,7 +226,7 @@ function sideOf(options: {
     bootId: () => host.processes.bootId(),
     facts: async () => {
       identityKeys = [...(await identity.announce())]
-      return withKeys(facts.take())
+      return withKeys(withFabric(facts.take(), fabric))
     },
     onFacts: (listener) => facts.onNews((found) => listener(withKeys(found))),
     position: () => supervisor.position(),

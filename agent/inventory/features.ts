@@ -1,9 +1,10 @@
 import { basename, dirname } from 'node:path'
-import { type Exec, ExecError, type Sysfs } from '../host/ports.ts'
+import type { Exec, Sysfs } from '../host/ports.ts'
 import { uefi } from '../plan/firmware.ts'
 import { type GatewaySettings, transferNet } from '../plan/gateway.ts'
 import { renderGatewayInside, renderGatewayOutside } from '../plan/gateway-ruleset.ts'
 import { egressLimitArgs, renderIngressLimit } from '../plan/rate-limit.ts'
+import { succeeds } from './succeeds.ts'
 
 /** What placement and drivers may ask of a host; each name is part of the contract. */
 export type HostFeature =
@@ -101,14 +102,4 @@ async function tryRateLimit(exec: Exec): Promise<boolean> {
     succeeds(exec, 'unshare', ['--net', 'tc', ...egressLimitArgs('lo', 1)]),
   ])
   return isDropped && isQueued
-}
-
-async function succeeds(exec: Exec, ...call: Parameters<Exec['run']>): Promise<boolean> {
-  try {
-    await exec.run(...call)
-    return true
-  } catch (thrown) {
-    if (thrown instanceof ExecError) return false
-    throw thrown
-  }
 }

@@ -1,7 +1,9 @@
 // What an operator is to put right where libvirt starts the guests.
 import type { HostWarning } from '../../proto/gen/berth/agent/v1/host_pb.ts'
-import { type Exec, ExecError, type Files } from '../host/ports.ts'
+import { virshArgs } from '../drivers/hypervisor/libvirt/virsh.ts'
+import type { Exec, Files } from '../host/ports.ts'
 import { findMissing } from './program-troubles.ts'
+import { succeeds } from './succeeds.ts'
 import { toWarnings } from './warnings.ts'
 
 const programs = [
@@ -36,12 +38,4 @@ export async function findLibvirtTroubles({
   ]
 }
 
-async function answers(exec: Exec): Promise<boolean> {
-  try {
-    await exec.run('virsh', ['--quiet', '--connect', 'qemu:///system', 'uri'])
-    return true
-  } catch (thrown) {
-    if (thrown instanceof ExecError) return false
-    throw thrown
-  }
-}
+const answers = (exec: Exec) => succeeds(exec, 'virsh', virshArgs('uri'))

@@ -4,9 +4,10 @@ import {
   type Virtualization,
   VirtualizationSchema,
 } from '../../proto/gen/berth/agent/v1/host_pb.ts'
-import { type Exec, ExecError, type Sysfs } from '../host/ports.ts'
+import type { Exec, Sysfs } from '../host/ports.ts'
 import type { InventorySettings } from './host-facts.ts'
 import { readQemu } from './qemu.ts'
+import { succeeds } from './succeeds.ts'
 
 export interface KvmEvidence {
   readonly deviceOpens: boolean
@@ -66,12 +67,5 @@ export function parseCpuHasExtension(cpuinfo: string): boolean {
 }
 
 /** Opens it and reads nothing: permissions alone don't tell whether a driver is behind it. */
-async function readKvmOpens(exec: Exec): Promise<boolean> {
-  try {
-    await exec.run('dd', ['if=/dev/kvm', 'of=/dev/null', 'count=0', 'status=none'])
-    return true
-  } catch (thrown) {
-    if (thrown instanceof ExecError) return false
-    throw thrown
-  }
-}
+const readKvmOpens = (exec: Exec) =>
+  succeeds(exec, 'dd', ['if=/dev/kvm', 'of=/dev/null', 'count=0', 'status=none'])

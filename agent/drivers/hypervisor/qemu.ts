@@ -11,6 +11,7 @@ import {
   type Sysfs,
 } from '../../host/ports.ts'
 import { renderQemuArgs } from '../../plan/qemu-args.ts'
+import { endByForce, killTimeoutMs } from './end-by-force.ts'
 import { createHotPlug } from './hot-plug.ts'
 import { loadMemory, saveMemory } from './memory-file.ts'
 import { Monitors } from './monitors.ts'
@@ -40,7 +41,6 @@ export interface QemuDriverOptions {
 }
 
 const connectPollMs = 5
-const killTimeoutMs = 10_000
 const quitTimeoutMs = 2000
 const reconnectMs = 500
 
@@ -56,13 +56,7 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     try {
       const isAsked = await quit(path)
       if (!isAsked || !(await processes.waitGone(guest.process, killTimeoutMs))) {
-        await processes.signal(guest.process, 'SIGKILL')
-        if (!(await processes.waitGone(guest.process, killTimeoutMs))) {
-          throw new HypervisorError(
-            'UNRESPONSIVE',
-            `QEMU (process ${guest.process.pid}) does not end, not even by force: a device may hold it.`,
-          )
-        }
+        await endByForce(processes, guest.process)
       }
       await supervision.cleanUp(guest)
     } finally {

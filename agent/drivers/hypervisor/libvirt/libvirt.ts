@@ -6,6 +6,7 @@ import type { Logger } from '../../../../lib/log.ts'
 import { type Exec, ExecError, type Files, type Processes, type Terminals } from '../../../host/ports.ts'
 import { findDomainProblem, renderDomain } from '../../../plan/domain-xml.ts'
 import { domainName } from '../../../plan/names.ts'
+import { endByForce } from '../end-by-force.ts'
 import {
   type GuestEnd,
   type GuestHandle,
@@ -37,7 +38,6 @@ export interface LibvirtDriverOptions {
 const pidDirectory = '/run/libvirt/qemu'
 /** libvirt asks QEMU for some ten seconds before it forces it. */
 const destroyTimeoutMs = 60_000
-const killTimeoutMs = 10_000
 
 export function createLibvirtDriver(options: LibvirtDriverOptions): HypervisorDriver {
   const { files, processes, log } = options
@@ -100,15 +100,7 @@ export function createLibvirtDriver(options: LibvirtDriverOptions): HypervisorDr
   const kill = async (guest: GuestHandle): Promise<void> => {
     ends.forget(guest.instanceUid)
     await endDomain(guest.instanceUid)
-    if (!(await processes.waitGone(guest.process, 0))) {
-      await processes.signal(guest.process, 'SIGKILL')
-      if (!(await processes.waitGone(guest.process, killTimeoutMs))) {
-        throw new HypervisorError(
-          'UNRESPONSIVE',
-          `QEMU (process ${guest.process.pid}) does not end, not even by force: a device may hold it.`,
-        )
-      }
-    }
+    if (!(await processes.waitGone(guest.process, 0))) await endByForce(processes, guest.process)
     await closeShared(options, guest.uid)
   }
 
