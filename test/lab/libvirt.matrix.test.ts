@@ -1,4 +1,4 @@
-// A host whose guests libvirt starts, under systemd, with AppArmor, and with devices that go to guests and come back.
+// A host whose guests libvirt starts, under systemd and with AppArmor. Its devices' ways are in gpu.matrix.test.ts.
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import WebSocket from 'ws'
@@ -126,15 +126,5 @@ describeNeeding(labNeeds, 'a lab host with libvirt', () => {
     await carryOutVerb(region, 'slept', 'resume')
     expect(await stateOf(uid)).toBe('running')
     await deleteInstance(region, 'slept')
-  })
-
-  it('starts its guests again after a reboot', { timeout: 600_000 }, async () => {
-    const { uid } = await createInstance(region, { id: 'rebooted', gpus: oneGpu })
-    await waitForStatus(region, 'rebooted', 'RUNNING')
-    await untilReady('rebooted')
-    await host.reboot()
-    await waitUntil('the guest runs again', async () => (await stateOf(uid)) === 'running', 300_000)
-    await fleet?.reconnect(host)
-    await deleteInstance(region, 'rebooted')
   })
 })
