@@ -76,7 +76,7 @@ function describeDevices(hypervisor: Hypervisor) {
     await deleteInstance(region, 'both')
   })
 
-  it('gives a device to twenty guests in a row', { timeout: 900_000 }, async () => {
+  it('gives a device to twenty guests in a row', { timeout: 1_800_000 }, async () => {
     for (let round = 0; round < 20; round += 1) {
       const id = `round-${round % 2}`
       const { uid } = await createInstance(region, { id, gpus: oneGpu })
@@ -177,7 +177,7 @@ function describeDevices(hypervisor: Hypervisor) {
   })
 
   it('binds the devices of its guests again after a reboot without the scheduler', {
-    timeout: 900_000,
+    timeout: 1_800_000,
   }, async () => {
     const { uid } = await createInstance(region, { id: 'rebooted', gpus: oneGpu })
     await waitForStatus(region, 'rebooted', 'RUNNING')
@@ -197,7 +197,7 @@ function describeDevices(hypervisor: Hypervisor) {
   })
 
   it('takes devices back from guests whose agent is killed again and again', {
-    timeout: 900_000,
+    timeout: 1_800_000,
   }, async () => {
     for (let round = 0; round < 6; round += 1) {
       await createInstance(region, { id: 'killed', gpus: oneGpu })

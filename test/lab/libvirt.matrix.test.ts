@@ -6,6 +6,7 @@ import { carryOutVerb, createInstance, deleteInstance, readSerial, waitForStatus
 import { instancePath, type Region, waitUntil } from '../e2e/region.ts'
 import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
+import { findOpenable } from './confinement.ts'
 import { type LabFleet, openFleet, theOnly } from './fleet.ts'
 import { countSeen, deviceOf, driverOf, oneGpu, waitForState } from './gpus.ts'
 import type { LabHost } from './host.ts'
@@ -46,7 +47,9 @@ describeNeeding(labNeeds, 'a lab host with libvirt', () => {
     expect(troubles.map(({ code }) => code).filter((code) => /LIBVIRT|PROGRAM/.test(code))).toEqual([])
   })
 
-  it('starts a guest with a device, confined, under its own user, and takes both back', async () => {
+  it('starts a guest with a device, confined, under its own user, and takes both back', {
+    timeout: 600_000,
+  }, async () => {
     const { uid } = await createInstance(region, { id: 'with-gpu', gpus: oneGpu })
     await waitForStatus(region, 'with-gpu', 'RUNNING')
     expect(await stateOf(uid)).toBe('running')
@@ -63,6 +66,17 @@ describeNeeding(labNeeds, 'a lab host with libvirt', () => {
     expect(stdout).toMatch(/^Seccomp:\t2$/m)
     expect(stdout).toContain('machine.slice')
     expect(stdout).toMatch(/^libvirt-[0-9a-f-]{36} \(enforce\)$/m)
+    const another = (await createInstance(region, { id: 'another' })).uid
+    await waitForStatus(region, 'another', 'RUNNING')
+    const [pid, own, its] = [
+      (await host.exec(`cat /run/libvirt/qemu/${domain(another)}.pid`)).stdout.trim(),
+      ...[another, uid].map((one) => `/var/lib/berth/instances/${one}/disk0.qcow2`),
+    ]
+    const vfio = (await host.exec('ls -d /dev/vfio/[0-9]*')).stdout.trim().split('\n')
+    const foreign = ['/var/lib/berth/host.pb', '/etc/berth/agent.yaml', '/etc/shadow', '/dev/vda', '/dev/mem']
+    const paths = [own ?? '', its ?? '', ...vfio, '/dev/kvm', ...foreign]
+    expect(await findOpenable(host, { pid, paths })).toEqual([own, '/dev/kvm'])
+    await deleteInstance(region, 'another')
     await deleteInstance(region, 'with-gpu')
     await waitForState(region, host, address, 'FREE')
     expect(await stateOf(uid)).toBe('')
