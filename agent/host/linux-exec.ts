@@ -13,12 +13,19 @@ export interface LinuxExec extends Exec {
 const defaultTimeoutMs = 30_000
 const defaultMaxOutputBytes = 8 * 1024 * 1024
 
+/** What hangs in the kernel holds up nothing but its like: as many as most hosts have GPUs. */
+const maxHanging = 8
+
 /** Starts programs from a small process of their own, some at a time, each with a deadline. */
 export function createLinuxExec(
   options: { maxConcurrent?: number; maxOutputBytes?: number } = {},
 ): LinuxExec {
   const { maxConcurrent = 8, maxOutputBytes = defaultMaxOutputBytes } = options
-  const queue = new PQueue({ concurrency: maxConcurrent })
+  const queues = {
+    usual: new PQueue({ concurrency: maxConcurrent }),
+    'device-writes': new PQueue({ concurrency: maxHanging }),
+    scrubs: new PQueue({ concurrency: maxHanging }),
+  }
   const closing = new AbortController()
   let starter: ExecStarter | undefined
   const ask: ExecStarter['ask'] = (request, signal) => {
@@ -30,9 +37,9 @@ export function createLinuxExec(
 
   return {
     run: async (file, args, runOptions = {}) => {
-      const { stdin = '', timeoutMs = defaultTimeoutMs, signal } = runOptions
+      const { stdin = '', timeoutMs = defaultTimeoutMs, signal, queue = 'usual' } = runOptions
       const ending = AbortSignal.any(signal ? [signal, closing.signal] : [closing.signal])
-      const reply = await queue.add(async () => {
+      const reply = await queues[queue].add(async () => {
         ending.throwIfAborted()
         return ask<ExecReply>({ file, args, stdin, timeoutMs, maxOutputBytes }, ending)
       })
@@ -68,7 +75,7 @@ export function createLinuxExec(
     },
     close: async () => {
       closing.abort(new Error('The agent ends, and with it the programs that it waits for.'))
-      await queue.onIdle()
+      await Promise.all(Object.values(queues).map((queue) => queue.onIdle()))
       starter?.end()
     },
   }

@@ -22,7 +22,9 @@ export function createLinuxSysfs(options: { exec: Exec; root?: string }): Sysfs 
     readBytes: (path, maxBytes) => unlessAbsent(readFirst(at(path), maxBytes)),
     write: async (path, value) => {
       // By a program of its own: a write to a driver can block for good, and then it must not be this process that does.
-      await exec.run('tee', [at(path)], { stdin: value, timeoutMs: writeTimeoutMs })
+      await exec.run('tee', [at(path)], {
+        ...{ stdin: value, timeoutMs: writeTimeoutMs, queue: 'device-writes' },
+      })
     },
   }
 }

@@ -10,6 +10,8 @@ export interface ExecOptions {
   /** Exit codes that are not an error. Default [0]. */
   readonly okCodes?: readonly number[]
   readonly signal?: AbortSignal
+  /** Of what may last: nobody in the usual queue waits for it. */
+  readonly queue?: 'device-writes' | 'scrubs'
 }
 
 export interface ExecResult {

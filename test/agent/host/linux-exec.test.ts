@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { createLinuxExec } from '../../../agent/host/linux-exec.ts'
+import { createLinuxSysfs } from '../../../agent/host/linux-sysfs.ts'
 
 const exec = createLinuxExec({ maxConcurrent: 2 })
 afterAll(() => exec.close())
@@ -63,6 +67,24 @@ it('runs no more at once than it may', async () => {
     const under = spans.filter(([from = 0, to = 0]) => from <= start && start < to)
     expect(under.length).toBeLessThanOrEqual(2)
   }
+})
+
+it('waits for no write to a device, however many hang', async () => {
+  const own = createLinuxExec({ maxConcurrent: 2 })
+  const root = await mkdtemp(join(tmpdir(), 'berth-sysfs-'))
+  // A pipe without a reader takes nothing.
+  await own.run('mkfifo', [join(root, 'unbind')])
+  const sysfs = createLinuxSysfs({ exec: own, root })
+  let ended = 0
+  const count = () => {
+    ended += 1
+  }
+  const writes = Array.from({ length: 10 }, () => sysfs.write('unbind', '1').then(count, count))
+  await expect.poll(async () => (await own.run('pgrep', ['-fc', `^tee ${root}`])).stdout).toBe('8\n')
+  expect(ended).toBe(0)
+  await own.close()
+  await Promise.all(writes)
+  await rm(root, { recursive: true })
 })
 
 describe('a program that goes on telling', () => {
