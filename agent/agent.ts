@@ -22,6 +22,8 @@ import { createIdentityKeys, type IdentityKeys } from './drivers/metadata/identi
 import { createMetadataDriver } from './drivers/metadata/linux-metadata.ts'
 import { watchKernel } from './drivers/network/kernel-watch.ts'
 import { createLinuxNetworkDriver } from './drivers/network/linux-network.ts'
+import { createUnitScrubs } from './drivers/passthrough/scrub-units.ts'
+import { createDirectScrubs } from './drivers/passthrough/scrubs.ts'
 import { createSysfsPassthrough } from './drivers/passthrough/sysfs-passthrough.ts'
 import { createUnitWrites } from './drivers/passthrough/write-units.ts'
 import { createDirectWrites, tellLeftOver } from './drivers/passthrough/writes.ts'
@@ -114,7 +116,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       settings.hypervisor,
     ),
     devices: new Devices({
-      passthrough: createSysfsPassthrough({ ...host, writes, log, scrubProgram: settings.scrubProgram }),
+      passthrough: createSysfsPassthrough({ ...host, writes, log, scrubs: scrubsOf(options, isSystemds) }),
       fabric,
       ...{ ...host, journal, clock, log },
     }),
@@ -261,6 +263,12 @@ function fabricOf({ settings, host, clock, log }: AgentOptions, journal: Journal
     moduleIds: namedModuleIds(fabricManager),
     ...{ ...host, journal, clock, log },
   })
+}
+
+function scrubsOf({ settings, host, clock }: AgentOptions, isSystemds: boolean) {
+  const { scrubProgram: program } = settings
+  if (program === undefined) return undefined
+  return isSystemds ? createUnitScrubs({ ...host, clock, program }) : createDirectScrubs({ ...host, program })
 }
 
 async function guestMachineOf(options: {

@@ -42,8 +42,8 @@ async function goOn({ passthrough, record, enter }: GiveBackContext): Promise<vo
     await enter(DeviceState.SCRUBBING)
   }
   if (record().state === DeviceState.SCRUBBING) {
-    const { project, unscrubbedProject } = record()
-    const isScrubbed = await passthrough.scrub(address)
+    const { project, unscrubbedProject, enteredAtUnixMs } = record()
+    const isScrubbed = await passthrough.scrub(address, Number(enteredAtUnixMs))
     // Of several guests without a scrubbing in between, the last one alone could not tell whose data it holds.
     const left = unscrubbedProject === '' || project === unscrubbedProject ? project : '*'
     await enter(DeviceState.VERIFYING, { unscrubbedProject: isScrubbed ? '' : left })

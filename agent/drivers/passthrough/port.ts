@@ -34,7 +34,7 @@ export interface DeviceHealth {
   readonly linkWidth: string
 }
 
-/** Gives a PCI function to a guest and back. All may be repeated; each ends within a minute, hung kernel or not. */
+/** Gives a PCI function to a guest and back. All may be repeated; each but `scrub` ends within a minute, hung kernel or not. */
 export interface PassthroughDriver {
   isPresent(address: PciAddress): Promise<boolean>
   /** The driver that has the device; '' for none. Written to the journal before anything is unbound. @throws PassthroughError */
@@ -47,8 +47,11 @@ export interface PassthroughDriver {
   ensureBound(address: PciAddress, ownerUid: number): Promise<void>
   /** As after power-on. @throws PassthroughError */
   reset(address: PciAddress): Promise<void>
-  /** Removes what a guest has left in it; false where the host has no means to. @throws PassthroughError */
-  scrub(address: PciAddress): Promise<boolean>
+  /**
+   * Removes what a guest has left in it; false where the host has no means to. What was begun for the same moment goes on,
+   * also an earlier agent's. @throws PassthroughError; anything else may be tried again
+   */
+  scrub(address: PciAddress, sinceUnixMs: number): Promise<boolean>
   /** It answers, with the same windows and link as before. @throws PassthroughError that says what is different */
   verify(address: PciAddress, before: DeviceHealth): Promise<void>
   /** Bound to its former driver again. @throws PassthroughError */

@@ -1,17 +1,17 @@
 // Moves PCI functions between their own drivers and vfio-pci, by driver_override alone: new_id would catch every device of
 // a kind. In: a PCI address. Out: a device that a guest's user may open, one that is as before, or a refusal that names
 // what is in the way. Every write is a program of its own with a deadline: one that hangs in the kernel hangs alone.
-import { describeCauses, type Logger } from '../../../lib/log.ts'
+import type { Logger } from '../../../lib/log.ts'
 import type { PciAddress } from '../../../proto/ids.ts'
-import type { Exec, Files, Sysfs } from '../../host/ports.ts'
+import type { Files, Sysfs } from '../../host/ports.ts'
 import { findFault, readHealth } from './health.ts'
 import { findHolders } from './holders.ts'
 import { type PassthroughDriver, PassthroughError } from './port.ts'
+import { ScrubError, type Scrubs } from './scrubs.ts'
 import { DeviceWriteError, type DeviceWrites } from './writes.ts'
 
 const pci = 'sys/bus/pci'
 const vfio = 'vfio-pci'
-const scrubTimeoutMs = 29 * 60_000
 /** Drivers under which other members of a group take no part in DMA. */
 const harmlessDrivers = new Set(['', vfio, 'pcieport', 'pci-stub'])
 
@@ -19,12 +19,11 @@ export function createSysfsPassthrough(options: {
   sysfs: Sysfs
   writes: DeviceWrites
   files: Files
-  exec: Exec
   log: Logger
-  /** The operator's tool that empties a device: called with its address. */
-  scrubProgram?: string | undefined
+  /** Absent where the operator has no program that empties a device. */
+  scrubs?: Scrubs | undefined
 }): PassthroughDriver {
-  const { sysfs, writes, files, exec, log, scrubProgram } = options
+  const { sysfs, writes, files, log, scrubs } = options
   const at = (address: PciAddress, attribute: string) => `${pci}/devices/${address}/${attribute}`
   const isPresent = async (address: PciAddress) => (await sysfs.read(at(address, 'vendor'))) !== undefined
 
@@ -139,13 +138,14 @@ export function createSysfsPassthrough(options: {
         throw new PassthroughError('RESET_FAILED', message, { cause })
       }
     },
-    scrub: async (address) => {
-      if (scrubProgram === undefined) return false
+    scrub: async (address, sinceUnixMs) => {
+      if (scrubs === undefined) return false
       try {
-        await exec.run(scrubProgram, [address], { timeoutMs: scrubTimeoutMs })
+        await scrubs.scrub(address, sinceUnixMs)
         return true
       } catch (cause) {
-        const message = `What the last guest has left in device ${address} could not be removed: ${describeCauses(cause)}.`
+        if (!(cause instanceof ScrubError)) throw cause
+        const message = `What the last guest has left in device ${address} could not be removed: ${cause.message}.`
         throw new PassthroughError('SCRUB_FAILED', message, { cause })
       }
     },

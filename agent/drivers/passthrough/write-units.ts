@@ -5,6 +5,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import { describeCauses } from '../../../lib/log.ts'
 import { type PciAddress, pciAddress } from '../../../proto/ids.ts'
 import { type Exec, ExecError } from '../../host/ports.ts'
+import { deviceUnitName, deviceUnitProperties, isUnitTaken } from './device-unit.ts'
 import { DeviceWriteError, type DeviceWrites } from './writes.ts'
 
 const timeoutMs = 30_000
@@ -13,24 +14,14 @@ const killAfterS = 35
 const firstPollMs = 20
 const lastPollMs = 1000
 
-const unitPrefix = 'berth-device-write@'
-const unitSuffix = '.service'
-const unitOf = (address: PciAddress) => `${unitPrefix}${address}${unitSuffix}`
+const unitPrefix = 'berth-device-write'
+const unitPattern = new RegExp(`^${unitPrefix}@(\\S+)\\.service `, 'gm')
 
 /** For systemd-run, which passes on its input and what is said. */
 export function renderWriteUnit(address: PciAddress, path: string): readonly string[] {
-  const properties = [
-    `RuntimeMaxSec=${killAfterS}`,
-    'KillSignal=SIGKILL',
-    // The unit is there for as long as its process is.
-    'TimeoutStopSec=infinity',
-    // The host's shutdown waits neither for it nor for its slice.
-    'DefaultDependencies=no',
-    'Slice=system.slice',
-  ]
   return [
-    ...['--quiet', '--collect', '--wait', '--pipe', '--no-ask-password', `--unit=${unitOf(address)}`],
-    ...properties.flatMap((property) => ['-p', property]),
+    ...['--quiet', '--collect', '--wait', '--pipe', '--no-ask-password'],
+    ...[`--unit=${deviceUnitName(unitPrefix, address)}`, ...deviceUnitProperties(killAfterS)],
     ...['--', 'tee', `/${path}`],
   ]
 }
@@ -49,18 +40,20 @@ export function createUnitWrites({ exec, clock }: { exec: Exec; clock: Clock }):
 
   return {
     write: async (address, path, value) => {
-      const unit = unitOf(address)
+      const unit = deviceUnitName(unitPrefix, address)
       const untilMs = clock.monotonicMs() + timeoutMs
       for (let pollMs = firstPollMs; ; pollMs = Math.min(2 * pollMs, lastPollMs)) {
         try {
-          await exec.run('systemd-run', renderWriteUnit(address, path), { stdin: value, timeoutMs })
+          await exec.run('systemd-run', renderWriteUnit(address, path), {
+            ...{ stdin: value, timeoutMs, queue: 'device-writes' },
+          })
           return
         } catch (thrown) {
           if (!(thrown instanceof ExecError)) throw thrown
           if (thrown.kind === 'timeout') {
             throw new DeviceWriteError('hangs', `it hangs in the kernel (${await describeWriter(unit)})`)
           }
-          if (!isTaken(thrown)) throw new DeviceWriteError('refused', describeCauses(thrown))
+          if (!isUnitTaken(thrown)) throw new DeviceWriteError('refused', describeCauses(thrown))
         }
         if (clock.monotonicMs() >= untilMs) {
           const who = await describeWriter(unit)
@@ -70,24 +63,16 @@ export function createUnitWrites({ exec, clock }: { exec: Exec; clock: Clock }):
       }
     },
     findLeftOver: async () => {
-      const pattern = `${unitPrefix}*${unitSuffix}`
       const { stdout } = await exec.run('systemctl', [
-        ...['list-units', '--all', '--full', '--plain', '--no-legend', pattern],
+        ...['list-units', '--all', '--full', '--plain', '--no-legend', `${unitPrefix}@*.service`],
       ])
-      const units = stdout
-        .split('\n')
-        .map((line) => line.split(' ')[0] ?? '')
-        .filter((unit) => unit.startsWith(unitPrefix))
+      const addresses = [...stdout.matchAll(unitPattern)].map(([, address = '']) => pciAddress(address))
       return Promise.all(
-        units.map(async (unit) => ({
-          address: pciAddress(unit.slice(unitPrefix.length, -unitSuffix.length)),
-          who: await describeWriter(unit),
+        addresses.map(async (address) => ({
+          address,
+          who: await describeWriter(deviceUnitName(unitPrefix, address)),
         })),
       )
     },
   }
 }
-
-/** Also for the moment in which systemd has not forgotten yet a write that has ended. */
-const isTaken = ({ stderr }: ExecError) =>
-  /^Failed to start transient service unit: .* already loaded/m.test(stderr)

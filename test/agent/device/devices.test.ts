@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Devices } from '../../../agent/device/devices.ts'
+import { createDirectScrubs } from '../../../agent/drivers/passthrough/scrubs.ts'
 import { createSysfsPassthrough } from '../../../agent/drivers/passthrough/sysfs-passthrough.ts'
 import { createDirectWrites } from '../../../agent/drivers/passthrough/writes.ts'
 import { FakeExec } from '../../../agent/host/fake/fake-exec.ts'
@@ -72,9 +73,9 @@ async function startDevices(): Promise<Devices> {
   const exec = new FakeExec(scrubs === undefined ? {} : { '/usr/local/bin/scrub': scrubs }, {})
   const devices = new Devices({
     passthrough: createSysfsPassthrough({
-      ...{ sysfs: door(), files, exec, log: silentLogger },
+      ...{ sysfs: door(), files, log: silentLogger },
       writes: createDirectWrites({ sysfs: door() }),
-      ...(scrubs === undefined ? {} : { scrubProgram: '/usr/local/bin/scrub' }),
+      ...(scrubs && { scrubs: createDirectScrubs({ exec, program: '/usr/local/bin/scrub' }) }),
     }),
     journal: createJournal({ files, directories }),
     ...{ processes, clock: createEagerClock(), log: silentLogger },

@@ -289,7 +289,7 @@ describe('a Fabric Manager that does not run', () => {
       passthrough: createSysfsPassthrough({
         sysfs,
         writes: createDirectWrites({ sysfs }),
-        ...{ files, exec: new FakeExec({}), log: silentLogger },
+        ...{ files, log: silentLogger },
       }),
       journal: createJournal({ files, directories }),
       ...{ processes, clock: createEagerClock(), log: silentLogger },

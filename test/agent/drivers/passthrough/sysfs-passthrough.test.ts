@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createSysfsPassthrough } from '../../../../agent/drivers/passthrough/sysfs-passthrough.ts'
 import { createDirectWrites } from '../../../../agent/drivers/passthrough/writes.ts'
-import { FakeExec } from '../../../../agent/host/fake/fake-exec.ts'
 import { FakeFiles } from '../../../../agent/host/fake/fake-files.ts'
 import { FakeSysfs } from '../../../../agent/host/fake/fake-sysfs.ts'
 import { type FakePciDevice, parseShape } from '../../../../agent/host/fake/shape.ts'
@@ -34,7 +33,7 @@ function hostWith(...devices: Partial<FakePciDevice>[]) {
   return {
     sysfs,
     driver: createSysfsPassthrough({
-      ...{ sysfs, files, exec: new FakeExec({}, {}), log: silentLogger },
+      ...{ sysfs, files, log: silentLogger },
       writes: createDirectWrites({ sysfs }),
     }),
   }

@@ -35,7 +35,7 @@ beforeEach(async () => {
 function startAgent() {
   const exec = new FakeExec({ 'systemd-run': systemd.systemdRun, systemctl: systemd.systemctl })
   const writes = createUnitWrites({ exec, clock: createEagerClock() })
-  return { writes, driver: createSysfsPassthrough({ sysfs, writes, files, exec, log: silentLogger }) }
+  return { writes, driver: createSysfsPassthrough({ sysfs, writes, files, log: silentLogger }) }
 }
 
 describe('a write to a device', () => {
