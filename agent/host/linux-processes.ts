@@ -49,7 +49,10 @@ async function identify(pid: number): Promise<ProcessIdentity | undefined> {
   // The name is in parentheses and may hold anything, parentheses too.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const [state] = fields
+  const threadCount = Number(fields[17])
   const startTime = fields[19]
-  if (state === 'Z' || state === 'X' || startTime === undefined) return undefined
+  // Its first thread is over at once; the last one gives its memory and its devices back, and that takes as long as it takes.
+  const isOver = (state === 'Z' && threadCount <= 1) || state === 'X'
+  if (isOver || startTime === undefined) return undefined
   return { pid, startTimeTicks: BigInt(startTime) }
 }

@@ -140,7 +140,7 @@ export interface ProcessIdentity {
 }
 
 export interface Processes {
-  /** undefined where no such process lives (a zombie counts as dead). */
+  /** undefined where no such process lives. A zombie counts as dead once none of its threads holds anything any more. */
   identify(pid: number): Promise<ProcessIdentity | undefined>
   isAlive(identity: ProcessIdentity): Promise<boolean>
   /** Sends the signal only if the pid is still this process. false where it is gone. */
