@@ -5,6 +5,7 @@ import {
   type InstanceRecord,
 } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle } from '../drivers/hypervisor/port.ts'
+import { planEndTimeoutMs } from '../plan/end-timeout.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { InstancePorts } from './ports.ts'
 
@@ -33,7 +34,8 @@ export async function findGuest(
   const { process: known, pinned, uid: instanceUid } = record
   if (!pinned) return undefined
   const paths = instancePaths(ports.directories, instanceUid)
-  const place = { instanceUid, paths, uid: pinned.runAsUid }
+  const endTimeoutMs = planEndTimeoutMs(record.spec ?? { gpus: [], memoryMib: 0 })
+  const place = { instanceUid, paths, uid: pinned.runAsUid, endTimeoutMs }
   if (!known) return ports.hypervisor.find(place)
   if (known.bootId !== (await ports.processes.bootId())) return undefined
   const process = { pid: known.pid, startTimeTicks: known.startTimeTicks }

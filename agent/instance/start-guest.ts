@@ -3,6 +3,7 @@ import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle, SharedFile } from '../drivers/hypervisor/port.ts'
 import { ownCpus } from '../plan/cpu-pinning.ts'
+import { planEndTimeoutMs } from '../plan/end-timeout.ts'
 import { hasUefi } from '../plan/firmware.ts'
 import { planGuestHardware } from '../plan/guest-hardware.ts'
 import { planMemlockMib } from '../plan/memlock.ts'
@@ -51,6 +52,7 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
     ],
     memlockMib: planMemlockMib(spec),
     startTimeoutMs: planStartTimeoutMs(spec, hardware),
+    endTimeoutMs: planEndTimeoutMs(spec),
     ...(context.connected === undefined ? {} : { connected: context.connected }),
     ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
   })

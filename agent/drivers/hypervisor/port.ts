@@ -25,6 +25,8 @@ export interface GuestPlan {
   readonly connected?: Promise<void>
   /** From exec until the vCPUs run. */
   readonly startTimeoutMs: number
+  /** As of a GuestPlace. */
+  readonly endTimeoutMs: number
   /** What saveMemory has written: the guest goes on from there. */
   readonly memory?: {
     readonly path: string
@@ -39,6 +41,8 @@ export interface GuestPlace {
   readonly paths: InstancePaths
   /** The guest's own user. */
   readonly uid: number
+  /** From SIGKILL until its process is gone: the kernel frees its memory before. */
+  readonly endTimeoutMs: number
 }
 
 /** One guest that was started: all that it takes to speak to it, whoever started it. */

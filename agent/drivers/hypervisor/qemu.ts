@@ -11,7 +11,7 @@ import {
   type Sysfs,
 } from '../../host/ports.ts'
 import { renderQemuArgs } from '../../plan/qemu-args.ts'
-import { endByForce, killTimeoutMs } from './end-by-force.ts'
+import { endByForce } from './end-by-force.ts'
 import { createHotPlug } from './hot-plug.ts'
 import { loadMemory, saveMemory } from './memory-file.ts'
 import { Monitors } from './monitors.ts'
@@ -42,6 +42,8 @@ export interface QemuDriverOptions {
 
 const connectPollMs = 5
 const quitTimeoutMs = 2000
+/** Once it has been asked; what is not gone then is forced. */
+const quitsWithinMs = 10_000
 const reconnectMs = 500
 
 export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
@@ -55,8 +57,8 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
     const path = guest.paths.qmpSocket
     try {
       const isAsked = await quit(path)
-      if (!isAsked || !(await processes.waitGone(guest.process, killTimeoutMs))) {
-        await endByForce(processes, guest.process)
+      if (!isAsked || !(await processes.waitGone(guest.process, quitsWithinMs))) {
+        await endByForce(processes, guest)
       }
       await supervision.cleanUp(guest)
     } finally {
@@ -79,7 +81,8 @@ export function createQemuDriver(options: QemuDriverOptions): HypervisorDriver {
   const start = async (plan: GuestPlan): Promise<GuestHandle> => {
     const { spec, paths, hardware } = plan.machine
     const asked = processPlanOf(plan)
-    const place = { instanceUid: spec.uid, paths, uid: plan.runAs.uid }
+    const { endTimeoutMs } = plan
+    const place = { instanceUid: spec.uid, paths, uid: plan.runAs.uid, endTimeoutMs }
     const guest = { ...place, ...(await launch(supervision, asked)) }
     try {
       const monitor = await connect(plan, guest)

@@ -275,7 +275,8 @@ export class FakeHost {
           this.#owners.set(identity.pid, plan.runAs.uid)
           await this.#load(identity.pid, plan.memory)
           this.#letRun(identity.pid)
-          return { instanceUid: spec.uid, paths, uid: plan.runAs.uid, process: identity }
+          const { endTimeoutMs } = plan
+          return { instanceUid: spec.uid, paths, uid: plan.runAs.uid, endTimeoutMs, process: identity }
         }),
       find: (place) => findByPidFile({ ...this, sysfs: this.#sysfs() }, place),
       status: (handle) => call(() => ({ kind: stateOf(handle) ?? ('gone' as const) })),

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { planEndTimeoutMs } from '../../../agent/plan/end-timeout.ts'
 import { planMemlockMib } from '../../../agent/plan/memlock.ts'
 import { planOverheadMib } from '../../../agent/plan/memory-overhead.ts'
 import { planStartTimeoutMs } from '../../../agent/plan/start-timeout.ts'
@@ -19,6 +20,14 @@ it('waits for memory and BARs in proportion, and for small guests as ever', () =
   expect(minutes(planStartTimeoutMs(one, { barBytes: 128 * 1024 ** 3 }))).toBe(5)
   expect(minutes(planStartTimeoutMs(eight, { barBytes: 1024 * 1024 ** 3 }))).toBe(36)
   expect(planStartTimeoutMs(eight)).toBeGreaterThan(planStartTimeoutMs(eight, { barBytes: 1024 * 1024 ** 3 }))
+})
+
+it('lets the kernel take its time over the memory of a guest that has ended', () => {
+  const small = planEndTimeoutMs({ ...none, memoryMib: 1024 })
+  expect([small > 10_000, small < 11_000]).toEqual([true, true])
+  const large = { memoryMib: 1024 * 1024 }
+  expect(minutes(planEndTimeoutMs({ ...none, ...large }))).toBe(3)
+  expect(minutes(planEndTimeoutMs({ ...eight, ...large }))).toBe(10)
 })
 
 it('reckons page tables for every guest, for the IOMMU too where a device reads its memory, and none of huge pages', () => {

@@ -55,7 +55,8 @@ export function createLibvirtDriver(options: LibvirtDriverOptions): HypervisorDr
     const { spec, paths } = plan.machine
     const problem = findDomainProblem(plan.machine)
     if (problem !== undefined) throw new HypervisorError('START_FAILED', problem)
-    const place = { instanceUid: spec.uid, paths, uid: plan.runAs.uid }
+    const { endTimeoutMs } = plan
+    const place = { instanceUid: spec.uid, paths, uid: plan.runAs.uid, endTimeoutMs }
     try {
       await openShared(options, plan)
       await make(plan)
@@ -100,7 +101,7 @@ export function createLibvirtDriver(options: LibvirtDriverOptions): HypervisorDr
   const kill = async (guest: GuestHandle): Promise<void> => {
     ends.forget(guest.instanceUid)
     await endDomain(guest.instanceUid)
-    if (!(await processes.waitGone(guest.process, 0))) await endByForce(processes, guest.process)
+    if (!(await processes.waitGone(guest.process, 0))) await endByForce(processes, guest)
     await closeShared(options, guest.uid)
   }
 

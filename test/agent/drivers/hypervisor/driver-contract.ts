@@ -57,7 +57,7 @@ export function describeDriver(underTest: DriverUnderTest, extent: Extent): void
 
       const { driver: second } = guest.newAgent()
       expect(await second.status(handle)).toEqual({ kind: 'running' })
-      expect(await second.find({ instanceUid: spec.uid, paths: guest.paths, uid: guest.uid })).toMatchObject({
+      expect(await second.find(handle)).toMatchObject({
         process: handle.process,
       })
       const ended = endOf(second, handle)

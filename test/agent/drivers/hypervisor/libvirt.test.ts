@@ -30,6 +30,7 @@ const plan: GuestPlan = {
   shared: ['kernel', 'initrd'].map((file) => ({ path: `${images}/${file}`, gid: 5, access: 'read' })),
   memlockMib: 8,
   startTimeoutMs: 1000,
+  endTimeoutMs: 10_000,
 }
 
 /** Whoever waits a second has waited it at once, and again and again comes ten times as often. */
@@ -71,7 +72,9 @@ describe('a start', () => {
       plan.shared.map(({ path }) => path),
     )
     expect((await libvirt.files.stat('/var/lib/libvirt/qemu'))?.mode).toBe(0o751)
-    expect(await driver.find({ instanceUid: spec.uid, paths, uid })).toEqual(guest)
+    expect(await driver.find({ instanceUid: spec.uid, paths, uid, endTimeoutMs: plan.endTimeoutMs })).toEqual(
+      guest,
+    )
   })
 
   it('has the group of /dev/kvm, which names do not last on', async () => {
@@ -360,7 +363,8 @@ it('leaves a guest with the driver that has started it', async () => {
       },
     })
   const either = createEitherDriver({ qemu: spy('qemu'), libvirt: spy('libvirt') }, 'libvirt')
-  const own: GuestHandle = { instanceUid: spec.uid, paths, uid, process: { pid: 5, startTimeTicks: 5n } }
+  const place = { instanceUid: spec.uid, paths, uid, endTimeoutMs: 10_000 }
+  const own: GuestHandle = { ...place, process: { pid: 5, startTimeTicks: 5n } }
   await either.start(plan)
   for (const guest of [own, { ...own, domain: name }]) {
     await either.status(guest)

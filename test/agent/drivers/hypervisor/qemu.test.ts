@@ -7,6 +7,7 @@ import { FakeProcesses } from '../../../../agent/host/fake/fake-processes.ts'
 import { type FakePeer, FakeSockets } from '../../../../agent/host/fake/fake-sockets.ts'
 import { FakeSysfs } from '../../../../agent/host/fake/fake-sysfs.ts'
 import { parseShape } from '../../../../agent/host/fake/shape.ts'
+import type { Processes } from '../../../../agent/host/ports.ts'
 import { instancePaths } from '../../../../agent/plan/paths.ts'
 import { planPinned } from '../../../../agent/plan/pinned.ts'
 import { systemClock } from '../../../../lib/clock.ts'
@@ -24,6 +25,7 @@ const plan: GuestPlan = {
   shared: [],
   memlockMib: 8,
   startTimeoutMs: 200,
+  endTimeoutMs: 10_000,
 }
 
 const noListening = { listenOnce: () => Promise.reject(new Error('Nobody listens here.')) }
@@ -160,6 +162,23 @@ it('gives up on a guest that never answers', async () => {
   expect(processes.names()).toEqual([])
 })
 
+it('gives the kernel as long as the guest’s memory takes to be freed, and not for ever', async () => {
+  const neverQuits = ['quit']
+  const handle = { ...(await driverWith({}, neverQuits).start(plan)), endTimeoutMs: 60_000 }
+  const killSlowly = (neededMs: number) => {
+    const slow: Processes = {
+      identify: (known) => processes.identify(known),
+      isAlive: (process) => processes.isAlive(process),
+      signal: (process, signal) => processes.signal(process, signal),
+      bootId: () => processes.bootId(),
+      waitGone: async (_process, timeoutMs) => timeoutMs >= neededMs,
+    }
+    return driverWith({ processes: slow }).kill(handle)
+  }
+  await expect(killSlowly(60_001)).rejects.toMatchObject({ reason: 'UNRESPONSIVE' })
+  await killSlowly(60_000)
+})
+
 it('tells the states of a guest apart', async () => {
   const driver = driverWith()
   const handle = await driver.start(plan)
@@ -229,7 +248,8 @@ describe('a watcher', () => {
 
 it('ends a guest by its process where it can’t be asked, whatever the reason', async () => {
   for (const code of ['EAGAIN', 'EACCES', 'ECONNREFUSED']) {
-    const handle = { instanceUid: spec.uid, paths, uid: 200_000, process: beginGuest() }
+    const place = { instanceUid: spec.uid, paths, uid: 200_000, endTimeoutMs: 10_000 }
+    const handle = { ...place, process: beginGuest() }
     const connect = () => Promise.reject(Object.assign(new Error(code), { code }))
     const refusing = { ...noListening, connect }
     await driverWith({ sockets: refusing }).kill(handle)

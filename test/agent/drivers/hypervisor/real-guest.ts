@@ -65,6 +65,7 @@ export class RealGuest {
       shared: [kernelPath, initrdPath].map((path) => ({ path, gid, access: 'read' })),
       memlockMib: 8,
       startTimeoutMs: 60_000,
+      endTimeoutMs: 10_000,
     }
   }
 
