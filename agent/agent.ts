@@ -34,6 +34,7 @@ import { Members } from './instance/members.ts'
 import { NetworkUse } from './instance/network-use.ts'
 import type { GuestMachine, InstancePorts } from './instance/ports.ts'
 import { Supervisor } from './instance/supervisor.ts'
+import { withFabric } from './inventory/fabric.ts'
 import { type FactsWatch, watchFacts } from './inventory/facts-watch.ts'
 import { createFactsReader } from './inventory/host-facts.ts'
 import { readHostHardware } from './inventory/host-hardware.ts'
@@ -82,7 +83,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const fabric = fabricOf(options, journal)
   const facts = await watchFacts({
     ...{ ...host, clock, log },
-    read: async () => withFabric(await read(), fabric),
+    read,
+    ...(fabric && {
+      complete: (found) => withFabric(found, { fabric: fabric.facts(), warnings: fabric.warnings() }),
+    }),
     lookIntervalMs: options.factsIntervalMs,
   })
   const metadata = createMetadataDriver({ ...host, directories, clock, log })
@@ -139,7 +143,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...(options.authority === undefined ? {} : { tls: { authority: options.authority } }),
     side: sideOf({
       ...{ settings, host, facts, supervisor, journalUuid: hostRecord.journalUuid },
-      fabric,
       identity: createIdentityKeys({ files: host.files, directories, clock, log }),
     }),
     clock,
@@ -203,20 +206,15 @@ function startRepairs(
   }
 }
 
-/** What Fabric Manager lists, and whose modules are known, may be more than at the agent's start. */
-const withFabric = (found: HostFacts, fabric: Fabric | undefined): HostFacts =>
-  fabric === undefined ? found : { ...found, fabric: fabric.facts() }
-
 function sideOf(options: {
   settings: AgentSettings
   host: Host
   facts: FactsWatch
   supervisor: Supervisor
   identity: IdentityKeys
-  fabric: Fabric | undefined
   journalUuid: string
 }): AgentSide {
-  const { settings, host, facts, supervisor, identity, fabric, journalUuid } = options
+  const { settings, host, facts, supervisor, identity, journalUuid } = options
   /** Of which the scheduler publishes none that did not come with a Hello. */
   let identityKeys: Uint8Array[] = []
   const withKeys = (found: HostFacts) => create(HostFactsSchema, { ...found, identityKeys })
@@ -228,7 +226,7 @@ function sideOf(options: {
     bootId: () => host.processes.bootId(),
     facts: async () => {
       identityKeys = [...(await identity.announce())]
-      return withKeys(withFabric(facts.take(), fabric))
+      return withKeys(facts.take())
     },
     onFacts: (listener) => facts.onNews((found) => listener(withKeys(found))),
     position: () => supervisor.position(),

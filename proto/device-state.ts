@@ -60,7 +60,8 @@ export const deviceLifecycle: Readonly<Record<DeviceStateName, DeviceStateInfo>>
     deadlineMs: minuteMs,
   },
   QUARANTINED: {
-    meaning: 'No guest gets it until an operator releases or resets it; its reason says why.',
+    meaning:
+      'No guest gets it until an operator releases or resets it; its reason says why. FABRIC_UNHEALTHY and PARTITION_FOREIGN end by themselves.',
     next: ['FREE', 'RESETTING'],
   },
 }

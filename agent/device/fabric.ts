@@ -5,7 +5,12 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import { createTurns } from '../../lib/turns.ts'
-import { type Fabric as FabricFacts, FabricSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import {
+  type Fabric as FabricFacts,
+  FabricSchema,
+  type HostWarning,
+  HostWarningSchema,
+} from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { FabricActivation } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { FabricError, type FabricManager } from '../drivers/fabric/port.ts'
 import type { Processes } from '../host/ports.ts'
@@ -16,6 +21,7 @@ import {
   type LocatedPartition,
   type LocatedPartitions,
   locatePartitions,
+  noGuests,
   unknownModules,
 } from '../plan/fabric-partitions.ts'
 import type { DeviceTrouble } from './device-book.ts'
@@ -42,6 +48,7 @@ export class Fabric {
   readonly #book: FabricBook
   readonly #turns = createTurns()
   #troubles: ReadonlyMap<string, DeviceTrouble> = new Map()
+  #warnings: readonly HostWarning[] = []
   #lastLookMs = Number.NEGATIVE_INFINITY
   #lastTold = ''
 
@@ -115,6 +122,11 @@ export class Fabric {
     return [...new Set([...this.#moduleIds().values(), ...ofPartitions])]
   }
 
+  /** Of the host, as of the last look. */
+  warnings(): readonly HostWarning[] {
+    return this.#warnings
+  }
+
   /** By address. */
   troubles(): ReadonlyMap<string, DeviceTrouble> {
     return this.#troubles
@@ -130,6 +142,7 @@ export class Fabric {
       if (!(thrown instanceof FabricError)) throw thrown
       const message = `${thrown.message} No guest gets the GPU until that is right again; those that run go on.`
       const trouble = { reason: 'FABRIC_UNHEALTHY', message }
+      this.#warnings = [create(HostWarningSchema, { code: thrown.reason, message: noGuests(thrown) })]
       this.#troubles = new Map(this.addresses().map((address) => [address, trouble]))
       this.#tellOnce(message)
       return undefined
@@ -240,6 +253,9 @@ export class Fabric {
       }),
     )
     const unknown = unknownModuleIds.length === 0 ? [] : [unknownModules(unknownModuleIds)]
+    this.#warnings = unknown.map((message) =>
+      create(HostWarningSchema, { code: 'MODULE_IDS_UNKNOWN', message }),
+    )
     this.#tellOnce([...foreign.map(foreignPartition), ...unknown].join(' '))
   }
 

@@ -10,7 +10,7 @@ import { createFabricManager, type FabricManagerSettings, namedModuleIds } from 
 import { FabricError } from '../drivers/fabric/port.ts'
 import type { Exec, Files } from '../host/ports.ts'
 import { createJournal } from '../journal/journal.ts'
-import { locatePartitions, unknownModules } from '../plan/fabric-partitions.ts'
+import { locatePartitions, noGuests, unknownModules } from '../plan/fabric-partitions.ts'
 import { guestAcceleratorsOf, pciIdOf } from './guest-accelerators.ts'
 import type { InventorySettings } from './host-facts.ts'
 import { toWarnings } from './warnings.ts'
@@ -20,6 +20,13 @@ export interface SeenFabric {
   readonly fabric?: Fabric
   readonly warnings: readonly HostWarning[]
 }
+
+/** A host with what is known of its NVSwitches at this moment. */
+export const withFabric = (found: HostFacts, { fabric, warnings }: SeenFabric): HostFacts => ({
+  ...found,
+  ...(fabric ? { fabric } : {}),
+  warnings: [...warnings, ...found.warnings],
+})
 
 /** What Fabric Manager lists, by PCI addresses as far as anybody knows them. */
 export async function readFabric(options: {
@@ -49,8 +56,7 @@ export async function readFabric(options: {
     }
   } catch (thrown) {
     if (!(thrown instanceof FabricError)) throw thrown
-    const message = `${thrown.message} No guest gets GPUs of this host.`
-    return { fabric: create(FabricSchema), warnings: toWarnings([[true, thrown.reason, message]]) }
+    return { fabric: create(FabricSchema), warnings: toWarnings([[true, thrown.reason, noGuests(thrown)]]) }
   }
 }
 

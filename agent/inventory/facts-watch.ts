@@ -20,16 +20,18 @@ const looksForEverything = 12
 
 export async function watchFacts(options: {
   readonly read: () => Promise<HostFacts>
+  /** Adds what somebody else looks after, as it is at this moment. */
+  readonly complete?: (facts: HostFacts) => HostFacts
   readonly sysfs: Sysfs
   readonly clock: Clock
   readonly log: Logger
   /** How often the bus is looked at for devices that come and go; never where absent. */
   readonly lookIntervalMs: number | undefined
 }): Promise<FactsWatch> {
-  const { read, sysfs, clock, log, lookIntervalMs } = options
+  const { read, complete = (facts) => facts, sysfs, clock, log, lookIntervalMs } = options
   const listeners = new Set<(facts: HostFacts) => void>()
   let newest = await read()
-  let told = newest
+  let told = complete(newest)
   let bus = await readBus(sysfs)
   let looks = 0
   let isLooking = false
@@ -44,10 +46,11 @@ export async function watchFacts(options: {
     looks += 1
     const busNow = await readBus(sysfs)
     if (busNow === bus && looks % looksForEverything !== 0) return
-    const now = await read()
+    const found = await read()
     bus = busNow
-    warnOfNew(newest.warnings, now)
-    newest = now
+    warnOfNew(newest.warnings, found)
+    newest = found
+    const now = complete(found)
     // Who is not there to be told takes it later.
     if (listeners.size === 0 || isAsTold(told, now)) return
     told = now
@@ -69,8 +72,8 @@ export async function watchFacts(options: {
         })
   return {
     take: () => {
-      told = newest
-      return newest
+      told = complete(newest)
+      return told
     },
     onNews: (listener) => {
       listeners.add(listener)

@@ -9,7 +9,7 @@ import type { GatewaySettings } from '../plan/gateway.ts'
 import { readCpuCells } from './cpu-cells.ts'
 import { planCpuShare } from './cpus.ts'
 import { readDiskPool } from './disk-pool.ts'
-import { readFabric, type SeenFabric } from './fabric.ts'
+import { readFabric, withFabric } from './fabric.ts'
 import { readFeatures, type TriedKernel, tryKernel } from './features.ts'
 import { guestAcceleratorsOf } from './guest-accelerators.ts'
 import { planIommuAdvice } from './iommu.ts'
@@ -47,38 +47,27 @@ export interface HostFactsOptions {
 }
 
 export async function readHostFacts(options: HostFactsOptions): Promise<HostFacts> {
-  const read = await createFactsReader(options)
-  return read()
+  const [read, fabric] = await Promise.all([createFactsReader(options), readFabric(options)])
+  return withFabric(await read(), fabric)
 }
 
 /**
  * Reads the facts again and again, each time at the price of some files. What programs have to be asked for is asked once:
- * guests are started with what the agent has found when it started.
+ * guests are started with what the agent has found when it started. NVSwitches are not among them: an agent looks after those.
  */
 export async function createFactsReader(options: HostFactsOptions): Promise<() => Promise<HostFacts>> {
-  const { exec, files, sysfs, settings } = options
-  const [machine, decided, tried, seen] = await Promise.all([
+  const { exec, sysfs, settings } = options
+  const [machine, decided, tried] = await Promise.all([
     options.machine(),
     readVirtualization({ exec, sysfs, settings }),
     tryKernel({ exec, gateway: settings.gateway }),
-    readFabric({ exec, files, settings }),
   ])
-  return () => readFacts(options, { machine, decided, tried, seen })
+  return () => readFacts(options, { machine, decided, tried })
 }
 
 async function readFacts(
   { files, sysfs, settings }: HostFactsOptions,
-  {
-    machine,
-    decided,
-    tried,
-    seen,
-  }: {
-    machine: Machine
-    decided: DecidedVirtualization
-    tried: TriedKernel
-    seen: SeenFabric
-  },
+  { machine, decided, tried }: { machine: Machine; decided: DecidedVirtualization; tried: TriedKernel },
 ): Promise<HostFacts> {
   const [pool, devices, cells, features, found, total] = await Promise.all([
     readDiskPool({ files, settings }),
@@ -109,21 +98,17 @@ async function readFacts(
       ...(settings.hypervisor === 'libvirt' ? ['libvirt'] : []),
       ...features,
     ],
-    ...(seen.fabric ? { fabric: seen.fabric } : {}),
-    warnings: [
-      ...seen.warnings,
-      ...planWarnings({
-        ...decided,
-        features,
-        acceleratorCount: accelerators.length,
-        iommuAdvice: planIommuAdvice({
-          cpuinfo: (await sysfs.read('proc/cpuinfo')) ?? '',
-          commandLine: (await sysfs.read('proc/cmdline')) ?? '',
-        }),
-        missingUplinks: found.missing,
-        gateway: settings.gateway?.interface,
-        bridgeCallsIptables: bridgeFilters === '1',
+    warnings: planWarnings({
+      ...decided,
+      features,
+      acceleratorCount: accelerators.length,
+      iommuAdvice: planIommuAdvice({
+        cpuinfo: (await sysfs.read('proc/cpuinfo')) ?? '',
+        commandLine: (await sysfs.read('proc/cmdline')) ?? '',
       }),
-    ],
+      missingUplinks: found.missing,
+      gateway: settings.gateway?.interface,
+      bridgeCallsIptables: bridgeFilters === '1',
+    }),
   })
 }

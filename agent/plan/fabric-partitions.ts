@@ -88,3 +88,7 @@ const sharesGpus = (
 
 export const unknownModules = (moduleIds: readonly number[]): string =>
   `Which GPUs are modules ${moduleIds.join(', ')} of the NVSwitches' board is not known, for the host's own driver has none of them: name them in fabricManager.moduleIds.`
+
+/** While Fabric Manager can't be asked, or is not as it should be. */
+export const noGuests = ({ message }: { readonly message: string }): string =>
+  `${message} No guest gets GPUs of this host.`

@@ -276,10 +276,12 @@ describe('a Fabric Manager that does not run', () => {
     expect(messages(fabric)).toEqual([
       'Fabric Manager did not list its partitions: it does not run: start nvidia-fabricmanager. No guest gets the GPU until that is right again; those that run go on.',
     ])
+    expect(fabric.warnings().map(({ code }) => code)).toEqual(['FABRIC_UNREACHABLE'])
     await expect(fabric.requirePartition('one', pair)).rejects.toMatchObject({ reason: 'FABRIC_UNREACHABLE' })
     switches.start()
     await lookLater(fabric)
     expect(fabric.troubles().size).toBe(0)
+    expect(fabric.warnings()).toEqual([])
   })
 
   it('has its free GPUs told of once, and again when it runs', async () => {

@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf'
 import { beforeEach, expect, it } from 'vitest'
 import { createFakeHost, type FakeHost } from '../../../agent/host/fake/fake-host.ts'
 import { parseShape } from '../../../agent/host/fake/shape.ts'
@@ -5,7 +6,7 @@ import { type FactsWatch, watchFacts } from '../../../agent/inventory/facts-watc
 import { createFactsReader } from '../../../agent/inventory/host-facts.ts'
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
-import type { HostFacts } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
+import { type HostFacts, HostWarningSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
 import { fixtureSettings } from './fixture-hosts.ts'
 
 const gpus = parseShape('3xnvidia-h100-80gb').devices
@@ -16,6 +17,8 @@ let host: FakeHost
 let reads: number
 let watch: FactsWatch
 let tick: () => void
+/** By their codes, of what nobody reads here. */
+let warnings: string[]
 let told: HostFacts[]
 let stopListening: () => void
 
@@ -36,6 +39,7 @@ beforeEach(async () => {
   const readAgain = await createFactsReader({ ...host, settings: fixtureSettings })
   const programs = host.exec.history.length
   reads = 0
+  warnings = []
   told = []
   watch = await watchFacts({
     sysfs: host.sysfs,
@@ -46,6 +50,13 @@ beforeEach(async () => {
       expect(host.exec.history).toHaveLength(programs)
       return facts
     },
+    complete: (found) => ({
+      ...found,
+      warnings: [
+        ...warnings.map((code) => create(HostWarningSchema, { code, message: code })),
+        ...found.warnings,
+      ],
+    }),
     clock: {
       ...systemClock,
       every: (_intervalMs, run) => {
@@ -85,6 +96,19 @@ it('tells of what else changes within a minute', async () => {
   await host.sysfs.write('sys/bus/pci/drivers_probe', first.address)
   await look(12)
   expect(told.map(({ devices }) => devices[0]?.driver)).toEqual(['vfio-pci'])
+})
+
+it('tells what others look after as it is then', async () => {
+  warnings = ['FABRIC_UNREACHABLE']
+  await look(12)
+  warnings = []
+  await look(12)
+  const codes = told.map((facts) => facts.warnings.map(({ code }) => code))
+  expect(codes.map((one) => one.includes('FABRIC_UNREACHABLE'))).toEqual([true, false])
+  warnings = ['FABRIC_UNREACHABLE']
+  expect(watch.take().warnings.map(({ code }) => code)).toContain('FABRIC_UNREACHABLE')
+  await look(12)
+  expect(told).toHaveLength(2)
 })
 
 it('keeps what changes while nobody listens for who comes then', async () => {
