@@ -13,6 +13,7 @@ import { operatorOnly, principalOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { addCollection } from './collection-routes.ts'
 import { addDeviceRoutes } from './device-routes.ts'
+import { HostPartitions, renderPartitions } from './host-partitions.ts'
 import { NoQuery, noBody } from './parameters.ts'
 import type { Server } from './server.ts'
 
@@ -42,6 +43,7 @@ const HostResource = Type.Object(
         claimedBy: Type.Optional(Type.String()),
       }),
     ),
+    partitions: HostPartitions,
     features: Type.Array(Type.String(), { description: 'What it can do, as its agent says.' }),
     uplinks: Type.Array(
       Type.Object({
@@ -163,6 +165,7 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
       ...(device.reason === undefined ? {} : { reason: device.reason }),
       ...(device.claimedBy === undefined ? {} : { claimedBy: device.claimedBy }),
     })),
+    partitions: renderPartitions(host),
     features: [...facts.features],
     uplinks: facts.uplinks.map(({ physicalNetwork, mtu, members, ...uplink }) => ({
       ...{ interface: uplink.interface, physicalNetwork, mtu, members: [...members] },

@@ -1622,6 +1622,18 @@ export interface components {
                 readonly reason?: string;
                 readonly claimedBy?: string;
             }[];
+            /** @description What NVSwitches join: a guest gets the GPUs of one. They overlap. */
+            readonly partitions: readonly {
+                /** @description As Fabric Manager numbers them. */
+                readonly id: number;
+                /** @description Of its GPUs, on the PCI bus. */
+                readonly addresses: readonly string[];
+                /**
+                 * @description ACTIVE: a guest has it. BLOCKED: of its GPUs some are claimed, or are on their way to or from a guest. UNHEALTHY: one is missing or QUARANTINED.
+                 * @enum {unknown}
+                 */
+                readonly state: "FREE" | "ACTIVE" | "BLOCKED" | "UNHEALTHY";
+            }[];
             /** @description What it can do, as its agent says. */
             readonly features: readonly string[];
             /** @description Where networks with a VLAN leave it. */
