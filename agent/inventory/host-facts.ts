@@ -95,7 +95,8 @@ async function readFacts(
     uplinks: features.includes('vlan') ? [...found.uplinks] : [],
     features: [
       ...(usesKvm ? ['kvm'] : []),
-      ...(settings.hypervisor === 'libvirt' ? ['libvirt'] : []),
+      // libvirt 9 can't make them.
+      ...(settings.hypervisor === 'libvirt' ? ['libvirt'] : ['nvme-disks']),
       ...features,
     ],
     warnings: planWarnings({

@@ -114,7 +114,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       gpus,
       architecture: disks.find((disk) => disk.details.boot)?.image?.architecture ?? 'x86_64',
       ...(volumes === undefined ? {} : { volumes }),
-      ...featureDemand(type, { nics, bootDisk: disks.find((disk) => disk.details.boot) }),
+      ...featureDemand(type, { nics, disks }),
       ...uplinkDemand(nics),
     },
     addresses: nics.map(claimAddress),
@@ -133,12 +133,14 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
 
 function featureDemand(
   type: InstanceType,
-  { nics, bootDisk }: { nics: readonly ResolvedNic[]; bootDisk: ResolvedDisk | undefined },
+  { nics, disks }: { nics: readonly ResolvedNic[]; disks: readonly ResolvedDisk[] },
 ): { features?: readonly string[] } {
   const needs = nics.flatMap(({ network }) => needsOf(network)).map(({ feature }) => feature)
+  const bootDisk = disks.find(({ details }) => details.boot)
   const isUefi = bootDisk?.image?.firmware === 'UEFI' || bootDisk?.volume?.image?.firmware === Firmware.UEFI
   const firmware = isUefi ? ['uefi'] : []
-  const features = [...new Set([...typeFeatures(type), ...needs, ...firmware])].sort()
+  const interfaces = disks.some(({ details }) => details.interface === 'NVME') ? ['nvme-disks'] : []
+  const features = [...new Set([...typeFeatures(type), ...needs, ...firmware, ...interfaces])].sort()
   return features.length === 0 ? {} : { features }
 }
 

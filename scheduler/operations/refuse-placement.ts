@@ -40,7 +40,7 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   architecture: { field: 'disks', lack: "another architecture than the image's" },
   features: {
     field: 'nics',
-    lack: 'no stateful filter, gateway, rate limit or UEFI, which defaultIngress DENY, internetAccess NAT, networkMbps or the image need',
+    lack: 'no stateful filter, gateway, rate limit, UEFI or NVMe disks, which defaultIngress DENY, internetAccess NAT, networkMbps, the image or a disk need',
   },
   uplink: { field: 'nics', lack: "no uplink that carries the networks' VLANs with their MTU" },
   vcpus: { field: 'type', lack: 'too few vCPUs' },

@@ -44,7 +44,7 @@ describeNeeding(labNeeds, 'a lab host', () => {
     const { body } = await region.call<{ hosts: readonly object[] }>('GET', `/v1/regions/${regionId}/hosts`)
     expect(body.hosts).toMatchObject([
       {
-        features: ['kvm', 'iommu', 'vhost-net', 'vlan', 'stateful-filter', 'rate-limit'],
+        features: ['kvm', 'nvme-disks', 'iommu', 'vhost-net', 'vlan', 'stateful-filter', 'rate-limit'],
         virtualization: { accelerator: 'kvm' },
         warnings: [],
       },

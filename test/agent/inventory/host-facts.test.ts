@@ -28,12 +28,12 @@ describe('a small virtual machine', () => {
     })
     expect(facts.virtualization?.reason).toContain('neither vmx nor svm')
     expect(codes(facts)).toEqual(['EMULATED_GUESTS', 'NO_VLANS'])
-    expect(facts.features).toEqual([])
+    expect(facts.features).toEqual(['nvme-disks'])
   })
 
   it('uses KVM where the operator insists, with a warning', async () => {
     const facts = await smallVm({ accelerator: 'kvm' })
-    expect(facts.features).toEqual(['kvm'])
+    expect(facts.features).toEqual(['kvm', 'nvme-disks'])
     expect(codes(facts)).toContain('KVM_UNPROVEN')
   })
 
@@ -143,7 +143,7 @@ describe('a host with eight GPUs', () => {
   it('has every feature and one trouble', async () => {
     const facts = await hgx()
     expect(facts.features).toEqual([
-      ...['kvm', 'iommu', 'hugepages-1g', 'vhost-net', 'vlan', 'stateful-filter', 'rate-limit'],
+      ...['kvm', 'nvme-disks', 'iommu', 'hugepages-1g', 'vhost-net', 'vlan', 'stateful-filter', 'rate-limit'],
     ])
     expect(codes(facts)).toEqual(['BRIDGE_CALLS_IPTABLES'])
   })

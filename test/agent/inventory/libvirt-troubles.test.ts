@@ -38,6 +38,7 @@ it('is asked for libvirt where the settings want it, and the host says so', asyn
   const theirs = await diagnoseHost(await fixtureOptions('hgx-h100', { settings }))
   expect(own.facts.features).not.toContain('libvirt')
   expect(theirs.facts.features).toContain('libvirt')
+  expect([own, theirs].map(({ facts }) => facts.features.includes('nvme-disks'))).toEqual([true, false])
   const more = theirs.troubles.slice(own.troubles.length).map(({ message }) => message)
   expect(more.join('\n')).toMatch(/virsh is not installed.*\n.*setfacl is not installed/)
 })
