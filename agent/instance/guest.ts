@@ -9,17 +9,13 @@ import { planEndTimeoutMs } from '../plan/end-timeout.ts'
 import { instancePaths } from '../plan/paths.ts'
 import type { InstancePorts } from './ports.ts'
 
-export function processRecordOf(
-  handle: GuestHandle,
-  at: { readonly bootId: string; readonly cpus?: readonly number[] },
-): GuestProcess {
+export function processRecordOf(handle: GuestHandle, bootId: string): GuestProcess {
   return create(GuestProcessSchema, {
     pid: handle.process.pid,
     startTimeTicks: handle.process.startTimeTicks,
-    bootId: at.bootId,
+    bootId,
     unit: handle.unit ?? '',
     domain: handle.domain ?? '',
-    cpus: [...(at.cpus ?? [])],
   })
 }
 

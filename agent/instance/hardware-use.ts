@@ -1,6 +1,12 @@
+import { create } from '@bufbuild/protobuf'
 import { createTurns } from '../../lib/turns.ts'
-import { InstancePhase, type InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { InstanceRecord, Pinned } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
+import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type HostShare,
+  HostShareSchema,
+  type InstanceRecord,
+  type Pinned,
+} from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { Journal } from '../journal/journal.ts'
 import { ownCpus } from '../plan/cpu-pinning.ts'
 import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
@@ -16,8 +22,6 @@ interface Held {
 export class HardwareUse {
   readonly #read: () => Promise<HostHardware | undefined>
   readonly #journal: Pick<Journal, 'listInstances'>
-  /** CPUs of guests that are being started: the journal has those of guests that run. */
-  readonly #chosen = new Map<string, readonly number[]>()
   readonly #turns = createTurns()
 
   constructor(options: {
@@ -33,28 +37,29 @@ export class HardwareUse {
     return this.#read()
   }
 
-  /** One guest after the other: whoever starts has said so in the journal before it asks here. */
-  async plan(spec: InstanceSpec, pinned: Pinned): Promise<GuestHardware | undefined> {
+  /** One guest after the other: what is chosen for one is in the journal before it is the next one's turn. */
+  async plan(
+    spec: InstanceSpec,
+    pinned: Pinned,
+    note: (share: HostShare) => Promise<void>,
+  ): Promise<GuestHardware | undefined> {
     if (spec.gpus.length === 0) return undefined
     return this.#turns.alone('plan', async () => {
       const [hardware, entries] = await Promise.all([this.#read(), this.#journal.listInstances()])
       const records = entries.flatMap((entry) => (entry.kind === 'record' ? [entry.record] : []))
-      const others = records.filter(({ uid }) => uid !== spec.uid).flatMap((one) => this.#heldBy(one))
+      const others = records.filter(({ uid }) => uid !== spec.uid).flatMap(heldBy)
       const held = hardware ? sumOf(others, hardware) : undefined
       const planned = planGuestHardware({ spec, pinned, hardware, ...(held ? { held } : {}) })
-      this.#chosen.set(spec.uid, ownCpus(planned?.pinning))
+      await note(create(HostShareSchema, { cpus: [...ownCpus(planned?.pinning)] }))
       return planned
     })
   }
+}
 
-  #heldBy({ uid, spec, process, phase }: InstanceRecord): readonly Held[] {
-    if (!spec) return []
-    if (process) return [{ spec, cpus: process.cpus }]
-    const chosen = this.#chosen.get(uid)
-    if (phase === InstancePhase.STAGING && chosen) return [{ spec, cpus: chosen }]
-    this.#chosen.delete(uid)
-    return []
-  }
+/** Of a guest that is there or about to be. Those of earlier agents, and those without GPUs, are known by their process alone. */
+function heldBy({ spec, process, hostShare }: InstanceRecord): readonly Held[] {
+  const cpus = hostShare?.cpus ?? process?.cpus
+  return spec && cpus ? [{ spec, cpus }] : []
 }
 
 /** Memory of guests that are bound to nothing comes from everywhere alike. */

@@ -2,7 +2,6 @@
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceRecord, MemoryFile } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestHandle, SharedFile } from '../drivers/hypervisor/port.ts'
-import { ownCpus } from '../plan/cpu-pinning.ts'
 import { planEndTimeoutMs } from '../plan/end-timeout.ts'
 import { hasUefi } from '../plan/firmware.ts'
 import { planGuestHardware } from '../plan/guest-hardware.ts'
@@ -27,7 +26,7 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
   const owner = ownerOf(record())
   const use = ports.hardwareUse
   const hardware = use
-    ? await use.plan(spec, pinned)
+    ? await use.plan(spec, pinned, (hostShare) => change({ hostShare }))
     : planGuestHardware({ spec, pinned, hardware: undefined })
   if (hasUefi(pinned)) await ensureFirmwareVariables(ports, paths.firmwareVariables, owner)
   await ports.files.remove(paths.runDirectory)
@@ -56,16 +55,12 @@ export async function startGuest(context: StepContext): Promise<Partial<Instance
     ...(context.connected === undefined ? {} : { connected: context.connected }),
     ...(record().memoryFile === MemoryFile.SAVED ? { memory: { path: paths.memory, onLoaded } } : {}),
   })
-  return noteOf(context, handle, ownCpus(hardware?.pinning))
+  return noteOf(context, handle)
 }
 
-async function noteOf(
-  { ports, spec }: StepContext,
-  handle: GuestHandle,
-  cpus: readonly number[] = [],
-): Promise<Partial<InstanceRecord>> {
+async function noteOf({ ports, spec }: StepContext, handle: GuestHandle): Promise<Partial<InstanceRecord>> {
   await ports.files.remove(instancePaths(ports.directories, spec.uid).memory)
-  const process = processRecordOf(handle, { bootId: await ports.processes.bootId(), cpus })
+  const process = processRecordOf(handle, await ports.processes.bootId())
   return { process, guestDisks: spec.disks, memoryFile: MemoryFile.UNSPECIFIED }
 }
 

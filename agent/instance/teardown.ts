@@ -68,7 +68,7 @@ function forgottenWith(gone: readonly HeldResource[], { held }: InstanceRecord):
   const isGone = (kind: string, name: string) => gone.some((one) => one.kind === kind && one.name === name)
   return {
     held: held.filter(({ kind, name }) => !isGone(kind, name)),
-    ...(gone.some(({ kind }) => kind === 'guest') ? { process: undefined } : {}),
+    ...(gone.some(({ kind }) => kind === 'guest') ? { process: undefined, hostShare: undefined } : {}),
   }
 }
 

@@ -26,7 +26,7 @@ it('starts a guest near its GPU, and notes what it sees and which CPUs are its o
   host.hardware = hardware
   const record = await startOn(host)
   expect(record?.pinned?.hardware).toMatchObject({ cells: 1, threadsPerCore: 2, mmio64Mib: 256n * 1024n })
-  expect(record?.process?.cpus).toEqual([94, 190, 95, 191])
+  expect(record?.hostShare?.cpus).toEqual([94, 190, 95, 191])
   expect(host.lastStart?.machine.hardware).toMatchObject({
     pinning: { vcpus: [[94], [190], [95], [191]] },
     memory: [{ nodeId: 1, isBound: true }],
@@ -38,6 +38,6 @@ it('starts it as ever where nothing is known of the host', async () => {
   const host = new FakeHost()
   const record = await startOn(host)
   expect(record?.pinned?.hardware).toBeUndefined()
-  expect(record?.process?.cpus).toEqual([])
+  expect(record?.hostShare?.cpus).toEqual([])
   expect(host.lastStart?.machine.hardware).toBeUndefined()
 })

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIu8FCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSNgoLbWFpbnRlbmFuY2UYKCABKAsyIS5iZXJ0aC5qb3VybmFsLnYxLk1haW50ZW5hbmNlU3RvcCIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSLUAQoMRmFicmljUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2Jvb3RfaWQYAiABKAkSLQoHbW9kdWxlcxgDIAMoCzIcLmJlcnRoLmFnZW50LnYxLkZhYnJpY01vZHVsZRIzCgpwYXJ0aXRpb25zGAQgAygLMh8uYmVydGguYWdlbnQudjEuRmFicmljUGFydGl0aW9uEjcKC2FjdGl2YXRpb25zGAUgAygLMiIuYmVydGguam91cm5hbC52MS5GYWJyaWNBY3RpdmF0aW9uImEKEEZhYnJpY0FjdGl2YXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhQKDGluc3RhbmNlX3VpZBgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSDgoGYWN0aXZlGAQgASgIImAKDU5ldHdvcmtSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEioKCGZpcmV3YWxsGAMgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwiawoUTmV0d29ya01lbWJlcnNSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEi4KB21lbWJlcnMYAyADKAsyHS5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrTWVtYmVyIvsBCgZQaW5uZWQSFAoMbWFjaGluZV90eXBlGAEgASgJEhEKCWNwdV9tb2RlbBgCIAEoCRIrCgVzbG90cxgDIAMoCzIcLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkU2xvdBISCgpydW5fYXNfdWlkGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEhIKCm5pY19xdWV1ZXMYBiABKA0SMgoIaGFyZHdhcmUYByABKAsyIC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZEhhcmR3YXJlEioKCGZpcm13YXJlGAggASgOMhguYmVydGguYWdlbnQudjEuRmlybXdhcmUiggEKDlBpbm5lZEhhcmR3YXJlEg0KBWNlbGxzGAEgASgNEhgKEHRocmVhZHNfcGVyX2NvcmUYAiABKA0SMwoKcm9vdF9idXNlcxgDIAMoCzIfLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkUm9vdEJ1cxISCgptbWlvNjRfbWliGAQgASgEIisKDVBpbm5lZFJvb3RCdXMSDAoEc2xvdBgBIAEoDRIMCgRjZWxsGAIgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0icgoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCRIMCgRjcHVzGAUgAygNEg4KBmRvbWFpbhgGIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIqAGCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSLwoKaG9zdF9zaGFyZRggIAEoCzIbLmJlcnRoLmpvdXJuYWwudjEuSG9zdFNoYXJlEjYKC21haW50ZW5hbmNlGCggASgLMiEuYmVydGguam91cm5hbC52MS5NYWludGVuYW5jZVN0b3AiGQoJSG9zdFNoYXJlEgwKBGNwdXMYASADKA0iLwoPTWFpbnRlbmFuY2VTdG9wEhwKFHBvd2VyX29mZl9hdF91bml4X21zGAEgASgEIpIBCgpEaXNrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgNEg0KBWVwb2NoGAQgASgNEhIKCnJlcXVlc3RfaWQYBSABKAkSKAoFcGhhc2UYBiABKA4yGS5iZXJ0aC5hZ2VudC52MS5EaXNrUGhhc2UixgMKDERldmljZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEioKBXN0YXRlGAMgASgOMhsuYmVydGguYWdlbnQudjEuRGV2aWNlU3RhdGUSDgoGcmVhc29uGAQgASgJEg8KB21lc3NhZ2UYBSABKAkSGgoSZW50ZXJlZF9hdF91bml4X21zGAYgASgEEhgKEGRlYWRsaW5lX3VuaXhfbXMYByABKAQSFAoMaW5zdGFuY2VfdWlkGAggASgJEg8KB3Byb2plY3QYCSABKAkSNQoNZm9ybWVyX2RyaXZlchgKIAEoCzIeLmJlcnRoLmpvdXJuYWwudjEuRm9ybWVyRHJpdmVyEi4KBmhlYWx0aBgLIAEoCzIeLmJlcnRoLmpvdXJuYWwudjEuRGV2aWNlSGVhbHRoEhoKEnVuc2NydWJiZWRfcHJvamVjdBgMIAEoCRISCgpnZW5lcmF0aW9uGA0gASgNEg0KBWVwb2NoGA4gASgNEhIKCnJlcXVlc3RfaWQYDyABKAkSGAoQcXVhcmFudGluZV9hc2tlZBgQIAEoCBIPCgdib290X2lkGBEgASgJIm8KDERldmljZUhlYWx0aBIRCgl2ZW5kb3JfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhEKCXJlc291cmNlcxgDIAEoCRISCgpsaW5rX3NwZWVkGAQgASgJEhIKCmxpbmtfd2lkdGgYBSABKAki1AEKDEZhYnJpY1JlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIPCgdib290X2lkGAIgASgJEi0KB21vZHVsZXMYAyADKAsyHC5iZXJ0aC5hZ2VudC52MS5GYWJyaWNNb2R1bGUSMwoKcGFydGl0aW9ucxgEIAMoCzIfLmJlcnRoLmFnZW50LnYxLkZhYnJpY1BhcnRpdGlvbhI3CgthY3RpdmF0aW9ucxgFIAMoCzIiLmJlcnRoLmpvdXJuYWwudjEuRmFicmljQWN0aXZhdGlvbiJhChBGYWJyaWNBY3RpdmF0aW9uEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIUCgxpbnN0YW5jZV91aWQYAiABKAkSEQoJYWRkcmVzc2VzGAMgAygJEg4KBmFjdGl2ZRgEIAEoCCJgCg1OZXR3b3JrUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIqCghmaXJld2FsbBgDIAEoCzIYLmJlcnRoLmFnZW50LnYxLkZpcmV3YWxsImsKFE5ldHdvcmtNZW1iZXJzUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEgsKA3VpZBgCIAEoCRIuCgdtZW1iZXJzGAMgAygLMh0uYmVydGguYWdlbnQudjEuTmV0d29ya01lbWJlciL7AQoGUGlubmVkEhQKDG1hY2hpbmVfdHlwZRgBIAEoCRIRCgljcHVfbW9kZWwYAiABKAkSKwoFc2xvdHMYAyADKAsyHC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFNsb3QSEgoKcnVuX2FzX3VpZBgEIAEoDRITCgthY2NlbGVyYXRvchgFIAEoCRISCgpuaWNfcXVldWVzGAYgASgNEjIKCGhhcmR3YXJlGAcgASgLMiAuYmVydGguam91cm5hbC52MS5QaW5uZWRIYXJkd2FyZRIqCghmaXJtd2FyZRgIIAEoDjIYLmJlcnRoLmFnZW50LnYxLkZpcm13YXJlIoIBCg5QaW5uZWRIYXJkd2FyZRINCgVjZWxscxgBIAEoDRIYChB0aHJlYWRzX3Blcl9jb3JlGAIgASgNEjMKCnJvb3RfYnVzZXMYAyADKAsyHy5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZFJvb3RCdXMSEgoKbW1pbzY0X21pYhgEIAEoBCIrCg1QaW5uZWRSb290QnVzEgwKBHNsb3QYASABKA0SDAoEY2VsbBgCIAEoDSIqCgpQaW5uZWRTbG90Eg4KBmRldmljZRgBIAEoCRIMCgRzbG90GAIgASgNInIKDEd1ZXN0UHJvY2VzcxILCgNwaWQYASABKA0SGAoQc3RhcnRfdGltZV90aWNrcxgCIAEoBBIPCgdib290X2lkGAMgASgJEgwKBHVuaXQYBCABKAkSDAoEY3B1cxgFIAMoDRIOCgZkb21haW4YBiABKAkiKgoMSGVsZFJlc291cmNlEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCSIvCgxGb3JtZXJEcml2ZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZkcml2ZXIYAiABKAkqVgoKTWVtb3J5RmlsZRIbChdNRU1PUllfRklMRV9VTlNQRUNJRklFRBAAEhUKEU1FTU9SWV9GSUxFX1NBVkVEEAESFAoQTUVNT1JZX0ZJTEVfVVNFRBACYgZwcm90bzM", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -183,6 +183,14 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
   memoryFile: MemoryFile;
 
   /**
+   * Of a guest with GPUs that is there or about to be: what is chosen for one
+   * start, noted before that.
+   *
+   * @generated from field: berth.journal.v1.HostShare host_share = 32;
+   */
+  hostShare?: HostShare | undefined;
+
+  /**
    * @generated from field: berth.journal.v1.MaintenanceStop maintenance = 40;
    */
   maintenance?: MaintenanceStop | undefined;
@@ -194,6 +202,27 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
  */
 export const InstanceRecordSchema: GenMessage<InstanceRecord> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 1);
+
+/**
+ * What of its host one guest runs on, and no other that is pinned.
+ *
+ * @generated from message berth.journal.v1.HostShare
+ */
+export type HostShare = Message<"berth.journal.v1.HostShare"> & {
+  /**
+   * That run its vCPUs; empty where these run anywhere.
+   *
+   * @generated from field: repeated uint32 cpus = 1;
+   */
+  cpus: number[];
+};
+
+/**
+ * Describes the message berth.journal.v1.HostShare.
+ * Use `create(HostShareSchema)` to create a new message.
+ */
+export const HostShareSchema: GenMessage<HostShare> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 2);
 
 /**
  * It is, or was, stopped for work on this host.
@@ -214,7 +243,7 @@ export type MaintenanceStop = Message<"berth.journal.v1.MaintenanceStop"> & {
  * Use `create(MaintenanceStopSchema)` to create a new message.
  */
 export const MaintenanceStopSchema: GenMessage<MaintenanceStop> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 2);
+  messageDesc(file_berth_journal_v1_journal, 3);
 
 /**
  * One for each disk that is to go, until the scheduler knows that it is gone.
@@ -258,7 +287,7 @@ export type DiskRecord = Message<"berth.journal.v1.DiskRecord"> & {
  * Use `create(DiskRecordSchema)` to create a new message.
  */
 export const DiskRecordSchema: GenMessage<DiskRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 3);
+  messageDesc(file_berth_journal_v1_journal, 4);
 
 /**
  * One for each device that a guest has had or an operator has spoken of.
@@ -367,7 +396,7 @@ export type DeviceRecord = Message<"berth.journal.v1.DeviceRecord"> & {
  * Use `create(DeviceRecordSchema)` to create a new message.
  */
 export const DeviceRecordSchema: GenMessage<DeviceRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 4);
+  messageDesc(file_berth_journal_v1_journal, 5);
 
 /**
  * What a device shows of itself while nobody uses it.
@@ -410,7 +439,7 @@ export type DeviceHealth = Message<"berth.journal.v1.DeviceHealth"> & {
  * Use `create(DeviceHealthSchema)` to create a new message.
  */
 export const DeviceHealthSchema: GenMessage<DeviceHealth> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 5);
+  messageDesc(file_berth_journal_v1_journal, 6);
 
 /**
  * One on a host whose GPUs are joined by NVSwitches.
@@ -454,7 +483,7 @@ export type FabricRecord = Message<"berth.journal.v1.FabricRecord"> & {
  * Use `create(FabricRecordSchema)` to create a new message.
  */
 export const FabricRecordSchema: GenMessage<FabricRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 7);
 
 /**
  * A partition that an instance has, or is about to have or to give up.
@@ -492,7 +521,7 @@ export type FabricActivation = Message<"berth.journal.v1.FabricActivation"> & {
  * Use `create(FabricActivationSchema)` to create a new message.
  */
 export const FabricActivationSchema: GenMessage<FabricActivation> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 7);
+  messageDesc(file_berth_journal_v1_journal, 8);
 
 /**
  * One for each network whose rules have changed since its members were placed
@@ -522,7 +551,7 @@ export type NetworkRecord = Message<"berth.journal.v1.NetworkRecord"> & {
  * Use `create(NetworkRecordSchema)` to create a new message.
  */
 export const NetworkRecordSchema: GenMessage<NetworkRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 8);
+  messageDesc(file_berth_journal_v1_journal, 9);
 
 /**
  * Who else is in a network, as the scheduler said last, until no member of it
@@ -552,7 +581,7 @@ export type NetworkMembersRecord = Message<"berth.journal.v1.NetworkMembersRecor
  * Use `create(NetworkMembersRecordSchema)` to create a new message.
  */
 export const NetworkMembersRecordSchema: GenMessage<NetworkMembersRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 9);
+  messageDesc(file_berth_journal_v1_journal, 10);
 
 /**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
@@ -616,7 +645,7 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 10);
+  messageDesc(file_berth_journal_v1_journal, 11);
 
 /**
  * What the guest sees of where its devices are, how its CPUs belong together,
@@ -658,7 +687,7 @@ export type PinnedHardware = Message<"berth.journal.v1.PinnedHardware"> & {
  * Use `create(PinnedHardwareSchema)` to create a new message.
  */
 export const PinnedHardwareSchema: GenMessage<PinnedHardware> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 11);
+  messageDesc(file_berth_journal_v1_journal, 12);
 
 /**
  * @generated from message berth.journal.v1.PinnedRootBus
@@ -684,7 +713,7 @@ export type PinnedRootBus = Message<"berth.journal.v1.PinnedRootBus"> & {
  * Use `create(PinnedRootBusSchema)` to create a new message.
  */
 export const PinnedRootBusSchema: GenMessage<PinnedRootBus> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 12);
+  messageDesc(file_berth_journal_v1_journal, 13);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -711,7 +740,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 13);
+  messageDesc(file_berth_journal_v1_journal, 14);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -744,8 +773,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
   unit: string;
 
   /**
-   * Host CPUs that run its vCPUs, and nobody else's that is pinned; empty where
-   * its vCPUs run anywhere.
+   * As of a HostShare, until that was noted by itself.
    *
    * @generated from field: repeated uint32 cpus = 5;
    */
@@ -764,7 +792,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 14);
+  messageDesc(file_berth_journal_v1_journal, 15);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -788,7 +816,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 15);
+  messageDesc(file_berth_journal_v1_journal, 16);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -810,7 +838,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 16);
+  messageDesc(file_berth_journal_v1_journal, 17);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they
