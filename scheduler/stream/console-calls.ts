@@ -2,20 +2,17 @@
 // agents. Out: a channel both ways, until either side ends it or the host's session is gone.
 import { create } from '@bufbuild/protobuf'
 import { type ServerDuplexStream, status } from '@grpc/grpc-js'
-import type { Clock } from '../../lib/clock.ts'
-import type { Random } from '../../lib/random.ts'
 import {
   type Answer,
   ConsoleQuerySchema,
   type ConsoleRequest,
   type ConsoleResponse,
   ConsoleResponseSchema,
-  QuerySchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { ConsoleChannel, ConsoleListener, HostQueries, Unavailable } from '../operations/ports.ts'
+import type { ConsoleChannel, ConsoleListener, HostQueries } from '../operations/ports.ts'
 import { createOutgoing } from './outgoing.ts'
-import type { Sessions } from './sessions.ts'
+import { type Asked, createQuestions, type QuestionsOptions } from './questions.ts'
 
 export type ConsoleCall = ServerDuplexStream<ConsoleRequest, ConsoleResponse>
 
@@ -27,29 +24,13 @@ export interface ConsoleCalls extends Pick<HostQueries, 'openConsole'> {
   forgetHost(hostId: HostId): void
 }
 
-interface Pending {
-  readonly hostId: HostId
-  readonly queryId: string
-  readonly listener: ConsoleListener
-  settle(outcome: ConsoleChannel | Unavailable): void
-}
+type AskedConsole = Asked<ConsoleListener, ConsoleChannel>
 
-export function createConsoleCalls({
-  sessions,
-  clock,
-  random,
-  timeoutMs,
-}: {
-  sessions: Pick<Sessions, 'find'>
-  clock: Clock
-  random: Random
-  timeoutMs: number
-}): ConsoleCalls {
-  /** By transfer. */
-  const pending = new Map<string, Pending>()
+export function createConsoleCalls(options: QuestionsOptions): ConsoleCalls {
+  const questions = createQuestions<ConsoleListener, ConsoleChannel>(options)
   const live = new Map<HostId, Set<() => void>>()
 
-  function serve(call: ConsoleCall, { hostId, listener, settle }: Pending): void {
+  function serve(call: ConsoleCall, hostId: HostId, { about: listener, settle }: AskedConsole): void {
     const outgoing = createOutgoing<ConsoleResponse>(call)
     const ofHost = live.get(hostId) ?? new Set()
     let isOver = false
@@ -88,52 +69,23 @@ export function createConsoleCalls({
   }
 
   return {
-    openConsole: async ({ hostId, instanceUid, start }, listener) => {
-      const session = sessions.find(hostId)
-      if (session === undefined) return unavailable('NOT_CONNECTED', `Host ${hostId} is not connected.`)
-      const [queryId, transferId] = [random.uuid(), random.uuid()]
-      const { promise, resolve } = Promise.withResolvers<ConsoleChannel | Unavailable>()
-      const cancel = clock.after(timeoutMs, () =>
-        resolve(unavailable('TIMEOUT', `Host ${hostId} did not answer within ${timeoutMs / 1000} s.`)),
-      )
-      pending.set(transferId, { hostId, queryId, listener, settle: resolve })
-      const value = create(ConsoleQuerySchema, { instanceUid, transferId, start })
-      void session.ask(create(QuerySchema, { queryId, body: { case: 'console', value } }))
-      try {
-        return await promise
-      } finally {
-        cancel()
-        pending.delete(transferId)
-      }
-    },
+    openConsole: ({ hostId, instanceUid, start }, listener) =>
+      questions.ask({ hostId, about: listener }, (transferId) => ({
+        case: 'console',
+        value: create(ConsoleQuerySchema, { instanceUid, transferId, start }),
+      })),
     take: (hostId, call) => {
       call.once('data', ({ transferId }: ConsoleRequest) => {
-        const asked = pending.get(transferId)
-        pending.delete(transferId)
-        if (asked?.hostId === hostId) serve(call, asked)
+        const asked = questions.claim(hostId, transferId)
+        if (asked) serve(call, hostId, asked)
         else call.emit('error', { code: status.NOT_FOUND, details: 'Nobody awaits this console.' })
       })
     },
-    takeAnswer: (hostId, { queryId, body }) => {
-      if (body.case !== 'error') return
-      for (const one of pending.values()) {
-        if (one.queryId !== queryId || one.hostId !== hostId) continue
-        one.settle(unavailable(body.value.reason, body.value.message))
-      }
-    },
+    takeAnswer: (hostId, answer) => void questions.takeAnswer(hostId, answer),
     forgetHost: (hostId) => {
-      for (const one of pending.values()) {
-        if (one.hostId !== hostId) continue
-        one.settle(unavailable('DISCONNECTED', `Host ${hostId} went away before it answered.`))
-      }
+      questions.forgetHost(hostId)
       for (const lose of [...(live.get(hostId) ?? [])]) lose()
       live.delete(hostId)
     },
   }
 }
-
-const unavailable = (reason: string, message: string): Unavailable => ({
-  kind: 'unavailable',
-  reason,
-  message,
-})

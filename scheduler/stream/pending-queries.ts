@@ -1,18 +1,15 @@
 import { create, fromBinary } from '@bufbuild/protobuf'
-import type { Clock } from '../../lib/clock.ts'
-import type { Random } from '../../lib/random.ts'
 import {
   type Answer,
   GuestAttributesQuerySchema,
   GuestAttributesSchema,
   type Query,
-  QuerySchema,
   SerialQuerySchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { GuestAttributesReading, HostQueries, SerialReading, Unavailable } from '../operations/ports.ts'
+import type { GuestAttributesReading, HostQueries, SerialReading } from '../operations/ports.ts'
 import { type ConsoleCall, createConsoleCalls } from './console-calls.ts'
-import type { Sessions } from './sessions.ts'
+import { createQuestions, type QuestionsOptions, unavailable } from './questions.ts'
 
 /** Questions that wait for a host's answer; the bytes come by a stream of their own, before the answer. */
 export interface PendingQueries extends HostQueries {
@@ -37,52 +34,22 @@ interface Answered {
   readonly bytes: Uint8Array
 }
 
-interface Pending {
-  readonly hostId: HostId
-  readonly transferId: string
+/** Of the bytes that come before the answer. */
+interface Received {
   readonly limitBytes: number
   readonly chunks: Uint8Array[]
-  settle(answered: Answered | Unavailable): void
 }
 
 /** More than a guest can have put; what it takes on the wire is less than what it takes on its host. */
 const attributesLimitBytes = 512 * 1024
 
-export function createPendingQueries({
-  sessions,
-  clock,
-  random,
-  timeoutMs,
-}: {
-  sessions: Pick<Sessions, 'find'>
-  clock: Clock
-  random: Random
-  timeoutMs: number
-}): PendingQueries {
-  const consoles = createConsoleCalls({ sessions, clock, random, timeoutMs })
-  const pending = new Map<string, Pending>()
-
-  async function ask(
+export function createPendingQueries(options: QuestionsOptions): PendingQueries {
+  const consoles = createConsoleCalls(options)
+  const questions = createQuestions<Received, Answered>(options)
+  const ask = (
     { hostId, limitBytes }: { hostId: HostId; limitBytes: number },
     queryBody: (transferId: string) => Query['body'],
-  ): Promise<Answered | Unavailable> {
-    const session = sessions.find(hostId)
-    if (session === undefined) return unavailable('NOT_CONNECTED', `Host ${hostId} is not connected.`)
-    const queryId = random.uuid()
-    const transferId = random.uuid()
-    const { promise, resolve } = Promise.withResolvers<Answered | Unavailable>()
-    const cancel = clock.after(timeoutMs, () =>
-      resolve(unavailable('TIMEOUT', `Host ${hostId} did not answer within ${timeoutMs / 1000} s.`)),
-    )
-    pending.set(queryId, { hostId, transferId, limitBytes, chunks: [], settle: resolve })
-    void session.ask(create(QuerySchema, { queryId, body: queryBody(transferId) }))
-    try {
-      return await promise
-    } finally {
-      cancel()
-      pending.delete(queryId)
-    }
-  }
+  ) => questions.ask({ hostId, about: { limitBytes, chunks: [] } }, queryBody)
 
   return {
     readSerial: async ({ hostId, instanceUid, port, start, limitBytes }) => {
@@ -103,34 +70,21 @@ export function createPendingQueries({
     takeConsole: consoles.take,
     takeAnswer: (hostId, answer) => {
       consoles.takeAnswer(hostId, answer)
-      const { queryId, body } = answer
-      const query = pending.get(queryId)
-      // Late, or of another host.
-      if (query?.hostId !== hostId) return
-      if (body.case === 'error') query.settle(unavailable(body.value.reason, body.value.message))
-      else query.settle({ kind: 'answered', body, bytes: Buffer.concat(query.chunks) })
+      const asked = questions.takeAnswer(hostId, answer)
+      asked?.settle({ kind: 'answered', body: answer.body, bytes: Buffer.concat(asked.about.chunks) })
     },
     openTransfer: (hostId, transferId) => {
-      const query = [...pending.values()].find((one) => one.transferId === transferId)
-      return query?.hostId === hostId ? transferInto(query) : undefined
+      const asked = questions.find(hostId, transferId)
+      return asked && transferInto(asked.about)
     },
     forgetHost: (hostId) => {
       consoles.forgetHost(hostId)
-      for (const query of pending.values()) {
-        if (query.hostId !== hostId) continue
-        query.settle(unavailable('DISCONNECTED', `Host ${hostId} went away before it answered.`))
-      }
+      questions.forgetHost(hostId)
     },
   }
 }
 
-const unavailable = (reason: string, message: string): Unavailable => ({
-  kind: 'unavailable',
-  reason,
-  message,
-})
-
-function transferInto({ chunks, limitBytes }: Pending): Transfer {
+function transferInto({ chunks, limitBytes }: Received): Transfer {
   const receivedBytes = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   return {
     append: (chunk) => {
