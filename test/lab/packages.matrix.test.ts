@@ -1,4 +1,5 @@
-// The agent as its Debian package on a virtual hypervisor: installed, upgraded under a guest, removed and purged.
+// The Debian packages on a virtual hypervisor, by apt and by dpkg: the agent's is installed, upgraded under a guest, removed
+// and purged, and so are the scheduler's and the command line's. Nothing can be downloaded there: what they need is installed.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +22,8 @@ import { forwardScheduler, imagesInLab, readAgentAddress, shareImages } from './
 import { bootHost, type LabHost } from './host.ts'
 import { labNeeds } from './needs.ts'
 
+/** A request waits for the scheduler that it starts. */
+const ask = 'wget --quiet --tries=1 --timeout=120 --output-document=- http://127.0.0.1:7700/openapi.json'
 const hostsPath = `/v1/regions/${regionId}/hosts`
 
 describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-deb'] }, 'packages', () => {
@@ -43,13 +46,17 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
     for (const close of closers.toReversed()) await close()
   })
 
-  const build = (version: string) => {
-    const args = ['systemd/packages/main.ts', '--out', host.share, '--version', version, 'berth-agent']
+  const build = (name: string, version: string) => {
+    const args = ['systemd/packages/main.ts', '--out', host.share, '--version', version, name]
     execFileSync(process.execPath, args, { cwd: repositoryRoot })
-    return `/lab/berth-agent_${version}_amd64.deb`
+    return `/lab/${name}_${version}_amd64.deb`
   }
   const said = async (command: string) => {
     const { stdout, stderr } = await host.exec(command, { mayFail: true, timeoutMs: 240_000 })
+    return `${stdout}${stderr}`
+  }
+  const apt = async (verb: string, what: string) => {
+    const { stdout, stderr } = await host.exec(`apt-get ${verb} --yes ${what}`, { timeoutMs: 240_000 })
     return `${stdout}${stderr}`
   }
   const show = async (unit: string, property: string) =>
@@ -66,7 +73,9 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
   }
 
   it('start no agent that has no settings', async () => {
-    expect(await said(`dpkg -i ${build('0.1.0')}`)).toContain('copy /etc/berth/agent.yaml.example')
+    expect(await apt('install', build('berth-agent', '0.1.0'))).toContain(
+      'copy /etc/berth/agent.yaml.example',
+    )
     expect(await show('berth-agent', 'ActiveState')).toBe('inactive')
     expect(await show('berth-agent', 'UnitFileState')).toBe('disabled')
     expect(await said('systemctl start berth-agent; systemctl is-active berth-agent')).toContain('inactive')
@@ -107,7 +116,7 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
 
   it('upgrade the agent and leave its guest alone', async () => {
     const [before, agent] = [await guest(), await show('berth-agent', 'MainPID')]
-    await said(`dpkg -i ${build('0.1.1')}`)
+    await apt('install', build('berth-agent', '0.1.1'))
     expect(await said('dpkg-query -s berth-agent')).toContain('Version: 0.1.1\n')
     expect(await show('berth-agent', 'ActiveState')).toBe('active')
     expect(await show('berth-agent', 'MainPID')).not.toBe(agent)
@@ -120,8 +129,8 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
 
   it('are removed from beside a guest, whose state a purge keeps', async () => {
     const before = await guest()
-    expect(await said('dpkg -r berth-agent')).toContain('guests of this host go on without an agent')
-    expect(await said('dpkg -P berth-agent')).toContain('/var/lib/berth stays')
+    expect(await apt('remove', 'berth-agent')).toContain('guests of this host go on without an agent')
+    expect(await apt('purge', 'berth-agent')).toContain('/var/lib/berth stays')
     expect(await guest()).toBe(before)
     await host.exec(`test -e /var/lib/berth/instances/${uid}/record.pb`)
   })
@@ -141,6 +150,54 @@ describeNeeding({ ...labNeeds, programs: [...(labNeeds.programs ?? []), 'dpkg-de
     expect(await said('dpkg -P berth-agent')).toContain('/var/lib/berth is removed')
     const left =
       'ls -d /var/lib/berth /run/berth /etc/berth /usr/lib/berth-agent; ls -l /proc/[0-9]*/exe | grep berth-agent'
+    expect((await host.exec(left, { mayFail: true })).stdout).toBe('')
+  })
+
+  it('start no scheduler that has no settings, and make the secret that agents show', async () => {
+    expect(await apt('install', build('berth-scheduler', '0.1.0'))).toContain(
+      'copy /etc/berth/scheduler.yaml.example',
+    )
+    for (const unit of ['berth-scheduler.service', 'berth-scheduler.socket']) {
+      expect([await show(unit, 'ActiveState'), await show(unit, 'UnitFileState')]).toEqual([
+        ...['inactive', 'disabled'],
+      ])
+    }
+    expect(await said("stat --format '%a %U' /etc/berth/agents-token")).toBe('600 berth-scheduler\n')
+  })
+
+  it('start a scheduler once its socket is asked', async () => {
+    await host.exec('cp /etc/berth/scheduler.yaml.example /etc/berth/scheduler.yaml')
+    await host.exec('systemctl start berth-scheduler.socket')
+    expect(await show('berth-scheduler', 'ActiveState')).toBe('inactive')
+    expect(await said(ask)).toContain('"openapi":"3.1')
+    expect(await show('berth-scheduler', 'ActiveState')).toBe('active')
+    expect(await said('dpkg --verify berth-scheduler | grep -v /usr/share/')).toBe('')
+  })
+
+  it('upgrade a scheduler whose socket goes on listening', async () => {
+    const [socket, before] = [
+      await show('berth-scheduler.socket', 'ActiveEnterTimestampMonotonic'),
+      await show('berth-scheduler', 'MainPID'),
+    ]
+    await apt('install', build('berth-scheduler', '0.1.1'))
+    expect(await said(ask)).toContain('"openapi":"3.1')
+    expect(await show('berth-scheduler', 'MainPID')).not.toBe(before)
+    expect(await show('berth-scheduler.socket', 'ActiveEnterTimestampMonotonic')).toBe(socket)
+  })
+
+  it('have the command line, for whoever asks', async () => {
+    await apt('install', build('berth', '0.1.1'))
+    expect(await said('setpriv --reuid nobody --regid nogroup --clear-groups berth --version')).toContain(
+      '0.1.1',
+    )
+  })
+
+  it('keep what a region knows until they are purged, and then nothing', async () => {
+    await apt('remove', 'berth-scheduler berth')
+    expect(await show('berth-scheduler.socket', 'LoadState')).toBe('not-found')
+    await host.exec('test -e /var/lib/berth-scheduler/scheduler.sqlite && test ! -e /usr/bin/berth')
+    expect(await apt('purge', 'berth-scheduler')).toContain('/var/lib/berth-scheduler is removed')
+    const left = 'ls -d /var/lib/berth-scheduler /etc/berth /usr/lib/berth-scheduler /usr/lib/berth'
     expect((await host.exec(left, { mayFail: true })).stdout).toBe('')
   })
 })
