@@ -8,10 +8,10 @@ import { repositoryRoot } from '../support/imports.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { expectCleanSlate } from './clean-slate.ts'
 import { guestNeeds } from './guest-needs.ts'
-import { type HostState, readHostState } from './host-state.ts'
+import type { HostState } from './host-state.ts'
 import { createInstance, deleteInstance, readSerial, waitForSerial, waitForStatus } from './instances.ts'
-import { type Daemon, instancePath, openRegion, projectId, type Region, regionId } from './region.ts'
-import { smallImages } from './small-images.ts'
+import { type Daemon, instancePath, projectId, type Region, regionId } from './region.ts'
+import { openSmallRegion } from './small-region.ts'
 
 const patience = { timeout: 60_000, interval: 100 }
 
@@ -22,10 +22,7 @@ describeNeeding(guestNeeds, "a guest's console", () => {
   let before: HostState
 
   beforeAll(async () => {
-    region = await openRegion(await smallImages())
-    scheduler = await region.startScheduler()
-    agent = await region.startAgent()
-    before = readHostState(region.directory)
+    ;({ region, scheduler, agent, before } = await openSmallRegion())
     const userData = { key: 'user-data', value: '#!/bin/sh\n# small-guest: shell\n' }
     await createInstance(region, { id: 'talker', instanceMetadata: [userData] })
     await waitForStatus(region, 'talker', 'RUNNING')

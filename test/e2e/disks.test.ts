@@ -5,10 +5,10 @@ import { smallGuestReady } from '../guest/small-guest.ts'
 import { describeNeeding } from '../support/needs.ts'
 import { expectCleanSlate } from './clean-slate.ts'
 import { guestNeeds } from './guest-needs.ts'
-import { type HostState, readHostState } from './host-state.ts'
+import type { HostState } from './host-state.ts'
 import { carryOutVerb, createInstance, deleteInstance, waitForSerial, waitForStatus } from './instances.ts'
-import { instancePath, openRegion, type Region, waitUntil } from './region.ts'
-import { smallImages } from './small-images.ts'
+import { instancePath, type Region, waitUntil } from './region.ts'
+import { openSmallRegion } from './small-region.ts'
 
 const disksPath = instancePath().replace(/instances$/, 'disks')
 const sectorsOf = (gb: number) => gb * 2 ** 21
@@ -18,10 +18,7 @@ describeNeeding(guestNeeds, 'a disk of its own', () => {
   let before: HostState
 
   beforeAll(async () => {
-    region = await openRegion(await smallImages())
-    await region.startScheduler()
-    await region.startAgent()
-    before = readHostState(region.directory)
+    ;({ region, before } = await openSmallRegion())
   })
   afterAll(() => region.close())
 

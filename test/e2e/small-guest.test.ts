@@ -16,8 +16,8 @@ import {
   waitForSerial,
   waitForStatus,
 } from './instances.ts'
-import { type Daemon, instancePath, isAgentConnected, openRegion, type Region, waitUntil } from './region.ts'
-import { smallImages } from './small-images.ts'
+import { type Daemon, instancePath, isAgentConnected, type Region, waitUntil } from './region.ts'
+import { openSmallRegion } from './small-region.ts'
 
 describeNeeding(guestNeeds, 'an instance with a small guest', () => {
   let region: Region
@@ -26,10 +26,7 @@ describeNeeding(guestNeeds, 'an instance with a small guest', () => {
   let before: HostState
 
   beforeAll(async () => {
-    region = await openRegion(await smallImages())
-    scheduler = await region.startScheduler()
-    agent = await region.startAgent()
-    before = readHostState(region.directory)
+    ;({ region, scheduler, agent, before } = await openSmallRegion())
   })
 
   afterAll(async () => {
