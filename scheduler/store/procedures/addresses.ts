@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { AddressClaim } from '../store.ts'
+import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 export type PickedAddress =
@@ -58,34 +59,39 @@ async function isHeld(
   return row !== undefined && (holder === 'nic' ? row.instance_uid : row.reservation_uid) !== null
 }
 
-const findClaim = (tx: Tx, { networkUid }: Claim, ipv4: number) =>
+const holdersOf = prepare((tx: Tx, { networkUid, ipv4 }: { networkUid: string; ipv4: number }) =>
   tx
     .selectFrom('address_claims')
     .select(['instance_uid', 'reservation_uid'])
     .where('network_uid', '=', networkUid)
-    .where('ipv4', '=', ipv4)
-    .executeTakeFirst()
+    .where('ipv4', '=', ipv4),
+)
 
-/** The first address after `from` whose predecessor is claimed and which is not claimed itself: the database looks. */
-async function endOfRun(tx: Tx, claim: Claim, from: number): Promise<number> {
-  const row = await tx
+const findClaim = (tx: Tx, { networkUid }: Claim, ipv4: number) => holdersOf.first(tx, { networkUid, ipv4 })
+
+const nextAfterRun = prepare((tx: Tx, { networkUid, from }: { networkUid: string; from: number }) =>
+  tx
     .selectFrom('address_claims as claimed')
     .select((row) => row('claimed.ipv4', '+', 1).as('next'))
-    .where('claimed.network_uid', '=', claim.networkUid)
+    .where('claimed.network_uid', '=', networkUid)
     .where('claimed.ipv4', '>=', from)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
           selectFrom('address_claims as follower')
             .select('follower.ipv4')
-            .where('follower.network_uid', '=', claim.networkUid)
+            .where('follower.network_uid', '=', networkUid)
             .whereRef('follower.ipv4', '=', (row) => row('claimed.ipv4', '+', 1)),
         ),
       ),
     )
     .orderBy('claimed.ipv4')
-    .limit(1)
-    .executeTakeFirst()
+    .limit(1),
+)
+
+/** The first address after `from` whose predecessor is claimed and which is not claimed itself: the database looks. */
+async function endOfRun(tx: Tx, claim: Claim, from: number): Promise<number> {
+  const row = await nextAfterRun.first(tx, { networkUid: claim.networkUid, from })
   return row?.next ?? from + 1
 }
 

@@ -1,20 +1,25 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ListAudit } from '../store.ts'
 import type { AuditRow } from '../tables.ts'
+import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 const keepMs = 400 * 24 * 3_600_000
 
+const deleteBefore = prepare((tx: Tx, { beforeMs }: { beforeMs: number }) =>
+  tx.deleteFrom('audit').where('at_ms', '<', beforeMs),
+)
+
+const insertEntry = prepareInsert('audit', [
+  ...(['id', 'at_ms', 'principal', 'project', 'action', 'method', 'path', 'status'] as const),
+  ...(['reason', 'request_id', 'source_address'] as const),
+])
+
 export async function appendAudit(tx: Tx, entry: AuditEntry): Promise<void> {
   const { atMs, requestId, sourceAddress, project = null, reason = null, ...rest } = entry
-  await tx
-    .deleteFrom('audit')
-    .where('at_ms', '<', atMs - keepMs)
-    .execute()
-  await tx
-    .insertInto('audit')
-    .values({ ...rest, project, reason, at_ms: atMs, request_id: requestId, source_address: sourceAddress })
-    .execute()
+  await deleteBefore.run(tx, { beforeMs: atMs - keepMs })
+  const times = { at_ms: atMs, request_id: requestId, source_address: sourceAddress }
+  await insertEntry.run(tx, { ...rest, project, reason, ...times })
 }
 
 export async function listAudit(tx: Tx, input: ListAudit): Promise<readonly AuditEntry[]> {

@@ -20,7 +20,7 @@ import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
-import { writeAttributes } from './attributes.ts'
+import { forgetAttributes, writeAttributes } from './attributes.ts'
 import { changeDisks } from './change-disks.ts'
 import { nextChange } from './changes.ts'
 import { claimCompute, claimDiskRoom } from './claims.ts'
@@ -134,7 +134,10 @@ async function carryOut(
     .returningAll()
     .executeTakeFirstOrThrow()
   const instance = instanceFromRow(row)
-  if (input.details !== undefined) await writeAttributes(tx, instance.uid, input.details)
+  if (input.details !== undefined) {
+    await forgetAttributes(tx, instance.uid)
+    await writeAttributes(tx, instance.uid, input.details)
+  }
   await appendEvent(tx, {
     instanceUid: before.uid,
     from: before.status,

@@ -2,18 +2,48 @@ import { sql } from 'kysely'
 import type { Holding } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
+import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
-import { touchHost } from './sequences.ts'
+import { nextHostRevision, touchHost } from './sequences.ts'
 import { leaveSlot } from './slots.ts'
 
 const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: 'claim-lost', what, message })
+
+const findCapacity = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx
+    .selectFrom('hosts')
+    .select(['state', 'zone', 'vcpus_used', 'vcpus_capacity', 'memory_mib_used', 'memory_mib_capacity'])
+    .select(['disk_gb_used', 'disk_gb_capacity'])
+    .where('host_id', '=', hostId),
+)
+
+type Taken = Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'> & {
+  readonly hostId: string
+  readonly revision: number
+}
+
+/** The conditions are those of `findCapacity`: another writer may have come between. */
+const takeCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb, revision }: Taken) =>
+  tx
+    .updateTable('hosts')
+    .set((row) => ({
+      vcpus_used: row('vcpus_used', '+', vcpus),
+      memory_mib_used: row('memory_mib_used', '+', memoryMib),
+      disk_gb_used: row('disk_gb_used', '+', diskGb),
+      revision,
+    }))
+    .where('host_id', '=', hostId)
+    .where(sql<boolean>`vcpus_used + ${vcpus} <= vcpus_capacity`)
+    .where(sql<boolean>`memory_mib_used + ${memoryMib} <= memory_mib_capacity`)
+    .where(sql<boolean>`disk_gb_used + ${diskGb} <= disk_gb_capacity`),
+)
 
 /** Takes CPU, memory and disk of a host; undefined when all of it was there. */
 export async function claimCapacity(
   tx: Tx,
   { hostId, demand }: { hostId: string; demand: Demand },
 ): Promise<ClaimLost | undefined> {
-  const host = await tx.selectFrom('hosts').selectAll().where('host_id', '=', hostId).executeTakeFirst()
+  const host = await findCapacity.first(tx, { hostId })
   if (host?.state !== 'ready' || host.zone !== demand.zone) return lost('host', 'the host takes no instances')
   if (host.vcpus_used + demand.vcpus > host.vcpus_capacity) return lost('vcpus', 'the CPUs are taken')
   if (host.memory_mib_used + demand.memoryMib > host.memory_mib_capacity) {
@@ -21,22 +51,10 @@ export async function claimCapacity(
   }
   if (host.disk_gb_used + demand.diskGb > host.disk_gb_capacity)
     return lost('disk', 'the disk space is taken')
-  // The condition repeats in the update itself: another writer may have come between.
-  const updated = await tx
-    .updateTable('hosts')
-    .set((row) => ({
-      vcpus_used: row('vcpus_used', '+', demand.vcpus),
-      memory_mib_used: row('memory_mib_used', '+', demand.memoryMib),
-      disk_gb_used: row('disk_gb_used', '+', demand.diskGb),
-    }))
-    .where('host_id', '=', hostId)
-    .where(sql<boolean>`vcpus_used + ${demand.vcpus} <= vcpus_capacity`)
-    .where(sql<boolean>`memory_mib_used + ${demand.memoryMib} <= memory_mib_capacity`)
-    .where(sql<boolean>`disk_gb_used + ${demand.diskGb} <= disk_gb_capacity`)
-    .executeTakeFirst()
-  if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the capacity is taken')
-  await touchHost(tx, hostId)
-  return undefined
+  const { vcpus, memoryMib, diskGb } = demand
+  const revision = await nextHostRevision(tx)
+  const updated = await takeCapacity.run(tx, { hostId, vcpus, memoryMib, diskGb, revision })
+  return updated === 0 ? lost('vcpus', 'the capacity is taken') : undefined
 }
 
 const capacityAfter = (what: 'vcpus' | 'memory_mib' | 'disk_gb', released: number) => {
@@ -94,7 +112,7 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
   // Its place in a reservation stays its own as long as it is there: it can always be started again.
   if (demand.slotUid !== undefined) return
   await giveBack(tx, hostId, { ...demand, diskGb: 0 })
-  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
+  await forgetDevices.run(tx, { uid })
   await touchHost(tx, hostId)
 }
 
@@ -106,41 +124,49 @@ export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Hold
   const compute = holds === 'storage' ? { vcpus: 0, memoryMib: 0 } : {}
   await giveBack(tx, hostId, { ...own, diskGb, ...compute })
   if (demand.slotUid !== undefined) await leaveSlot(tx, uid)
-  await tx.deleteFrom('device_claims').where('instance_uid', '=', uid).execute()
+  await forgetDevices.run(tx, { uid })
   await releaseAddresses(tx, uid)
   await touchHost(tx, hostId)
 }
 
-/** Reserved ones stay reserved. */
-async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
-  await tx
-    .deleteFrom('address_claims')
-    .where('instance_uid', '=', uid)
-    .where('reservation_uid', 'is', null)
-    .execute()
-  await tx
+const forgetDevices = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx.deleteFrom('device_claims').where('instance_uid', '=', uid),
+)
+const forgetAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx.deleteFrom('address_claims').where('instance_uid', '=', uid).where('reservation_uid', 'is', null),
+)
+const leaveAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx
     .updateTable('address_claims')
     .set({ instance_uid: null, mac_address: null })
-    .where('instance_uid', '=', uid)
-    .execute()
+    .where('instance_uid', '=', uid),
+)
+
+/** Reserved ones stay reserved. */
+async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
+  await forgetAddresses.run(tx, { uid })
+  await leaveAddresses.run(tx, { uid })
 }
+
+const returnCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb }: Omit<Taken, 'revision'>) =>
+  tx
+    .updateTable('hosts')
+    .set((row) => ({
+      vcpus_used: row('vcpus_used', '-', vcpus),
+      memory_mib_used: row('memory_mib_used', '-', memoryMib),
+      disk_gb_used: row('disk_gb_used', '-', diskGb),
+      // Of a host that has shrunk, capacity falls as what was claimed beyond it is given back.
+      vcpus_capacity: capacityAfter('vcpus', vcpus),
+      memory_mib_capacity: capacityAfter('memory_mib', memoryMib),
+      disk_gb_capacity: capacityAfter('disk_gb', diskGb),
+    }))
+    .where('host_id', '=', hostId),
+)
 
 export async function giveBack(
   tx: Tx,
   hostId: string,
-  demand: Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'>,
+  { vcpus, memoryMib, diskGb }: Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'>,
 ): Promise<void> {
-  await tx
-    .updateTable('hosts')
-    .set((row) => ({
-      vcpus_used: row('vcpus_used', '-', demand.vcpus),
-      memory_mib_used: row('memory_mib_used', '-', demand.memoryMib),
-      disk_gb_used: row('disk_gb_used', '-', demand.diskGb),
-      // Of a host that has shrunk, capacity falls as what was claimed beyond it is given back.
-      vcpus_capacity: capacityAfter('vcpus', demand.vcpus),
-      memory_mib_capacity: capacityAfter('memory_mib', demand.memoryMib),
-      disk_gb_capacity: capacityAfter('disk_gb', demand.diskGb),
-    }))
-    .where('host_id', '=', hostId)
-    .execute()
+  await returnCapacity.run(tx, { hostId, vcpus, memoryMib, diskGb })
 }

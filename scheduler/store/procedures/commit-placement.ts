@@ -1,15 +1,15 @@
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
 import {
   DesiredState,
   EnsureInstanceSchema,
   type InstanceSpec,
-  InstanceSpecSchema,
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { instanceUid } from '../../../proto/ids.ts'
-import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import type { InstanceDetails, InstanceRecord } from '../../model/instance.ts'
 import { ipv6Of } from '../../model/ipv6.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import type { CommitPlacement, CommitPlacementOutcome, CommitPlacementsOutcome } from '../store.ts'
+import type { AddressClaimRow } from '../tables.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
 import { writeAttributes } from './attributes.ts'
 import { nextChange } from './changes.ts'
@@ -21,11 +21,23 @@ import { withFirewalls } from './firewalls.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
+import { prepare, prepareInsert } from './prepared.ts'
 import { takeQuota } from './quotas.ts'
 import { Refused } from './refused.ts'
-import { instanceFromRow, type Tx } from './rows.ts'
+import { rowOfInstance, type Tx } from './rows.ts'
 import { enterSlot } from './slots.ts'
 import { writeUses } from './uses.ts'
+
+const findNamesake = prepare((tx: Tx, { project, id }: { project: string; id: string }) =>
+  tx.selectFrom('instances').select('uid').where('project', '=', project).where('id', '=', id),
+)
+
+const insertInstance = prepareInsert('instances', [
+  ...(['uid', 'project', 'id', 'host_id', 'details', 'spec', 'demand', 'explanation'] as const),
+  ...(['status', 'status_message', 'reason', 'status_since_ms', 'desired_state', 'generation'] as const),
+  ...(['start_generation', 'reset_generation', 'holds', 'operation_id', 'change', 'revision'] as const),
+  ...(['created_at_ms', 'updated_at_ms'] as const),
+])
 
 /** Instance, claims, addresses, command, event and key: the caller's savepoint makes it all or nothing. @throws Refused */
 export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<CommitPlacementOutcome> {
@@ -33,12 +45,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     const known = await findByIdempotencyKey(tx, input.idempotency)
     if (known.kind !== 'unused') return known
   }
-  const namesake = await tx
-    .selectFrom('instances')
-    .select('uid')
-    .where('project', '=', input.project)
-    .where('id', '=', input.id)
-    .executeTakeFirst()
+  const namesake = await findNamesake.first(tx, input)
   if (namesake) return { kind: 'name-taken', uid: instanceUid(namesake.uid) }
 
   await takeQuota(tx, input.project, {
@@ -54,34 +61,15 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   const nics = nicAddresses(input.spec, addresses)
   const details = withAddresses(input.details, nics)
   const spec = await withFirewalls(tx, specWithAddresses(input.spec, nics))
-  const row = await tx
-    .insertInto('instances')
-    .values({
-      uid: input.uid,
-      project: input.project,
-      id: input.id,
-      host_id: input.hostId,
-      details: JSON.stringify(details),
-      spec: toBinary(InstanceSpecSchema, spec),
-      demand: JSON.stringify(input.demand),
-      explanation: JSON.stringify(input.explanation),
-      status: 'PROVISIONING',
-      status_message: input.statusMessage,
-      reason: 'PLACED',
-      status_since_ms: input.nowMs,
-      desired_state: DesiredState.RUNNING,
-      generation: 1,
-      start_generation: 1,
-      reset_generation: 0,
-      holds: 'everything' satisfies Holding,
-      operation_id: input.operationId,
-      change: await nextChange(tx),
-      revision: 1,
-      created_at_ms: input.nowMs,
-      updated_at_ms: input.nowMs,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow()
+  const instance: InstanceRecord = {
+    ...{ uid: input.uid, project: input.project, id: input.id, hostId: input.hostId },
+    ...{ details, spec, demand: input.demand, explanation: input.explanation },
+    ...{ status: 'PROVISIONING', statusMessage: input.statusMessage, reason: 'PLACED' },
+    ...{ desiredState: DesiredState.RUNNING, generation: 1, startGeneration: 1, resetGeneration: 0 },
+    ...{ holds: 'everything', operationId: input.operationId, revision: 1 },
+    ...{ statusSinceMs: input.nowMs, createdAtMs: input.nowMs, updatedAtMs: input.nowMs },
+  }
+  await insertInstance.run(tx, { ...rowOfInstance(instance), change: await nextChange(tx) })
   await writeAttributes(tx, input.uid, details)
   if (!(await writeUses(tx, input.uid, input.uses))) throw new Refused({ kind: 'resource-gone' })
   const lostLater =
@@ -107,7 +95,6 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
       startGeneration: 1,
     }),
   })
-  const instance = instanceFromRow(row)
   await startOperation(tx, { ...input, verb: 'create', instance })
   if (input.idempotency) await rememberKey(tx, input.idempotency, input)
   return { kind: 'committed', instance }
@@ -167,6 +154,25 @@ function askedBeside({ addresses }: CommitPlacement, nic: number): readonly stri
     .flatMap(({ requestedIpv4 }) => requestedIpv4 ?? [])
 }
 
+type ClaimedAddress = Omit<AddressClaimRow, 'reservation_uid' | 'mac_address'> & { mac_address: string }
+
+const findMac = prepare((tx: Tx, { mac_address }: Pick<ClaimedAddress, 'mac_address'>) =>
+  tx.selectFrom('address_claims').select('mac_address').where('mac_address', '=', mac_address),
+)
+
+const insertAddress = prepare((tx: Tx, { network_uid, ipv4, mac_address, instance_uid }: ClaimedAddress) =>
+  tx
+    .insertInto('address_claims')
+    .values({ network_uid, ipv4, mac_address, instance_uid })
+    // One that was reserved, and that nobody has.
+    .onConflict((conflict) =>
+      conflict
+        .columns(['network_uid', 'ipv4'])
+        .doUpdateSet({ mac_address, instance_uid })
+        .where('address_claims.instance_uid', 'is', null),
+    ),
+)
+
 async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonly number[]): Promise<void> {
   const rows = input.addresses.map((claim, nic) => ({
     network_uid: claim.networkUid,
@@ -174,30 +180,9 @@ async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonl
     mac_address: claim.macAddress,
     instance_uid: input.uid,
   }))
-  const namesake = await tx
-    .selectFrom('address_claims')
-    .select('mac_address')
-    .where(
-      'mac_address',
-      'in',
-      rows.map((row) => row.mac_address),
-    )
-    .executeTakeFirst()
-  if (namesake) throw new Refused({ kind: 'mac-taken' })
   for (const [nic, row] of rows.entries()) {
-    const { mac_address, instance_uid } = row
-    const claimed = await tx
-      .insertInto('address_claims')
-      .values({ ...row, reservation_uid: null })
-      // One that was reserved, and that nobody has.
-      .onConflict((conflict) =>
-        conflict
-          .columns(['network_uid', 'ipv4'])
-          .doUpdateSet({ mac_address, instance_uid })
-          .where('address_claims.instance_uid', 'is', null),
-      )
-      .executeTakeFirst()
-    if (claimed.numInsertedOrUpdatedRows !== 1n) {
+    if (await findMac.first(tx, row)) throw new Refused({ kind: 'mac-taken' })
+    if ((await insertAddress.run(tx, row)) !== 1) {
       throw new Refused({ kind: 'address-taken', nic, address: formatIpv4(row.ipv4) })
     }
   }

@@ -2,7 +2,9 @@
 import type { PciAddress } from '../../../proto/ids.ts'
 import { type DeviceWish, describeTrouble, type UnscrubbedPolicy } from '../../model/device.ts'
 import type { ClaimLost } from '../store.ts'
+import type { DeviceClaimRow } from '../tables.ts'
 import { conditionFromRow } from './device-condition.ts'
+import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 const lost = (message: string): ClaimLost => ({ kind: 'claim-lost', what: 'device', message })
@@ -29,31 +31,38 @@ export async function claimDevices(
   return undefined
 }
 
+const findDevice = prepare((tx: Tx, { hostId, address }: { hostId: string; address: string }) =>
+  tx
+    .selectFrom('devices')
+    .select(['accelerator_type', 'present', 'state', 'reason', 'unscrubbed_project'])
+    .select(['generation', 'command_generation', 'command_error_reason'])
+    .where('host_id', '=', hostId)
+    .where('address', '=', address),
+)
+
+const insertClaim = prepare((tx: Tx, { host_id, address, instance_uid, slot_uid }: DeviceClaimRow) =>
+  tx
+    .insertInto('device_claims')
+    .values({ host_id, address, instance_uid, slot_uid })
+    .onConflict((conflict) => conflict.columns(['host_id', 'address']).doNothing()),
+)
+
 async function claimDevice(
   tx: Tx,
   claim: Claimant & { address: PciAddress },
   wish: DeviceWish,
 ): Promise<ClaimLost | undefined> {
-  const device = await tx
-    .selectFrom('devices')
-    .selectAll()
-    .where('host_id', '=', claim.hostId)
-    .where('address', '=', claim.address)
-    .executeTakeFirst()
+  const device = await findDevice.first(tx, { hostId: claim.hostId, address: claim.address })
   if (device === undefined) return lost(`device ${claim.address} is not there`)
   const trouble = describeTrouble(conditionFromRow(device), wish)
   if (trouble !== undefined) return lost(`device ${claim.address} ${trouble}`)
   // Its type may have gone since it was chosen.
   if (device.accelerator_type === null) return lost(`no type names device ${claim.address}`)
-  const inserted = await tx
-    .insertInto('device_claims')
-    .values({
-      ...{ host_id: claim.hostId, address: claim.address },
-      ...{ instance_uid: claim.uid ?? null, slot_uid: claim.slotUid ?? null },
-    })
-    .onConflict((conflict) => conflict.columns(['host_id', 'address']).doNothing())
-    .executeTakeFirst()
-  return inserted.numInsertedOrUpdatedRows === 1n ? undefined : lost(`device ${claim.address} is taken`)
+  const inserted = await insertClaim.run(tx, {
+    ...{ host_id: claim.hostId, address: claim.address },
+    ...{ instance_uid: claim.uid ?? null, slot_uid: claim.slotUid ?? null },
+  })
+  return inserted === 1 ? undefined : lost(`device ${claim.address} is taken`)
 }
 
 /** Of a place that has its devices already: whether a guest can have them now. */
@@ -80,14 +89,14 @@ export async function checkSlotDevices(
   return undefined
 }
 
+const findPolicy = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx.selectFrom('hosts').select('unscrubbed_devices').where('host_id', '=', hostId),
+)
+
 async function readWish(
   tx: Tx,
   { hostId, project }: Pick<Claimant, 'hostId' | 'project'>,
 ): Promise<DeviceWish> {
-  const host = await tx
-    .selectFrom('hosts')
-    .select('unscrubbed_devices')
-    .where('host_id', '=', hostId)
-    .executeTakeFirst()
+  const host = await findPolicy.first(tx, { hostId })
   return { project, policy: (host?.unscrubbed_devices ?? 'quarantine') as UnscrubbedPolicy }
 }

@@ -1,23 +1,26 @@
 import type { InstanceUid } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { InstanceEvent } from '../../model/instance.ts'
+import { prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 import { nextValue } from './sequences.ts'
 
+const insertEvent = prepareInsert('events', [
+  ...(['instance_uid', 'sequence', 'from_status', 'to_status'] as const),
+  ...(['reason', 'message', 'at_ms', 'request_id'] as const),
+])
+
 export async function appendEvent(tx: Tx, event: Omit<InstanceEvent, 'sequence'>): Promise<void> {
-  await tx
-    .insertInto('events')
-    .values({
-      instance_uid: event.instanceUid,
-      sequence: await nextValue(tx, 'event'),
-      from_status: event.from,
-      to_status: event.to,
-      reason: event.reason,
-      message: event.message,
-      at_ms: event.atMs,
-      request_id: event.requestId,
-    })
-    .execute()
+  await insertEvent.run(tx, {
+    instance_uid: event.instanceUid,
+    sequence: await nextValue(tx, 'event'),
+    from_status: event.from,
+    to_status: event.to,
+    reason: event.reason,
+    message: event.message,
+    at_ms: event.atMs,
+    request_id: event.requestId,
+  })
 }
 
 /** Oldest first; those of an instance that is gone are kept. */

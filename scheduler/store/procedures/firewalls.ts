@@ -12,6 +12,7 @@ import {
 import { type FirewallRule, needsOf, type PolicyNeed } from '../../model/firewall.ts'
 import type { StoredResource } from '../../model/resource.ts'
 import { queueCommand } from './outbox.ts'
+import { prepare } from './prepared.ts'
 import { Refused } from './refused.ts'
 import { findResource, resourceFromRow } from './resource-rows.ts'
 import type { Tx } from './rows.ts'
@@ -32,11 +33,15 @@ export async function firewallChanged(
   }
 }
 
+const generationsOf = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx.selectFrom('firewalls').selectAll().where('network_uid', '=', uid),
+)
+
 /** The spec with the rules of its networks as they are now. */
 export async function withFirewalls(tx: Tx, spec: InstanceSpec): Promise<InstanceSpec> {
   const uids = spec.nics.flatMap(({ network }) => network?.uid ?? [])
   if (uids.length === 0) return spec
-  const rows = await tx.selectFrom('firewalls').selectAll().where('network_uid', 'in', uids).execute()
+  const rows = (await Promise.all([...new Set(uids)].map((uid) => generationsOf.all(tx, { uid })))).flat()
   if (rows.length === 0) return spec
   const told = clone(InstanceSpecSchema, spec)
   for (const { network_uid: uid, generation } of rows) {

@@ -4,7 +4,7 @@ import { newDevice } from './device-condition.ts'
 import { distrustDevices } from './device-reports.ts'
 import { capacityIn, type Place, readPlace } from './places.ts'
 import { type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
-import { nextValue } from './sequences.ts'
+import { nextHostRevision } from './sequences.ts'
 
 /** Takes what a host says of itself, in the words of its zone. Nothing it says frees, moves or takes a claim. */
 export async function registerHost(tx: Tx, input: RegisterHost): Promise<RegisterHostOutcome> {
@@ -39,7 +39,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     vcpus_capacity: Math.max(vcpus, known?.vcpus_used ?? 0),
     memory_mib_capacity: Math.max(input.memoryMib, known?.memory_mib_used ?? 0),
     disk_gb_capacity: Math.max(input.diskGb, known?.disk_gb_used ?? 0),
-    revision: await nextValue(tx, 'host-revision'),
+    revision: await nextHostRevision(tx),
     updated_at_ms: input.nowMs,
   }
   const row = await tx

@@ -5,6 +5,7 @@ import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceVerb, OperationRecord } from '../../model/operation.ts'
 import type { ListOperations } from '../store.ts'
 import type { OperationRow } from '../tables.ts'
+import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 const keepMs = 30 * 24 * 3_600_000
@@ -24,32 +25,33 @@ export interface StartOperation {
   readonly isDone?: boolean
 }
 
+const deleteEndedBefore = prepare((tx: Tx, { beforeMs }: { beforeMs: number }) =>
+  tx.deleteFrom('operations').where('ended_at_ms', '<', beforeMs),
+)
+
+const insertOperation = prepareInsert('operations', [
+  ...(['id', 'project', 'verb', 'instance_uid', 'instance_id', 'generation', 'collection'] as const),
+  ...(['disk_uid', 'status', 'request_id', 'principal', 'created_at_ms', 'ended_at_ms'] as const),
+])
+
 export async function startOperation(tx: Tx, input: StartOperation): Promise<void> {
   const { instance, nowMs, isDone = false } = input
-  await tx
-    .deleteFrom('operations')
-    .where('ended_at_ms', '<', nowMs - keepMs)
-    .execute()
-  await tx
-    .insertInto('operations')
-    .values({
-      id: input.operationId,
-      project: instance.project,
-      verb: input.verb,
-      instance_uid: instance.uid,
-      instance_id: instance.id,
-      generation: instance.generation,
-      collection: input.collection ?? 'instances',
-      disk_uid: input.diskUid ?? null,
-      status: isDone ? 'DONE' : 'RUNNING',
-      error_reason: null,
-      error_message: null,
-      request_id: input.requestId,
-      principal: input.principal,
-      created_at_ms: nowMs,
-      ended_at_ms: isDone ? nowMs : null,
-    })
-    .execute()
+  await deleteEndedBefore.run(tx, { beforeMs: nowMs - keepMs })
+  await insertOperation.run(tx, {
+    id: input.operationId,
+    project: instance.project,
+    verb: input.verb,
+    instance_uid: instance.uid,
+    instance_id: instance.id,
+    generation: instance.generation,
+    collection: input.collection ?? 'instances',
+    disk_uid: input.diskUid ?? null,
+    status: isDone ? 'DONE' : 'RUNNING',
+    request_id: input.requestId,
+    principal: input.principal,
+    created_at_ms: nowMs,
+    ended_at_ms: isDone ? nowMs : null,
+  })
 }
 
 /** The host has come to rest at a generation: operations up to it have ended, each well or badly. */
@@ -90,29 +92,33 @@ export async function endOperationsOfDeleted(tx: Tx, uid: string, nowMs: number)
   }
 }
 
-const listOpen = (tx: Tx, uid: string): Promise<readonly OperationRow[]> =>
+const openOf = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx.selectFrom('operations').selectAll().where('instance_uid', '=', uid).where('status', '=', 'RUNNING'),
+)
+
+const listOpen = (tx: Tx, uid: string): Promise<readonly OperationRow[]> => openOf.all(tx, { uid })
+
+const setEnd = prepare((tx: Tx, { id, endedAtMs, reason, message }: End) =>
   tx
-    .selectFrom('operations')
-    .selectAll()
-    .where('instance_uid', '=', uid)
-    .where('status', '=', 'RUNNING')
-    .execute()
+    .updateTable('operations')
+    .set({ status: 'DONE', ended_at_ms: endedAtMs, error_reason: reason, error_message: message })
+    .where('id', '=', id),
+)
+
+interface End {
+  readonly id: string
+  readonly endedAtMs: number
+  readonly reason: string | null
+  readonly message: string | null
+}
 
 async function endOperation(
   tx: Tx,
   id: string,
   { nowMs, error }: { nowMs: number; error?: { reason: string; message: string } },
 ): Promise<void> {
-  await tx
-    .updateTable('operations')
-    .set({
-      status: 'DONE',
-      ended_at_ms: nowMs,
-      error_reason: error?.reason ?? null,
-      error_message: error?.message ?? null,
-    })
-    .where('id', '=', id)
-    .execute()
+  const { reason = null, message = null } = error ?? {}
+  await setEnd.run(tx, { id, endedAtMs: nowMs, reason, message })
 }
 
 export async function findOperation(

@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { EnsureInstance } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Command, CommandSchema, ObjectKind } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../../proto/ids.ts'
+import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 const kinds = {
@@ -24,17 +25,23 @@ export const queueEnsureInstance = (
   { ensure, ...command }: Queued & { readonly ensure: EnsureInstance },
 ): Promise<void> => queueCommand(tx, { ...command, body: { case: 'ensureInstance', value: ensure } })
 
+const takeSequence = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx
+    .updateTable('hosts')
+    .set((row) => ({ next_command_sequence: row('next_command_sequence', '+', 1) }))
+    .where('host_id', '=', hostId)
+    .returning(['next_command_sequence', 'epoch']),
+)
+
+const insertCommand = prepareInsert('outbox', ['host_id', 'sequence', 'command'])
+
 /** Queues a command for a host under the host's next sequence: gapless, in commit order. */
 export async function queueCommand(
   tx: Tx,
   command: Queued & { readonly body: Command['body'] },
 ): Promise<void> {
-  const host = await tx
-    .updateTable('hosts')
-    .set((row) => ({ next_command_sequence: row('next_command_sequence', '+', 1) }))
-    .where('host_id', '=', command.hostId)
-    .returning(['next_command_sequence', 'epoch'])
-    .executeTakeFirstOrThrow()
+  const host = await takeSequence.first(tx, command)
+  if (host === undefined) throw new Error(`There is no host ${command.hostId} to be told.`)
   const sequence = host.next_command_sequence - 1
   const message = create(CommandSchema, {
     sequence: BigInt(sequence),
@@ -46,50 +53,59 @@ export async function queueCommand(
     generation: command.generation,
     body: command.body,
   })
-  await tx
-    .insertInto('outbox')
-    .values({ host_id: command.hostId, sequence, command: toBinary(CommandSchema, message) })
-    .execute()
+  await insertCommand.run(tx, {
+    ...{ host_id: command.hostId, sequence, command: toBinary(CommandSchema, message) },
+  })
 }
+
+const findEpoch = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx.selectFrom('hosts').select('epoch').where('host_id', '=', hostId),
+)
+
+const listCommands = prepare(
+  (tx: Tx, { hostId, fromSequence, limit }: { hostId: string; fromSequence: number; limit: number }) =>
+    tx
+      .selectFrom('outbox')
+      .select('command')
+      .where('host_id', '=', hostId)
+      .where('sequence', '>=', fromSequence)
+      .orderBy('sequence')
+      .limit(limit),
+)
 
 /** Commands carry the host's epoch of when they are read: an older one would be void on the host. */
 export async function readOutbox(
   tx: Tx,
   input: { hostId: HostId; fromSequence: number; limit: number },
 ): Promise<readonly Command[]> {
-  const host = await tx
-    .selectFrom('hosts')
-    .select('epoch')
-    .where('host_id', '=', input.hostId)
-    .executeTakeFirst()
+  const host = await findEpoch.first(tx, input)
   if (!host) return []
-  const rows = await tx
-    .selectFrom('outbox')
-    .select('command')
-    .where('host_id', '=', input.hostId)
-    .where('sequence', '>=', input.fromSequence)
-    .orderBy('sequence')
-    .limit(input.limit)
-    .execute()
+  const rows = await listCommands.all(tx, input)
   return rows.map((row) => ({ ...fromBinary(CommandSchema, row.command), epoch: host.epoch }))
 }
+
+interface Acknowledged {
+  readonly hostId: string
+  readonly throughSequence: number
+}
+
+const advance = prepare((tx: Tx, { hostId, throughSequence }: Acknowledged) =>
+  tx
+    .updateTable('hosts')
+    .set({ acknowledged_sequence: throughSequence })
+    .where('host_id', '=', hostId)
+    .where('acknowledged_sequence', '<', throughSequence)
+    .where('next_command_sequence', '>', throughSequence),
+)
+
+const deleteThrough = prepare((tx: Tx, { hostId, throughSequence }: Acknowledged) =>
+  tx.deleteFrom('outbox').where('host_id', '=', hostId).where('sequence', '<=', throughSequence),
+)
 
 /** An acknowledgement of what was never queued is of another history: it would delete what was not received. */
 export async function acknowledgeCommands(
   tx: Tx,
   input: { hostId: HostId; throughSequence: number },
 ): Promise<void> {
-  const advanced = await tx
-    .updateTable('hosts')
-    .set({ acknowledged_sequence: input.throughSequence })
-    .where('host_id', '=', input.hostId)
-    .where('acknowledged_sequence', '<', input.throughSequence)
-    .where('next_command_sequence', '>', input.throughSequence)
-    .executeTakeFirst()
-  if (advanced.numUpdatedRows === 0n) return
-  await tx
-    .deleteFrom('outbox')
-    .where('host_id', '=', input.hostId)
-    .where('sequence', '<=', input.throughSequence)
-    .execute()
+  if ((await advance.run(tx, input)) > 0) await deleteThrough.run(tx, input)
 }

@@ -2,31 +2,45 @@ import { sql } from 'kysely'
 import type { ProjectId } from '../../../proto/ids.ts'
 import { type Amounts, fixedMetrics, type Quota } from '../../model/quota.ts'
 import type { QuotaExceeded, SetQuotas } from '../store.ts'
+import { prepare } from './prepared.ts'
 import { Refused } from './refused.ts'
 import type { Tx } from './rows.ts'
+
+interface Amount {
+  readonly project: string
+  readonly metric: string
+  readonly amount: number
+}
+
+const takeOf = prepare((tx: Tx, { project, metric, amount }: Amount) =>
+  tx
+    .updateTable('quotas')
+    .set((row) => ({ used: row('used', '+', amount) }))
+    .where('project', '=', project)
+    .where('metric', '=', metric)
+    .where(sql<boolean>`(maximum IS NULL OR used + ${amount} <= maximum)`),
+)
+
+const giveOf = prepare((tx: Tx, { project, metric, amount }: Amount) =>
+  tx
+    .updateTable('quotas')
+    .set((row) => ({ used: row('used', '-', amount) }))
+    .where('project', '=', project)
+    .where('metric', '=', metric),
+)
 
 /** Counts amounts against the project's limits, all of them or none. @throws Refused with the first that is exceeded */
 export async function takeQuota(tx: Tx, project: string, amounts: Amounts): Promise<void> {
   for (const [metric, amount] of Object.entries(amounts)) {
     if (amount === 0) continue
-    const taken = await tx
-      .updateTable('quotas')
-      .set((row) => ({ used: row('used', '+', amount) }))
-      .where('project', '=', project)
-      .where('metric', '=', metric)
-      .where(sql<boolean>`(maximum IS NULL OR used + ${amount} <= maximum)`)
-      .executeTakeFirst()
-    if (taken.numUpdatedRows === 1n) continue
+    if ((await takeOf.run(tx, { project, metric, amount })) === 1) continue
     const exceeded = await findExceeded(tx, { project, metric, amount })
     if (exceeded) throw new Refused(exceeded)
     await tx.insertInto('quotas').values({ project, metric, used: amount, maximum: null }).execute()
   }
 }
 
-async function findExceeded(
-  tx: Tx,
-  { project, metric, amount }: { project: string; metric: string; amount: number },
-): Promise<QuotaExceeded | undefined> {
+async function findExceeded(tx: Tx, { project, metric, amount }: Amount): Promise<QuotaExceeded | undefined> {
   const row = await tx
     .selectFrom('quotas')
     .selectAll()
@@ -40,12 +54,7 @@ async function findExceeded(
 export async function giveQuotaBack(tx: Tx, project: string, amounts: Amounts): Promise<void> {
   for (const [metric, amount] of Object.entries(amounts)) {
     if (amount === 0) continue
-    await tx
-      .updateTable('quotas')
-      .set((row) => ({ used: row('used', '-', amount) }))
-      .where('project', '=', project)
-      .where('metric', '=', metric)
-      .execute()
+    await giveOf.run(tx, { project, metric, amount })
   }
 }
 

@@ -1,11 +1,13 @@
 import type { Releases } from '../../lifecycle/transition.ts'
 import type { Holding, InstanceRecord } from '../../model/instance.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
+import { forgetAttributes } from './attributes.ts'
 import { rememberDeletion } from './changes.ts'
 import { releaseClaims, releaseCompute } from './claims.ts'
 import { letDisksGo } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { endOperationsOfDeleted } from './operations.ts'
+import { prepare } from './prepared.ts'
 import { giveQuotaBack } from './quotas.ts'
 import type { Tx } from './rows.ts'
 import { forgetUses } from './uses.ts'
@@ -34,6 +36,10 @@ export async function releaseFrom(
   }
 }
 
+const deleteInstance = prepare((tx: Tx, { uid }: { uid: string }) =>
+  tx.deleteFrom('instances').where('uid', '=', uid),
+)
+
 /** Nothing of it is left anywhere: the row goes, its events and operations stay. */
 export async function removeInstance(
   tx: Tx,
@@ -48,8 +54,8 @@ export async function removeInstance(
     ...{ instanceUid: uid, from: status, to: null, reason: 'DELETED', atMs: nowMs, requestId },
     message: 'Deleted: its host holds nothing of it any more.',
   })
-  await tx.deleteFrom('attributes').where('instance_uid', '=', uid).execute()
+  await forgetAttributes(tx, uid)
   await forgetUses(tx, uid)
-  await tx.deleteFrom('instances').where('uid', '=', uid).execute()
+  await deleteInstance.run(tx, { uid })
   await rememberDeletion(tx, before, nowMs)
 }

@@ -1,4 +1,4 @@
-import { fromBinary } from '@bufbuild/protobuf'
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { Transaction } from 'kysely'
 import { type DesiredState, InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
@@ -43,6 +43,33 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     revision: row.revision,
+  }
+}
+
+/** But for the number of its last change. */
+export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'change'> {
+  return {
+    uid: instance.uid,
+    project: instance.project,
+    id: instance.id,
+    host_id: instance.hostId,
+    details: JSON.stringify(instance.details),
+    spec: toBinary(InstanceSpecSchema, instance.spec),
+    demand: JSON.stringify(instance.demand),
+    explanation: JSON.stringify(instance.explanation),
+    status: instance.status,
+    status_message: instance.statusMessage,
+    reason: instance.reason,
+    status_since_ms: instance.statusSinceMs,
+    desired_state: instance.desiredState,
+    generation: instance.generation,
+    start_generation: instance.startGeneration,
+    reset_generation: instance.resetGeneration,
+    holds: instance.holds,
+    operation_id: instance.operationId,
+    revision: instance.revision,
+    created_at_ms: instance.createdAtMs,
+    updated_at_ms: instance.updatedAtMs,
   }
 }
 

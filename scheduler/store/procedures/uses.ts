@@ -1,5 +1,19 @@
 import type { InstanceUid, ResourceUid } from '../../../proto/ids.ts'
+import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
+
+const insertUse = prepare(
+  (tx: Tx, { resourceUid, instanceUid }: { resourceUid: string; instanceUid: string }) =>
+    tx
+      .insertInto('resource_uses')
+      .columns(['resource_uid', 'instance_uid'])
+      .expression((from) =>
+        from
+          .selectFrom('resources')
+          .select((row) => ['uid', row.val(instanceUid).as('instance_uid')])
+          .where('uid', '=', resourceUid),
+      ),
+)
 
 /** false where one of them is gone. The foreign key is behind it. */
 export async function writeUses(
@@ -7,11 +21,9 @@ export async function writeUses(
   instanceUid: InstanceUid,
   uses: readonly ResourceUid[],
 ): Promise<boolean> {
-  const distinct = [...new Set(uses)]
-  if (distinct.length === 0) return true
-  if (!(await areThere(tx, distinct))) return false
-  const rows = distinct.map((uid) => ({ resource_uid: uid, instance_uid: instanceUid }))
-  await tx.insertInto('resource_uses').values(rows).execute()
+  for (const resourceUid of new Set(uses)) {
+    if ((await insertUse.run(tx, { resourceUid, instanceUid })) === 0) return false
+  }
   return true
 }
 
@@ -20,6 +32,10 @@ export async function areThere(tx: Tx, uids: readonly ResourceUid[]): Promise<bo
   return there.length === uids.length
 }
 
+const deleteUses = prepare((tx: Tx, { instanceUid }: { instanceUid: string }) =>
+  tx.deleteFrom('resource_uses').where('instance_uid', '=', instanceUid),
+)
+
 export async function forgetUses(tx: Tx, instanceUid: InstanceUid): Promise<void> {
-  await tx.deleteFrom('resource_uses').where('instance_uid', '=', instanceUid).execute()
+  await deleteUses.run(tx, { instanceUid })
 }
