@@ -15,7 +15,6 @@ import { openCatalogue } from './catalogue/live-catalogue.ts'
 import { identityIssuerOf, readSettings, type Settings } from './config.ts'
 import { findInheritedSocket } from './inherited-socket.ts'
 import { createChangeFeed } from './operations/change-feed.ts'
-import { Holds } from './operations/holds.ts'
 import { createIdentityKeys } from './operations/identity-keys.ts'
 import type { OperationPorts } from './operations/ports.ts'
 import { tellOverdue } from './reconcile/deadlines.ts'
@@ -94,7 +93,6 @@ async function startScheduler(settings: Settings, log: Logger) {
     ports: {
       store,
       fleet: agents.fleet,
-      holds: new Holds(),
       feed,
       identity: createIdentityKeys({ store, issuer: identityIssuerOf(settings) }),
       turns: createTurns(),

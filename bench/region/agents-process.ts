@@ -25,8 +25,6 @@ export interface AgentsProcess {
   close(): Promise<void>
 }
 
-export const hostIdOf = (index: number): string => `bench-${String(index).padStart(5, '0')}`
-
 export function startAgents(options: { readonly address: string; readonly count: number }): AgentsProcess {
   const child: ChildProcess = fork(new URL('./agents.ts', import.meta.url), [
     options.address,

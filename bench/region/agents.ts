@@ -20,8 +20,8 @@ import {
   SessionRequestSchema,
   type SessionResponse,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
-import { type AgentsAnswer, type AgentsQuestion, hostIdOf } from './agents-process.ts'
-import { agentToken, gpuPciId, zone } from './settings.ts'
+import type { AgentsAnswer, AgentsQuestion } from './agents-process.ts'
+import { agentToken, gpuPciId, hostIdOf, zone } from './settings.ts'
 
 const [address = '', countText = '0'] = process.argv.slice(2)
 const count = Number(countText)

@@ -20,6 +20,8 @@ const projects = Array.from({ length: 100 }, (_, index) => `project-${index}`)
 export const instancesPath = (turn: number): string =>
   `/v1/regions/us-texas-1/projects/${projects[turn % projects.length]}/compute/instances`
 
+export const hostIdOf = (index: number): string => `bench-${String(index).padStart(5, '0')}`
+
 export interface RegionFiles {
   readonly settingsPath: string
   readonly databasePath: string

@@ -36,7 +36,6 @@ export async function changeHost(request: ChangeHost, ports: OperationPorts): Pr
       : await setState(hostId, verb === 'uncordon' ? 'ready' : 'cordoned', ports)
   if (refusal !== undefined) return refusal
   if (verb === 'drain') await stopAll(request, ports)
-  await ports.fleet.refresh()
   if (verb === 'uncordon') await startAgain(request, ports)
   ports.log.info({ ...request }, 'An operator has changed a host.')
   const host = (await listHosts(ports)).find((one) => one.hostId === hostId)
@@ -72,7 +71,7 @@ async function fence(
     const message = `A fence gives up every instance on the host: make sure that it is off and stays off, then send {"confirm": "${hostId}"}.`
     return refuse('INVALID_VALUE', { message }, 'confirm')
   }
-  const host = (await ports.fleet.snapshot()).find((one) => one.hostId === hostId)
+  const host = ports.fleet.snapshot().find((one) => one.hostId === hostId)
   if (host?.connected) {
     const message = `Host ${hostId} is connected, so its guests may run: power it off first.`
     return refuse('WRONG_STATE', { message })

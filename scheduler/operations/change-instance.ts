@@ -58,7 +58,6 @@ export async function changeInstance(
     const answer = answerTo(outcome, request)
     if (outcome.kind === 'accepted') ports.dispatch.nudge(outcome.instance.hostId)
     if (answer !== 'again') return answerAsVerb(request, answer)
-    await ports.fleet.refresh()
   }
   const message = 'Many starts compete for the same capacity at this moment; repeat the request in a second.'
   return refuse('TRY_AGAIN', { message })

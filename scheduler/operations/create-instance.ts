@@ -9,15 +9,14 @@ import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { refuse, refuseAll } from '../errors.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
-import type { HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import type { PlacementVerdict } from '../model/placement.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
-import type { Holds } from './holds.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
-import type { OperationPorts } from './ports.ts'
+import type { Fleet, OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
@@ -58,10 +57,7 @@ async function createOnce(
     const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
-    const verdict = placeAroundHolds(admission, await ports.fleet.snapshot(), {
-      uid,
-      holds: ports.holds,
-    })
+    const verdict = placeAroundHolds(admission, ports.fleet, uid)
     if (verdict.kind !== 'placed') return refusePlacement(verdict)
 
     const commit = commitOf(request, { admission, verdict, idempotency }, ports)
@@ -77,29 +73,20 @@ async function createOnce(
 }
 
 /**
- * A hold may stand for what the snapshot shows already, or for what will come to nothing: it spreads requests, and
- * refuses none. Where only holds are in the way, the commit decides.
+ * A hold may stand for what will come to nothing: it spreads requests, and refuses none. Where only holds are in the way,
+ * the commit decides.
  */
-function placeAroundHolds(
-  admission: AdmittedInstance,
-  hosts: readonly HostSnapshot[],
-  { uid, holds }: { uid: InstanceUid; holds: Holds },
-): PlacementVerdict {
-  const verdict = placeAdmitted(admission, holds.applyTo(hosts), { seed: uid })
-  return verdict.kind === 'not-now' ? placeAdmitted(admission, hosts, { seed: uid }) : verdict
+function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
+  const verdict = placeAdmitted(admission, fleet.withHolds(), { seed })
+  return verdict.kind === 'not-now' ? placeAdmitted(admission, fleet.snapshot(), { seed }) : verdict
 }
 
-/** Held until a snapshot shows it, or it has come to nothing. */
-async function commitHeld(
+/** Held until it is in the fleet, or has come to nothing. */
+function commitHeld(
   commit: CommitPlacement,
-  { store, fleet, holds }: OperationPorts,
+  { store, fleet }: OperationPorts,
 ): Promise<CommitPlacementOutcome> {
-  const release = holds.add(commit.hostId, commit)
-  try {
-    return await store.commitPlacement(commit)
-  } finally {
-    fleet.refresh().then(release, release)
-  }
+  return store.commitPlacement(commit).finally(fleet.hold(commit.hostId, commit))
 }
 
 export function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {

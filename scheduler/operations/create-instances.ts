@@ -35,12 +35,9 @@ export async function createInstances(
     const decided = await decide(creates, ports)
     if (decided.kind === 'refused') return decided
     const { commits, admissions } = decided.value
-    const releases = commits.map((commit) => ports.holds.add(commit.hostId, commit))
+    const releases = commits.map((commit) => ports.fleet.hold(commit.hostId, commit))
     const outcome = await ports.store.commitPlacements(commits).finally(() => {
-      const release = () => {
-        for (const one of releases) one()
-      }
-      ports.fleet.refresh().then(release, release)
+      for (const release of releases) release()
     })
     if (outcome.kind === 'committed') {
       for (const { hostId } of commits) ports.dispatch.nudge(hostId)
@@ -105,10 +102,9 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
   }
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
-  const hosts = await ports.fleet.snapshot()
-  const around = placeAll(creates, admissions, ports.holds.applyTo(hosts), ports)
+  const around = placeAll(creates, admissions, ports.fleet.withHolds(), ports)
   // A hold may come to nothing: where only holds are in the way, the commit decides.
-  return around.kind === 'refused' ? placeAll(creates, admissions, hosts, ports) : around
+  return around.kind === 'refused' ? placeAll(creates, admissions, ports.fleet.snapshot(), ports) : around
 }
 
 function placeAll(

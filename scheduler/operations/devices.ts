@@ -43,7 +43,6 @@ export async function changeDevice(
     case 'accepted':
       ports.log.info({ ...request }, 'An operator has spoken on a device.')
       ports.dispatch.nudge(hostId)
-      await ports.fleet.refresh()
       return done(outcome.device)
     case 'other-request':
       return refuse('IDEMPOTENCY_KEY_REUSED', { key: request.idempotencyKey ?? '' })

@@ -7,7 +7,8 @@ import { createTurns } from '../../lib/turns.ts'
 import { HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { type HostId, projectId } from '../../proto/ids.ts'
 import { refuse } from '../errors.ts'
-import type { Store, StoredHost } from '../store/store.ts'
+import type { StoredHost } from '../store/host-store.ts'
+import type { Store } from '../store/store.ts'
 import { done, type Outcome } from './outcome.ts'
 
 /** As RFC 7517 has it. */

@@ -1,10 +1,10 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
-import type { StoredHost } from '../store/store.ts'
+import type { StoredHost } from '../store/host-store.ts'
 import type { OperationPorts } from './ports.ts'
 
 /** A host for operators: what it has and what is taken, what its agent said, and whether it is there. */
-export interface HostView extends Omit<StoredHost, 'facts'> {
+export interface HostView extends Omit<StoredHost, 'facts' | 'revision'> {
   readonly connected: boolean
   readonly facts: HostFacts
 }
@@ -13,10 +13,15 @@ export async function listHosts({
   store,
   fleet,
 }: Pick<OperationPorts, 'store' | 'fleet'>): Promise<readonly HostView[]> {
-  const [{ hosts }, snapshot] = await Promise.all([store.readHostsChangedAfter(0), fleet.snapshot()])
-  const connected = new Set(snapshot.filter((host) => host.connected).map((host) => host.hostId))
+  const { hosts } = await store.readHostsChangedAfter(0)
+  const connected = new Set(
+    fleet
+      .snapshot()
+      .filter((host) => host.connected)
+      .map((host) => host.hostId),
+  )
   return hosts
-    .map((host) => ({
+    .map(({ revision: _, ...host }) => ({
       ...host,
       connected: connected.has(host.hostId),
       facts: fromBinary(HostFactsSchema, host.facts),

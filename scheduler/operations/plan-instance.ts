@@ -30,7 +30,7 @@ export async function planInstance(
   const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
   if (admission.kind === 'refused') return refuseAll(admission.problems)
   const { demand } = admission
-  const hosts = await ports.fleet.snapshot()
+  const hosts = ports.fleet.snapshot()
   const verdict = placeAdmitted(admission, hosts, { seed: uid })
   const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
   return done({

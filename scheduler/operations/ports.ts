@@ -8,16 +8,18 @@ import type { HostSnapshot } from '../model/placement.ts'
 import type { BlobStore } from '../store/resource-store.ts'
 import type { Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
-import type { Holds } from './holds.ts'
+import type { Hold } from './holds.ts'
 import type { IdentityKeys } from './identity-keys.ts'
 
 export { StoreUnavailable } from '../store/store.ts'
 
-/** Every host as of now: capacity from the store, connectedness from the sessions. */
+/** Every host as of now: what transactions have left, connectedness from the sessions. For one look: it goes on changing. */
 export interface Fleet {
-  snapshot(): Promise<readonly HostSnapshot[]>
-  /** Resolves once later snapshots show what was committed before this call. */
-  refresh(): Promise<void>
+  snapshot(): readonly HostSnapshot[]
+  /** With what requests under way are about to take: they are placed around one another. Only a hint: the commit decides. */
+  withHolds(): readonly HostSnapshot[]
+  /** Until the result is called: when the commit is through, whatever became of it. */
+  hold(hostId: HostId, hold: Hold): () => void
 }
 
 /** Tells the dispatcher that a host's outbox has something new. Never waits, never fails. */
@@ -94,7 +96,6 @@ export interface HostQueries {
 export interface OperationPorts {
   readonly store: Store
   readonly fleet: Fleet
-  readonly holds: Holds
   readonly feed: ChangeFeed
   readonly identity: IdentityKeys
   /** One request of an idempotency key at a time. */

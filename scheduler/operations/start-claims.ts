@@ -23,7 +23,7 @@ export async function findGpusForStart(
   const instance = await ports.store.findInstance(project, idOrUid)
   const restsAs = verb === 'start' ? 'STOPPED' : 'SUSPENDED'
   if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
-  const hosts = await ports.fleet.snapshot()
+  const hosts = ports.fleet.snapshot()
   if (instance.demand.slotUid !== undefined) return ownGpus(instance, hosts)
   // A cordoned host takes no new instances, and its own back.
   const own = hosts

@@ -19,7 +19,6 @@ import type {
   PciAddress,
   ProjectId,
   ResourceUid,
-  ZoneId,
 } from '../../proto/ids.ts'
 import type { ChangeVerb } from '../lifecycle/verbs.ts'
 import type { AuditEntry } from '../model/audit.ts'
@@ -27,9 +26,10 @@ import type { DiskRecord } from '../model/disk.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
-import type { Demand, HostSnapshot, HostState, PlacementExplanation, Uplink } from '../model/placement.ts'
+import type { Demand, PlacementExplanation } from '../model/placement.ts'
 import type { Quota } from '../model/quota.ts'
 import type { DeviceStore } from './device-store.ts'
+import type { HostStore } from './host-store.ts'
 import type { ResourceStore } from './resource-store.ts'
 
 /** More than all of a host's instances can have waiting. */
@@ -40,19 +40,7 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-export interface Store extends ResourceStore, DeviceStore {
-  // Hosts
-  registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
-  /** Ready or cordoned; a fenced host becomes neither by this. */
-  setHostState(input: SetHostState): Promise<SetHostStateOutcome>
-  /**
-   * Gives up what is placed on a host that an operator has declared gone: everything it held is free, its instances have
-   * FAILED, and those that were being deleted are gone.
-   */
-  fenceHost(input: FenceHost): Promise<FenceHostOutcome>
-  /** Hosts changed after that revision, and the revision to ask from next. 0 gives all. */
-  readHostsChangedAfter(revision: number): Promise<{ revision: number; hosts: readonly StoredHost[] }>
-
+export interface Store extends HostStore, ResourceStore, DeviceStore {
   // Instances
   /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
@@ -132,78 +120,6 @@ export interface Store extends ResourceStore, DeviceStore {
   /** Called soon after something was written; never told what. The result stops it. */
   onWrite(listener: () => void): () => void
   close(): Promise<void>
-}
-
-export interface RegisterHost {
-  readonly hostId: HostId
-  /** One that is there. */
-  readonly zone: ZoneId
-  readonly journalUuid: string
-  /** What the host has in its journal already: a store that is new to it goes on from there. */
-  readonly lastCommandSequence: number
-  readonly bootId: string
-  readonly agentVersion: string
-  /** HostFacts, binary: kept for operators, never read by placement. */
-  readonly facts: Uint8Array
-  readonly features?: readonly string[]
-  readonly uplinks?: readonly Uplink[]
-  readonly partitions?: HostSnapshot['partitions']
-  readonly architecture: string
-  /** Before its zone's overcommit. */
-  readonly vcpus: number
-  readonly memoryMib: number
-  readonly diskGb: number
-  readonly devices: readonly {
-    readonly address: PciAddress
-    /** `vendor:device`: what the zone's types make of it. */
-    readonly pciId: string
-    readonly numaNode: number
-  }[]
-  readonly nowMs: number
-}
-
-export type RegisterHostOutcome =
-  | {
-      readonly kind: 'registered'
-      readonly epoch: number
-      /** The lowest sequence whose command is not acknowledged, or the next to be assigned. */
-      readonly nextCommandSequence: number
-    }
-  | {
-      readonly kind: 'refused'
-      readonly reason: 'UNKNOWN_ZONE' | 'JOURNAL_CHANGED' | 'ZONE_CHANGED' | 'HOST_FENCED'
-      readonly message: string
-    }
-
-export interface SetHostState {
-  readonly hostId: HostId
-  readonly state: Exclude<HostState, 'fenced'>
-  readonly nowMs: number
-}
-
-export type SetHostStateOutcome =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'not-found' }
-  | { readonly kind: 'fenced' }
-
-export interface FenceHost {
-  readonly hostId: HostId
-  readonly requestId: string
-  readonly nowMs: number
-}
-
-export type FenceHostOutcome =
-  | { readonly kind: 'fenced'; readonly instances: number }
-  | { readonly kind: 'not-found' }
-
-/** Without `connected`, which only the sessions know. */
-export interface StoredHost extends Omit<HostSnapshot, 'connected'> {
-  readonly journalUuid: string
-  readonly bootId: string
-  readonly agentVersion: string
-  readonly epoch: number
-  readonly facts: Uint8Array
-  readonly updatedAtMs: number
 }
 
 export interface IdempotencyKey {

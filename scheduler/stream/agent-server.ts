@@ -12,7 +12,7 @@ import { isLoopback } from '../loopback.ts'
 import type { CommandDispatch, Fleet, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
 import type { ConsoleCall } from './console-calls.ts'
-import { createFleet } from './fleet.ts'
+import { openFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
 import { createPendingQueries } from './pending-queries.ts'
@@ -110,6 +110,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
       else call.emit('error', { code: status.UNAUTHENTICATED, details: peer.message })
     },
   })
+  const fleet = await openFleet({ store, isConnected: sessions.isConnected })
   const port = await listen(server, options)
   const memberNames = startMemberNames({ store, sessions, clock, log })
   const stopNoting = clock.every(heartbeatIntervalMs, () => sessions.noteSilence())
@@ -119,7 +120,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   return {
     port,
     address,
-    fleet: createFleet({ store, isConnected: sessions.isConnected }),
+    fleet,
     dispatch: { nudge: (hostId) => sessions.find(hostId)?.nudge() },
     queries,
     sessions: sessions.list,

@@ -1,58 +1,69 @@
 import type { HostId } from '../../proto/ids.ts'
 import type { HostSnapshot } from '../model/placement.ts'
+import { type Hold, withHolds } from '../operations/holds.ts'
 import type { Fleet } from '../operations/ports.ts'
-import type { Store, StoredHost } from '../store/store.ts'
+import type { StoredCapacity } from '../store/host-store.ts'
+import type { Store } from '../store/store.ts'
 
 /**
- * Every host: capacity from the store, of which only what has changed is read, connectedness from the sessions. A
- * snapshot is never older than the call that asked for it; calls made while a read is under way share the next one.
+ * Every host in memory: read once, then kept up by what each transaction has changed, in their order. Whoever hears that
+ * his change is on disk finds it here. Connectedness is the sessions' word, asked when somebody looks.
  */
-export function createFleet({
+export async function openFleet({
   store,
   isConnected,
 }: {
-  store: Pick<Store, 'readHostsChangedAfter'>
+  store: Pick<Store, 'readHostsChangedAfter' | 'onHostsChanged'>
   isConnected: (hostId: HostId) => boolean
-}): Fleet {
-  const hosts = new Map<HostId, StoredHost>()
-  let revision = 0
-  let current: Promise<void> | undefined
-  let next: Promise<void> | undefined
+}): Promise<Fleet> {
+  const stored: HostSnapshot[] = []
+  const around: HostSnapshot[] = []
+  const places = new Map<HostId, number>()
+  const revisions = new Map<HostId, number>()
+  const held = new Map<HostId, Set<Hold>>()
 
-  async function refresh(): Promise<void> {
-    const changed = await store.readHostsChangedAfter(revision)
-    revision = changed.revision
-    for (const host of changed.hosts) hosts.set(host.hostId, host)
+  function put(host: StoredCapacity): void {
+    const { hostId, revision } = host
+    // The first read may come after news of what it has read.
+    if ((revisions.get(hostId) ?? 0) >= revision) return
+    revisions.set(hostId, revision)
+    const place = places.get(hostId) ?? stored.length
+    places.set(hostId, place)
+    stored[place] = {
+      ...host,
+      get connected() {
+        return isConnected(hostId)
+      },
+    }
+    showHolds(hostId)
   }
 
-  function startRefresh(): Promise<void> {
-    const read = refresh().finally(() => {
-      if (current === read) current = undefined
-    })
-    current = read
-    return read
+  function showHolds(hostId: HostId): void {
+    const place = places.get(hostId)
+    const host = place === undefined ? undefined : stored[place]
+    if (place === undefined || host === undefined) return
+    const holds = held.get(hostId)
+    around[place] = holds === undefined ? host : withHolds(host, holds)
   }
 
-  function shareRefresh(): Promise<void> {
-    if (current === undefined) return startRefresh()
-    next ??= current
-      // Its failure is told to those who asked for it.
-      .catch(() => {})
-      .then(() => {
-        next = undefined
-        return startRefresh()
-      })
-    return next
-  }
+  store.onHostsChanged((hosts) => {
+    for (const host of hosts) put(host)
+  })
+  for (const host of (await store.readHostsChangedAfter(0)).hosts) put(host)
 
   return {
-    refresh: shareRefresh,
-    snapshot: async () => {
-      await shareRefresh()
-      return Array.from(
-        hosts.values(),
-        (host): HostSnapshot => ({ ...host, connected: isConnected(host.hostId) }),
-      )
+    snapshot: () => stored,
+    withHolds: () => around,
+    hold: (hostId, hold) => {
+      // A reservation's place is counted with its host already.
+      if (hold.demand.slotUid !== undefined) return () => {}
+      held.set(hostId, (held.get(hostId) ?? new Set()).add(hold))
+      showHolds(hostId)
+      return () => {
+        const holds = held.get(hostId)
+        if (holds?.delete(hold) === true && holds.size === 0) held.delete(hostId)
+        showHolds(hostId)
+      }
     },
   }
 }

@@ -2,7 +2,8 @@ import { toBinary } from '@bufbuild/protobuf'
 import { type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { Hello } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostId, pciAddress, zoneId } from '../../proto/ids.ts'
-import type { RegisterHost, Store } from '../store/store.ts'
+import type { RegisterHost } from '../store/host-store.ts'
+import type { Store } from '../store/store.ts'
 
 export type Registration =
   | { readonly kind: 'registered'; readonly epoch: number; readonly nextCommandSequence: number }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach } from 'vitest'
-import type { RegisterHost, Store } from '../../scheduler/store/store.ts'
+import type { RegisterHost } from '../../scheduler/store/host-store.ts'
+import type { Store } from '../../scheduler/store/store.ts'
 import { hostOf, makeZones } from './store-values.ts'
 
 export type OpenStore = () => Promise<Store>

@@ -18,6 +18,7 @@ import {
 } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import { scopeOf } from '../../scheduler/model/resource.ts'
+import type { RegisterHost } from '../../scheduler/store/host-store.ts'
 import type { DeclaredResource } from '../../scheduler/store/resource-store.ts'
 import type {
   AddressClaim,
@@ -25,7 +26,6 @@ import type {
   ChangeInstance,
   CommitPlacement,
   IdempotencyKey,
-  RegisterHost,
   Store,
 } from '../../scheduler/store/store.ts'
 

@@ -28,7 +28,6 @@ import { createChangeFeed } from '../../scheduler/operations/change-feed.ts'
 import { type ChangeRequest, changeInstance } from '../../scheduler/operations/change-instance.ts'
 import { createInstance } from '../../scheduler/operations/create-instance.ts'
 import { type AcceptedDisk, createDisk, deleteDisk, updateDisk } from '../../scheduler/operations/disks.ts'
-import { Holds } from '../../scheduler/operations/holds.ts'
 import { createIdentityKeys } from '../../scheduler/operations/identity-keys.ts'
 import type { Outcome } from '../../scheduler/operations/outcome.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
@@ -123,10 +122,9 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     bootId: seededRandom('boot').uuid(),
     nowMs: systemClock.nowMs,
   })
-  const holds = new Holds()
   const feed = createChangeFeed({ store, clock: systemClock })
   const ports: OperationPorts = {
-    ...{ store, holds, catalogue, log },
+    ...{ store, catalogue, log },
     turns: createTurns(),
     feed,
     identity: createIdentityKeys({ store, issuer: identityIssuer }),
@@ -135,7 +133,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
   }
   let agent: Agent | undefined
 
-  const isConnected = async () => (await server.fleet.snapshot())[0]?.connected === true
+  const isConnected = async () => server.fleet.snapshot()[0]?.connected === true
   const startOne = async () => {
     agent = await startAgent({
       settings: {
@@ -182,8 +180,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     return outcome.value
   }
   const snapshot = async () => {
-    await server.fleet.refresh()
-    const [only] = await server.fleet.snapshot()
+    const [only] = server.fleet.snapshot()
     if (only === undefined) throw new Error('There is no host.')
     return only
   }
@@ -239,7 +236,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     events: async (uid) =>
       (await store.listEvents(uid as InstanceRecord['uid'])).map(({ to }) => to ?? 'gone'),
     freeGpus: async () => {
-      const [snapshot] = await server.fleet.snapshot()
+      const [snapshot] = server.fleet.snapshot()
       const isFree = ({ claimedBy, state = 'FREE' }: HostDevice) =>
         claimedBy === undefined && state === 'FREE'
       return snapshot?.devices.filter(isFree).length ?? 0

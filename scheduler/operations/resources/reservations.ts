@@ -97,7 +97,7 @@ async function placeSlots(
   count: number,
   { fleet, random }: Ports,
 ): Promise<Outcome<readonly ReservationSlot[]>> {
-  const hosts = await fleet.snapshot()
+  const hosts = fleet.snapshot()
   const own = new Holds()
   const slots: ReservationSlot[] = []
   while (slots.length < count) {

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { AddressClaim } from '../store.ts'
+import { firstToTry, noteLowest } from './address-hints.ts'
 import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
@@ -15,28 +16,57 @@ export type AddressHolder = 'nic' | 'reservation'
 /** The asked address, or the lowest free one of the subnet. */
 export async function pickAddress(
   tx: Tx,
-  claim: Omit<AddressClaim, 'macAddress'>,
+  claim: Omit<AddressClaim, 'macAddress'> & {
+    /** For others who are served with it: not for this one. */
+    readonly besides?: readonly string[]
+  },
   holder: AddressHolder,
 ): Promise<PickedAddress> {
   const { first, last } = hostRange(claim.ipv4Cidr)
   const reserved = new Set(claim.reservedIpv4.map(numberOf))
   if (claim.requestedIpv4 !== undefined) {
     const ipv4 = numberOf(claim.requestedIpv4)
-    const isGivenOut = ipv4 >= first && ipv4 <= last && !reserved.has(ipv4)
+    const isGivenOut =
+      ipv4 >= first && ipv4 <= last && !reserved.has(ipv4) && !claim.besides?.includes(claim.requestedIpv4)
     return isGivenOut && !(await isHeld(tx, claim, { ipv4, holder }))
       ? { kind: 'picked', ipv4 }
       : { kind: 'taken', address: claim.requestedIpv4 }
   }
-  let candidate = first
+  const from = firstToTry(tx, claim.networkUid, first)
+  const lowest =
+    (await findFree(tx, claim, { from, last, reserved })) ??
+    (from === first ? undefined : await findFree(tx, claim, { from: first, last, reserved }))
+  if (lowest === undefined) return { kind: 'exhausted' }
+  const besides = new Set(claim.besides?.map(numberOf))
+  if (!besides.has(lowest)) {
+    noteLowest(tx, claim.networkUid, lowest)
+    return { kind: 'picked', ipv4: lowest }
+  }
+  const next = await findFree(tx, claim, {
+    from: lowest + 1,
+    last,
+    reserved: new Set([...reserved, ...besides]),
+  })
+  return next === undefined ? { kind: 'exhausted' } : { kind: 'picked', ipv4: next }
+}
+
+async function findFree(
+  tx: Tx,
+  claim: Claim,
+  { from, last, reserved }: { from: number; last: number; reserved: ReadonlySet<number> },
+): Promise<number | undefined> {
+  let candidate = from
   while (candidate <= last) {
     if (reserved.has(candidate)) {
       candidate += 1
       continue
     }
-    if (!(await isClaimed(tx, claim, candidate))) return { kind: 'picked', ipv4: candidate }
-    candidate = await endOfRun(tx, claim, candidate)
+    if (!(await isClaimed(tx, claim, candidate))) return candidate
+    // Mostly it was the last that somebody took, and the next one is free.
+    const isNextClaimed = await isClaimed(tx, claim, candidate + 1)
+    candidate = isNextClaimed ? await endOfRun(tx, claim, candidate) : candidate + 1
   }
-  return { kind: 'exhausted' }
+  return undefined
 }
 
 export function formatIpv4(ipv4: number): string {

@@ -10,28 +10,25 @@ import { giveDiskRoomBack } from './claims.ts'
 import { settleDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
+import { findEpoch } from './outbox.ts'
+import { prepare } from './prepared.ts'
 import { releaseFrom, removeInstance } from './release.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
+
+const findOnHost = prepare((tx: Tx, { uid, hostId }: { uid: string; hostId: string }) =>
+  tx.selectFrom('instances').selectAll().where('uid', '=', uid).where('host_id', '=', hostId),
+)
 
 /** One report of a host about one instance, through the lifecycle table. */
 export async function applyObservation(tx: Tx, input: ApplyObservation): Promise<ApplyObservationOutcome> {
   const { observation, hostId } = input
-  const row = await tx
-    .selectFrom('instances')
-    .selectAll()
-    .where('uid', '=', observation.uid)
-    .where('host_id', '=', hostId)
-    .executeTakeFirst()
+  const row = await findOnHost.first(tx, { uid: observation.uid, hostId })
   if (!row) return { kind: 'unknown', message: `No instance ${observation.uid} is placed on ${hostId}.` }
-  const host = await tx
-    .selectFrom('hosts')
-    .select('epoch')
-    .where('host_id', '=', hostId)
-    .executeTakeFirstOrThrow()
-  if (observation.epoch < host.epoch) {
+  const epoch = (await findEpoch.first(tx, { hostId }))?.epoch ?? 0
+  if (observation.epoch < epoch) {
     return {
       kind: 'stale',
-      message: `The report is of epoch ${observation.epoch}, the host's is ${host.epoch}.`,
+      message: `The report is of epoch ${observation.epoch}, the host's is ${epoch}.`,
     }
   }
   if (observation.generation < row.generation) {

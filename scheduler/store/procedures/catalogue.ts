@@ -31,7 +31,7 @@ import { declareResources, listAddresses, readResourcesAfter } from './resource-
 import { createResources, deleteResources, findResourceByKey, updateResource } from './resources.ts'
 import type { Tx } from './rows.ts'
 
-export type StoreMethod = Exclude<keyof Store, 'close' | 'onWrite'>
+export type StoreMethod = Exclude<keyof Store, 'close' | 'onWrite' | 'onHostsChanged'>
 
 /** Every method of the port as a procedure over one transaction: the same for every database. */
 export type Procedures = {

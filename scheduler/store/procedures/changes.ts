@@ -1,6 +1,7 @@
 import { instanceUid, type NetworkUid, projectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceChange, ReadChangesOutcome } from '../store.ts'
+import { prepare, prepareInsert } from './prepared.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 import { nextValue } from './sequences.ts'
 
@@ -11,17 +12,21 @@ const forgotten = 'instance-change-forgotten'
 /** The number of a change, in commit order: the row's lock is held until the commit. */
 export const nextChange = (tx: Tx): Promise<number> => nextValue(tx, sequence)
 
+const forgetBefore = prepare((tx: Tx, { beforeMs }: { beforeMs: number }) =>
+  tx.deleteFrom('deletions').where('at_ms', '<', beforeMs).returning('change'),
+)
+
+const insertDeletion = prepareInsert('deletions', [
+  ...(['change', 'instance_uid', 'project', 'id', 'at_ms', 'networks'] as const),
+])
+
 /** An instance that is gone is remembered for a day, for those who were not watching. */
 export async function rememberDeletion(
   tx: Tx,
   gone: Pick<InstanceRecord, 'uid' | 'project' | 'id' | 'spec'>,
   nowMs: number,
 ): Promise<void> {
-  const old = await tx
-    .deleteFrom('deletions')
-    .where('at_ms', '<', nowMs - deletionsKeptMs)
-    .returning('change')
-    .execute()
+  const old = await forgetBefore.all(tx, { beforeMs: nowMs - deletionsKeptMs })
   if (old.length > 0) {
     const value = Math.max(...old.map(({ change }) => change))
     await tx
@@ -31,13 +36,10 @@ export async function rememberDeletion(
       .execute()
   }
   const change = await nextChange(tx)
-  await tx
-    .insertInto('deletions')
-    .values({
-      ...{ change, instance_uid: gone.uid, project: gone.project, id: gone.id, at_ms: nowMs },
-      networks: JSON.stringify(gone.spec.nics.flatMap(({ network }) => network?.uid ?? [])),
-    })
-    .execute()
+  await insertDeletion.run(tx, {
+    ...{ change, instance_uid: gone.uid, project: gone.project, id: gone.id, at_ms: nowMs },
+    networks: JSON.stringify(gone.spec.nics.flatMap(({ network }) => network?.uid ?? [])),
+  })
 }
 
 /** The newest change, and the newest that is not remembered any more. */

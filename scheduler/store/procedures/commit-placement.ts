@@ -136,8 +136,8 @@ async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly n
   for (const [nic, claim] of input.addresses.entries()) {
     // What an earlier NIC of this request was given in the same network isn't claimed yet.
     const siblings = picked.filter((_, index) => input.addresses[index]?.networkUid === claim.networkUid)
-    const reservedIpv4 = [...claim.reservedIpv4, ...siblings.map(formatIpv4), ...askedBeside(input, nic)]
-    const outcome = await pickAddress(tx, { ...claim, reservedIpv4 }, 'nic')
+    const besides = [...siblings.map(formatIpv4), ...askedBeside(input, nic)]
+    const outcome = await pickAddress(tx, { ...claim, besides }, 'nic')
     if (outcome.kind === 'taken') throw new Refused({ kind: 'address-taken', nic, address: outcome.address })
     if (outcome.kind === 'exhausted') throw new Refused({ kind: 'addresses-exhausted', nic })
     picked.push(outcome.ipv4)

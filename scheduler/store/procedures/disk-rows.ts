@@ -12,6 +12,7 @@ import {
 import type { DiskRecord, DiskStatus } from '../../model/disk.ts'
 import type { ListDisks } from '../store.ts'
 import type { DiskRow } from '../tables.ts'
+import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
 export interface DiskWithUser extends DiskRow {
@@ -50,8 +51,15 @@ export async function listDisks(tx: Tx, input: ListDisks): Promise<readonly Disk
   return rows.map(diskFromRow)
 }
 
-export const disksOf = (tx: Tx, instanceUid: string): Promise<readonly DiskRow[]> =>
-  tx.selectFrom('disks').selectAll().where('instance_uid', '=', instanceUid).orderBy('uid').execute()
+const ofInstance = prepare((tx: Tx, { instanceUid }: { instanceUid: string }) =>
+  tx.selectFrom('disks').selectAll().where('instance_uid', '=', instanceUid),
+)
+
+export async function disksOf(tx: Tx, instanceUid: string): Promise<readonly DiskRow[]> {
+  const rows = await ofInstance.all(tx, { instanceUid })
+  // Mostly there are none, and the database would set up a sort for them.
+  return rows.toSorted((a, b) => (a.uid < b.uid ? -1 : 1))
+}
 
 export function diskFromRow(row: DiskWithUser): DiskRecord {
   const { instance_uid: user, user_id: userId } = row

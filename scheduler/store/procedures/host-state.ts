@@ -1,12 +1,13 @@
 import type { HostId } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { HostState } from '../../model/placement.ts'
-import type { FenceHost, FenceHostOutcome, SetHostState, SetHostStateOutcome } from '../store.ts'
+import type { FenceHost, FenceHostOutcome, SetHostState, SetHostStateOutcome } from '../host-store.ts'
 import { nextChange } from './changes.ts'
 import { loseDeviceCommands } from './device-reports.ts'
 import { loseDisks } from './disk-reports.ts'
 import { appendEvent } from './events.ts'
 import { settleOperations } from './operations.ts'
+import { prepare } from './prepared.ts'
 import { listInstancesOnHost } from './read-instances.ts'
 import { releaseFrom, removeInstance } from './release.ts'
 import { loseSlots } from './reservations.ts'
@@ -66,8 +67,12 @@ export async function fenceHost(tx: Tx, input: FenceHost): Promise<FenceHostOutc
   return { kind: 'fenced', instances: instances.length }
 }
 
+const findState = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx.selectFrom('hosts').select('state').where('host_id', '=', hostId),
+)
+
 export async function readHostState(tx: Tx, hostId: HostId): Promise<HostState | undefined> {
-  const row = await tx.selectFrom('hosts').select('state').where('host_id', '=', hostId).executeTakeFirst()
+  const row = await findState.first(tx, { hostId })
   return row?.state as HostState | undefined
 }
 

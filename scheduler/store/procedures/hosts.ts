@@ -1,9 +1,10 @@
-import type { RegisterHost, RegisterHostOutcome, StoredHost } from '../store.ts'
+import type { RegisterHost, RegisterHostOutcome, StoredCapacity, StoredHost } from '../host-store.ts'
 import type { HostRow } from '../tables.ts'
 import { newDevice } from './device-condition.ts'
 import { distrustDevices } from './device-reports.ts'
 import { capacityIn, type Place, readPlace } from './places.ts'
-import { type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
+import { prepare } from './prepared.ts'
+import { capacityFromRows, type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
 import { nextHostRevision } from './sequences.ts'
 
 /** Takes what a host says of itself, in the words of its zone. Nothing it says frees, moves or takes a claim. */
@@ -139,9 +140,42 @@ export async function readHostsChangedAfter(
   tx: Tx,
   revision: number,
 ): Promise<{ revision: number; hosts: readonly StoredHost[] }> {
-  const rows = await tx.selectFrom('hosts').selectAll().where('revision', '>', revision).execute()
+  const rows = await hostsAfter.all(tx, { revision })
   if (rows.length === 0) return { revision, hosts: [] }
-  const devices = await tx
+  const devices = await devicesAfter(tx, revision)
+  return {
+    revision: Math.max(...rows.map((row) => row.revision)),
+    hosts: rows.map((row) => hostFromRows(row, devices.get(row.host_id) ?? [])),
+  }
+}
+
+/** The same of what placement looks at: what agents say for people is much, and nothing to it. */
+export async function readCapacityAfter(tx: Tx, revision: number): Promise<readonly StoredCapacity[]> {
+  const rows = await capacityAfter.all(tx, { revision })
+  if (rows.length === 0) return []
+  const devices = await devicesAfter(tx, revision)
+  return rows.map((row) => capacityFromRows(row, devices.get(row.host_id) ?? []))
+}
+
+export const readHostRevision = async (tx: Tx): Promise<number> =>
+  (await tx.selectFrom('hosts').select('revision').orderBy('revision', 'desc').limit(1).executeTakeFirst())
+    ?.revision ?? 0
+
+const hostsAfter = prepare((tx: Tx, { revision }: { revision: number }) =>
+  tx.selectFrom('hosts').selectAll().where('revision', '>', revision),
+)
+
+const capacityAfter = prepare((tx: Tx, { revision }: { revision: number }) =>
+  tx
+    .selectFrom('hosts')
+    .select(['host_id', 'zone', 'state', 'architecture', 'features', 'uplinks', 'partitions'])
+    .select(['vcpus_capacity', 'vcpus_used', 'memory_mib_capacity', 'memory_mib_used', 'disk_gb_capacity'])
+    .select(['disk_gb_used', 'unscrubbed_devices', 'revision'])
+    .where('revision', '>', revision),
+)
+
+const claimedDevicesAfter = prepare((tx: Tx, { revision }: { revision: number }) =>
+  tx
     .selectFrom('hosts')
     .innerJoin('devices', 'devices.host_id', 'hosts.host_id')
     .leftJoin('device_claims', (join) =>
@@ -164,17 +198,15 @@ export async function readHostsChangedAfter(
       'device_claims.instance_uid as claimed_by',
       'device_claims.slot_uid as kept_by',
     ])
-    .where('hosts.revision', '>', revision)
-    .orderBy('devices.address')
-    .execute()
+    .where('hosts.revision', '>', revision),
+)
+
+async function devicesAfter(tx: Tx, revision: number): Promise<ReadonlyMap<string, DeviceWithClaim[]>> {
   const byHost = new Map<string, DeviceWithClaim[]>()
-  for (const device of devices) {
+  for (const device of await claimedDevicesAfter.all(tx, { revision })) {
     const list = byHost.get(device.host_id)
     if (list) list.push(device)
     else byHost.set(device.host_id, [device])
   }
-  return {
-    revision: Math.max(...rows.map((row) => row.revision)),
-    hosts: rows.map((row) => hostFromRows(row, byHost.get(row.host_id) ?? [])),
-  }
+  return byHost
 }

@@ -58,7 +58,7 @@ export async function queueCommand(
   })
 }
 
-const findEpoch = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+export const findEpoch = prepare((tx: Tx, { hostId }: { hostId: string }) =>
   tx.selectFrom('hosts').select('epoch').where('host_id', '=', hostId),
 )
 

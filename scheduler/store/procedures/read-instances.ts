@@ -14,6 +14,7 @@ import type { ListInstances, NetworkMembership } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
 import { nextChange } from './changes.ts'
 import { whereFilter } from './filter.ts'
+import { prepare } from './prepared.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
 /** Uids (v7) begin with a digit and names with a letter: what is given is one or the other. */
@@ -22,13 +23,16 @@ export async function findInstanceRow(
   project: ProjectId,
   idOrUid: string,
 ): Promise<InstanceRow | undefined> {
-  return tx
+  return findByAddress.first(tx, { project, idOrUid })
+}
+
+const findByAddress = prepare((tx: Tx, { project, idOrUid }: { project: string; idOrUid: string }) =>
+  tx
     .selectFrom('instances')
     .selectAll()
     .where('project', '=', project)
-    .where((row) => row.or([row('uid', '=', idOrUid), row('id', '=', idOrUid)]))
-    .executeTakeFirst()
-}
+    .where((row) => row.or([row('uid', '=', idOrUid), row('id', '=', idOrUid)])),
+)
 
 export async function findInstance(
   tx: Tx,

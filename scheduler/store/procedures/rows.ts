@@ -14,7 +14,7 @@ import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { UnscrubbedPolicy } from '../../model/device.ts'
 import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
 import type { Demand, HostDevice, HostState, PlacementExplanation, Uplink } from '../../model/placement.ts'
-import type { StoredHost } from '../store.ts'
+import type { StoredCapacity, StoredHost } from '../host-store.ts'
 import type { DeviceRow, HostRow, InstanceRow, Tables } from '../tables.ts'
 import { type ConditionRow, conditionFromRow } from './device-condition.ts'
 
@@ -83,24 +83,38 @@ export interface DeviceWithClaim
 
 export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]): StoredHost {
   return {
-    hostId: hostId(row.host_id),
-    zone: zoneId(row.zone),
-    state: row.state as HostState,
-    architecture: row.architecture,
+    ...capacityFromRows(row, devices),
     journalUuid: row.journal_uuid,
     bootId: row.boot_id,
     agentVersion: row.agent_version,
     epoch: row.epoch,
     facts: row.facts,
+    updatedAtMs: row.updated_at_ms,
+  }
+}
+
+export type CapacityRow = Pick<
+  HostRow,
+  | ('host_id' | 'zone' | 'state' | 'architecture' | 'features' | 'uplinks' | 'partitions')
+  | ('vcpus_capacity' | 'vcpus_used' | 'memory_mib_capacity' | 'memory_mib_used' | 'disk_gb_capacity')
+  | ('disk_gb_used' | 'unscrubbed_devices' | 'revision')
+>
+
+export function capacityFromRows(row: CapacityRow, devices: readonly DeviceWithClaim[]): StoredCapacity {
+  return {
+    hostId: hostId(row.host_id),
+    zone: zoneId(row.zone),
+    state: row.state as HostState,
+    architecture: row.architecture,
     features: JSON.parse(row.features) as string[],
     uplinks: JSON.parse(row.uplinks) as Uplink[],
     vcpus: { capacity: row.vcpus_capacity, used: row.vcpus_used },
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },
-    devices: devices.map(deviceFromRow),
+    devices: devices.toSorted((a, b) => (a.address < b.address ? -1 : 1)).map(deviceFromRow),
     ...(row.partitions === null ? {} : { partitions: JSON.parse(row.partitions) as PciAddress[][] }),
     unscrubbedDevices: row.unscrubbed_devices as UnscrubbedPolicy,
-    updatedAtMs: row.updated_at_ms,
+    revision: row.revision,
   }
 }
 

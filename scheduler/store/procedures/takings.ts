@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import type { StoredResource } from '../../model/resource.ts'
 import type { CreateResource, Taking } from '../resource-store.ts'
+import { noteGivenBack } from './address-hints.ts'
 import { formatIpv4, numberOf, pickAddress } from './addresses.ts'
 import { Refused } from './refused.ts'
 import { giveReservationBack, takeSlots } from './reservations.ts'
@@ -27,7 +28,12 @@ export async function take(tx: Tx, input: CreateResource): Promise<Record<string
 export async function giveTakenBack(tx: Tx, { uid, collection }: StoredResource): Promise<void> {
   if (collection === 'networks') await tx.deleteFrom('vlan_claims').where('network_uid', '=', uid).execute()
   if (collection === 'addresses') {
-    await tx.deleteFrom('address_claims').where('reservation_uid', '=', uid).execute()
+    const rows = await tx
+      .deleteFrom('address_claims')
+      .where('reservation_uid', '=', uid)
+      .returning(['network_uid', 'ipv4'])
+      .execute()
+    for (const { network_uid, ipv4 } of rows) noteGivenBack(tx, network_uid, ipv4)
   }
   if (collection === 'reservations') await giveReservationBack(tx, uid)
 }

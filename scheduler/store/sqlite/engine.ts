@@ -2,38 +2,44 @@
 // transaction and one flush; a call that fails takes back its own savepoint and nobody else's.
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { type ControlledTransaction, Kysely, SqliteDialect, sql } from 'kysely'
+import { CompiledQuery, type ControlledTransaction, Kysely, SqliteDialect, sql } from 'kysely'
 import { migrateToLatest } from '../migrations/migrate.ts'
 import { procedures, type StoreMethod, writes } from '../procedures/catalogue.ts'
+import { readCapacityAfter, readHostRevision } from '../procedures/hosts.ts'
 import { Refused } from '../procedures/refused.ts'
 import type { Tx } from '../procedures/rows.ts'
 import type { Tables } from '../tables.ts'
 import { withPreparedStatements } from './prepared-statements.ts'
-import type { WorkerCall, WorkerOutcome, WorkerSettings } from './protocol.ts'
+import type { BatchOutcome, WorkerCall, WorkerOutcome, WorkerSettings } from './protocol.ts'
 
 export interface Engine {
-  /** Outcomes in the order of the calls; on disk when it resolves. */
-  run(calls: readonly WorkerCall[]): Promise<readonly WorkerOutcome[]>
+  /** On disk when it resolves. */
+  run(calls: readonly WorkerCall[]): Promise<BatchOutcome>
   close(): Promise<void>
 }
 
 /** @throws if the file can't be opened or is of a newer version. */
 export async function openEngine(settings: WorkerSettings): Promise<Engine> {
   const db = await openDatabase(settings)
-  return { run: (calls) => runBatch(db, calls, settings), close: () => db.destroy() }
+  const told = { revision: await db.transaction().execute(readHostRevision) }
+  return { run: (calls) => runBatch(db, calls, { ...settings, told }), close: () => db.destroy() }
 }
+
+const pragmas = [
+  'journal_mode = WAL',
+  'synchronous = FULL',
+  'foreign_keys = ON',
+  'busy_timeout = 5000',
+  // What a savepoint would take back is kept in memory: in a file, each call of a batch would write some.
+  'temp_store = MEMORY',
+  // In KiB where negative. The pages that every create writes to, and those that placement reads, stay in memory.
+  'cache_size = -131072',
+] as const
 
 async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
   if (path !== ':memory:') closeToOthers(path)
   const database = new Database(path)
-  for (const pragma of [
-    'journal_mode = WAL',
-    'synchronous = FULL',
-    'foreign_keys = ON',
-    'busy_timeout = 5000',
-  ]) {
-    database.pragma(pragma)
-  }
+  for (const pragma of pragmas) database.pragma(pragma)
   // Without kept statements: they would know the columns of before a migration.
   const bare = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   await migrateToLatest(bare, { bytes: sql`blob` })
@@ -51,17 +57,19 @@ function closeToOthers(path: string): void {
 async function runBatch(
   db: Kysely<Tables>,
   calls: readonly WorkerCall[],
-  settings: WorkerSettings,
-): Promise<readonly WorkerOutcome[]> {
+  { flushDelayMs, told }: WorkerSettings & { told: { revision: number } },
+): Promise<BatchOutcome> {
   let tx: ControlledTransaction<Tables> | undefined
   try {
     tx = await db.startTransaction().execute()
     const outcomes: WorkerOutcome[] = []
     for (const call of calls) outcomes.push(await runCall(tx, call))
-    if (settings.flushDelayMs > 0 && calls.some((call) => writes.has(call.method)))
-      pause(settings.flushDelayMs)
+    const hasWritten = calls.some((call) => writes.has(call.method))
+    const changedHosts = hasWritten ? await readCapacityAfter(tx, told.revision) : []
+    if (flushDelayMs > 0 && hasWritten) pause(flushDelayMs)
     await tx.commit().execute()
-    return outcomes
+    for (const { revision } of changedHosts) told.revision = Math.max(told.revision, revision)
+    return { outcomes, changedHosts }
   } catch (thrown) {
     // On a full disk SQLite may have rolled back by itself, and then there is nothing to roll back.
     await tx
@@ -69,22 +77,27 @@ async function runBatch(
       .execute()
       .catch(() => {})
     const message = `The store could not commit: ${sentenceOf(thrown)}`
-    return calls.map(({ id }) => ({ id, ok: false, isUnavailable: true, message }))
+    const outcomes = calls.map(({ id }) => ({ id, ok: false, isUnavailable: true, message }) as const)
+    return { outcomes, changedHosts: [] }
   }
 }
+
+const savepoint = CompiledQuery.raw('SAVEPOINT item')
+const releaseSavepoint = CompiledQuery.raw('RELEASE item')
+const rollBackToSavepoint = CompiledQuery.raw('ROLLBACK TO item')
 
 async function runCall(tx: ControlledTransaction<Tables>, call: WorkerCall): Promise<WorkerOutcome> {
   const { id, method, args } = call
   if (!writes.has(method)) {
     return attempt(id, () => procedure(method)(tx, ...args))
   }
-  const point = await tx.savepoint('item').execute()
-  const outcome = await attempt(id, () => procedure(method)(point, ...args))
+  await tx.executeQuery(savepoint)
+  const outcome = await attempt(id, () => procedure(method)(tx, ...args))
   if (outcome.ok && !(outcome.value instanceof Refused)) {
-    await point.releaseSavepoint('item').execute()
+    await tx.executeQuery(releaseSavepoint)
     return outcome
   }
-  await point.rollbackToSavepoint('item').execute()
+  await tx.executeQuery(rollBackToSavepoint)
   return outcome.ok ? { id, ok: true, value: (outcome.value as Refused).outcome } : outcome
 }
 

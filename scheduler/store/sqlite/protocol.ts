@@ -1,4 +1,6 @@
 // What the port and the worker say to each other.
+
+import type { StoredCapacity } from '../host-store.ts'
 import type { StoreMethod } from '../procedures/catalogue.ts'
 
 export interface WorkerSettings {
@@ -17,7 +19,14 @@ export type WorkerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly message: string }
   /** One transaction is on disk; these are its outcomes. */
-  | { readonly kind: 'batch'; readonly hasWritten: boolean; readonly outcomes: readonly WorkerOutcome[] }
+  | ({ readonly kind: 'batch'; readonly hasWritten: boolean } & BatchOutcome)
+
+export interface BatchOutcome {
+  /** In the order of the calls. */
+  readonly outcomes: readonly WorkerOutcome[]
+  /** As it leaves those that it has changed, or that another process has since the last time. */
+  readonly changedHosts: readonly StoredCapacity[]
+}
 
 export type WorkerOutcome =
   | { readonly id: number; readonly ok: true; readonly value: unknown }

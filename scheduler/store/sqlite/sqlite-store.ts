@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../../../lib/log.ts'
+import type { StoredCapacity } from '../host-store.ts'
 import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
 import { type Store, StoreUnavailable } from '../store.ts'
 import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
@@ -32,6 +33,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   let lastId = 0
   const failed = Promise.withResolvers<StoreUnavailable>()
   const listeners = new Set<() => void>()
+  const hostListeners = new Set<(hosts: readonly StoredCapacity[]) => void>()
   let ended: StoreUnavailable | undefined
   let isClosing = false
 
@@ -48,6 +50,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         return reject(new StoreUnavailable(`Store ${options.path} can't be opened: ${message.message}`))
       }
       counts.batches += 1
+      const { changedHosts } = message
+      if (changedHosts.length > 0) for (const listener of hostListeners) listener(changedHosts)
       if (message.hasWritten) for (const listener of listeners) listener()
       counts.calls += message.outcomes.length
       for (const outcome of message.outcomes) {
@@ -96,6 +100,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     ...methodsOver(call),
     stats: () => ({ ...counts }),
     failed: failed.promise,
+    onHostsChanged: (listener) => {
+      hostListeners.add(listener)
+      return () => hostListeners.delete(listener)
+    },
     onWrite: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

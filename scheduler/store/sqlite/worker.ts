@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     while (waiting.length > 0) {
       const calls = waiting.splice(0, maxBatch)
       const hasWritten = calls.some(({ method }) => writes.has(method))
-      say({ kind: 'batch', hasWritten, outcomes: await engine.run(calls) })
+      say({ kind: 'batch', hasWritten, ...(await engine.run(calls)) })
       // Lets calls that came meanwhile into the next batch.
       await new Promise((resolve) => setImmediate(resolve))
     }

@@ -19,7 +19,6 @@ import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
 import { openCatalogue } from '../../../scheduler/catalogue/live-catalogue.ts'
 import { type AuthSettings, readSettings, type Settings } from '../../../scheduler/config.ts'
 import { createChangeFeed } from '../../../scheduler/operations/change-feed.ts'
-import { Holds } from '../../../scheduler/operations/holds.ts'
 import { createIdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type {
   ConsoleChannel,
@@ -29,9 +28,9 @@ import type {
   Unavailable,
 } from '../../../scheduler/operations/ports.ts'
 import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
+import type { RegisterHost } from '../../../scheduler/store/host-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
-import type { RegisterHost } from '../../../scheduler/store/store.ts'
-import { createFleet } from '../../../scheduler/stream/fleet.ts'
+import { openFleet } from '../../../scheduler/stream/fleet.ts'
 import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
 import { createIssuer } from '../auth/issuer.ts'
@@ -59,7 +58,7 @@ export async function startRegion(
     ipv4Cidr?: string
     /** Of the hosts. */
     features?: readonly string[]
-    /** The store in its thread and on disk, and the fleet that a scheduler keeps: what is measured is what runs. */
+    /** The store in its thread and on disk: what is measured is what runs. */
     isMeasured?: boolean
     /** Instead of an issuer of its own. */
     auth?: AuthSettings
@@ -84,20 +83,10 @@ export async function startRegion(
   const feed = createChangeFeed({ store, clock: systemClock })
   const ports = {
     store,
-    holds: new Holds(),
     feed,
     identity: createIdentityKeys({ store, issuer: 'http://scheduler.example.net:8080/identity' }),
     turns: createTurns(),
-    fleet: options.isMeasured
-      ? createFleet({ store, isConnected: () => true })
-      : {
-          refresh: async () => {},
-          snapshot: async () => {
-            const { hosts } = await store.readHostsChangedAfter(0)
-            const connected = options.connected?.() ?? true
-            return hosts.map((host) => ({ ...host, connected }))
-          },
-        },
+    fleet: await openFleet({ store, isConnected: () => options.connected?.() ?? true }),
     dispatch: { nudge: (host: HostId) => void nudged.push(host) },
     queries: {
       readSerial: async () => serial.reading,

@@ -8,7 +8,7 @@ import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
-import { Holds } from '../../../scheduler/operations/holds.ts'
+import { type Hold, withHolds } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
@@ -37,23 +37,26 @@ const committed = (input: CommitPlacement): CommitPlacementOutcome => ({
 function scripted(outcomes: readonly CommitPlacementOutcome[]) {
   const commits: CommitPlacement[] = []
   const nudged: HostId[] = []
-  const holds = new Holds()
-  let snapshots = 0
+  const holds = new Set<Hold>()
+  let looks = 0
   const commitPlacement = async (input: CommitPlacement) => {
     commits.push(input)
     return outcomes[commits.length - 1] ?? committed(input)
   }
   const ports: OperationPorts = {
     store: { commitPlacement } as Partial<Store> as Store,
-    holds,
     turns: createTurns(),
     feed: {} as ChangeFeed,
     identity: {} as IdentityKeys,
     fleet: {
-      refresh: async () => {},
-      snapshot: async () => {
-        snapshots += 1
-        return [host]
+      snapshot: () => [host],
+      withHolds: () => {
+        looks += 1
+        return [withHolds(host, holds)]
+      },
+      hold: (_hostId, hold) => {
+        holds.add(hold)
+        return () => holds.delete(hold)
       },
     },
     dispatch: { nudge: (id) => void nudged.push(id) },
@@ -74,14 +77,14 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       },
       ports,
     )
-  return { create, commits, holds, nudged, snapshots: () => snapshots }
+  return { create, commits, holds, nudged, looks: () => looks }
 }
 
 describe('createInstance', () => {
-  it('places a lost race again, on a fresh snapshot each time', async () => {
-    const { create, commits, nudged, snapshots } = scripted([lost, lost])
+  it('places a lost race again, on a fresh look each time, and holds nothing afterwards', async () => {
+    const { create, commits, nudged, looks, holds } = scripted([lost, lost])
     expect(await create()).toMatchObject({ kind: 'done' })
-    expect([commits.length, snapshots()]).toEqual([3, 3])
+    expect([commits.length, looks(), holds.size]).toEqual([3, 3, 0])
     expect(new Set(commits.map((commit) => commit.uid)).size).toBe(3)
     expect(nudged).toEqual(['host-1'])
   })
@@ -103,8 +106,8 @@ describe('createInstance', () => {
       diskGb: 500,
       gpus: [],
     }
-    // What a snapshot shows already is held until somebody notices.
-    holds.add(host.hostId, { demand: all, devices: [] })
+    // It may still come to nothing.
+    holds.add({ demand: all, devices: [] })
     expect(await create()).toMatchObject({ kind: 'done' })
     expect(commits).toHaveLength(1)
   })

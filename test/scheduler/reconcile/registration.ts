@@ -1,5 +1,5 @@
 import { hostId, zoneId } from '../../../proto/ids.ts'
-import type { RegisterHost } from '../../../scheduler/store/store.ts'
+import type { RegisterHost } from '../../../scheduler/store/host-store.ts'
 
 /** A host that has registered and is not heard. */
 export const registration: RegisterHost = {

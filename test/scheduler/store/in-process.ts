@@ -1,3 +1,4 @@
+import type { StoredCapacity } from '../../../scheduler/store/host-store.ts'
 import { writes } from '../../../scheduler/store/procedures/catalogue.ts'
 import { openEngine } from '../../../scheduler/store/sqlite/engine.ts'
 import type { WorkerCall } from '../../../scheduler/store/sqlite/protocol.ts'
@@ -12,12 +13,14 @@ export async function openInProcessStore(): Promise<Store> {
   let lastId = 0
   let isClosed = false
   const listeners = new Set<() => void>()
+  const hostListeners = new Set<(hosts: readonly StoredCapacity[]) => void>()
 
   const drain = async () => {
     const batch = [...waiting]
     waiting.clear()
     if (batch.length === 0) return
-    const outcomes = await engine.run(batch.map(([call]) => call))
+    const { outcomes, changedHosts } = await engine.run(batch.map(([call]) => call))
+    if (changedHosts.length > 0) for (const listener of hostListeners) listener(structuredClone(changedHosts))
     if (batch.some(([{ method }]) => writes.has(method))) for (const listener of listeners) listener()
     for (const [index, outcome] of outcomes.entries()) {
       const caller = batch[index]?.[1]
@@ -36,6 +39,10 @@ export async function openInProcessStore(): Promise<Store> {
         turn = turn.then(() => new Promise(setImmediate)).then(drain)
       })
     }),
+    onHostsChanged: (listener) => {
+      hostListeners.add(listener)
+      return () => hostListeners.delete(listener)
+    },
     onWrite: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -59,7 +59,7 @@ describe('a host that connects', () => {
   it('is registered with what the catalogue makes of its facts', async () => {
     const region = await startRegion()
     await connectHost(region, createFakeSide('host-1'))
-    const [host, ...others] = await region.agents.fleet.snapshot()
+    const [host, ...others] = region.agents.fleet.snapshot()
     expect(others).toEqual([])
     expect(host).toMatchObject({
       ...{ hostId: 'host-1', zone: 'us1-a', connected: true, architecture: 'x86_64' },
@@ -86,7 +86,7 @@ describe('a host that connects', () => {
     const client = connectAgent(createFakeSide('host-1', { zone: 'mars-1' }), region.agents.address)
     await eventually('it waits', () => client.state().kind === 'waiting')
     expect(client.state()).toMatchObject({ why: expect.stringContaining('There is no zone mars-1') })
-    expect(await region.agents.fleet.snapshot()).toEqual([])
+    expect(region.agents.fleet.snapshot()).toEqual([])
   })
 
   it('is welcome as soon as somebody has made its zone', async () => {
@@ -98,7 +98,7 @@ describe('a host that connects', () => {
       { uid, collection: 'zones', scope: '', id: 'mars-1', body: { cpuOvercommit: 2 }, nowMs: 1 },
     ])
     await eventually('the agent is ready', isReady(client))
-    expect(await region.agents.fleet.snapshot()).toMatchObject([
+    expect(region.agents.fleet.snapshot()).toMatchObject([
       { hostId: 'host-1', zone: 'mars-1', vcpus: { capacity: 32 } },
     ])
   })
@@ -172,7 +172,7 @@ describe('commands', () => {
     const instance = await region.createInstance('host-1')
     await becomes(region, instance, 'FAILED')
     expect(await region.find(instance)).toMatchObject({ reason: 'COMMAND_UNSUPPORTED', holds: 'nothing' })
-    expect((await region.agents.fleet.snapshot())[0]?.vcpus.used).toBe(0)
+    expect(region.agents.fleet.snapshot()[0]?.vcpus.used).toBe(0)
   })
 
   it('go on where they stopped when the scheduler has restarted', async () => {
@@ -273,7 +273,7 @@ describe('a silent host', () => {
     await becomes(region, instance, 'RUNNING')
     proxy.freeze()
     await eventually('it counts as silent', () => region.agents.sessions()[0]?.isSilent === true)
-    expect((await region.agents.fleet.snapshot())[0]).toMatchObject({ connected: false, vcpus: { used: 1 } })
+    expect(region.agents.fleet.snapshot()[0]).toMatchObject({ connected: false, vcpus: { used: 1 } })
     expect(await statusOf(region, instance)()).toBe('RUNNING')
   })
 })
@@ -371,7 +371,7 @@ describe('many hosts', () => {
     await eventually('all are ready', () => clients.every((client) => client.state().kind === 'ready'))
     const instances = await Promise.all(fakes.map(({ side }) => region.createInstance(side.hostId)))
     for (const instance of instances) await becomes(region, instance, 'RUNNING')
-    const snapshot = await region.agents.fleet.snapshot()
+    const snapshot = region.agents.fleet.snapshot()
     expect(snapshot.filter((host) => host.connected && host.vcpus.used === 1)).toHaveLength(200)
     await Promise.all(clients.map((client) => client.close()))
     await eventually('all are gone', () => region.agents.sessions().length === 0)

@@ -1,69 +1,73 @@
 import { describe, expect, it } from 'vitest'
-import type { StoredHost } from '../../../scheduler/store/store.ts'
-import { createFleet } from '../../../scheduler/stream/fleet.ts'
+import { type HostId, hostId } from '../../../proto/ids.ts'
+import type { StoredCapacity, StoredHost } from '../../../scheduler/store/host-store.ts'
+import { openFleet } from '../../../scheduler/stream/fleet.ts'
 import { exampleHost } from '../placement/fleets.ts'
 
-function storeOf() {
-  const changes: StoredHost[][] = []
-  const asked: number[] = []
+const hostOf = (id: string, revision: number, usedVcpus: number) =>
+  ({ ...exampleHost(id, { vcpus: { capacity: 8, used: usedVcpus } }), revision }) as unknown as StoredHost
+
+/** A store with these hosts; `commit` is the news of a transaction. */
+function storeOf(hosts: readonly StoredHost[]) {
+  let listener: (changed: readonly StoredCapacity[]) => void = () => {}
   return {
-    asked,
-    change: (...hosts: Parameters<typeof exampleHost>[]) =>
-      changes.push(hosts.map((host) => exampleHost(...host) as unknown as StoredHost)),
-    readHostsChangedAfter: async (revision: number) => {
-      asked.push(revision)
-      const hosts = changes.slice(revision).flat()
-      const read = { revision: changes.length, hosts }
-      await new Promise((resolve) => setImmediate(resolve))
-      return read
+    commit: (...changed: StoredHost[]) => listener(changed),
+    onHostsChanged: (added: typeof listener) => {
+      listener = added
+      return () => {}
     },
+    readHostsChangedAfter: async () => ({ revision: hosts.length, hosts }),
   }
 }
 
-const used = (count: number) => ({ vcpus: { capacity: 8, used: count } })
+const usedOf = (hosts: ReturnType<Awaited<ReturnType<typeof openFleet>>['snapshot']>) =>
+  hosts.map((host) => [host.hostId, host.vcpus.used])
 
 describe('the fleet', () => {
-  it('reads what has changed and keeps the rest', async () => {
-    const store = storeOf()
-    store.change(['a', used(0)], ['b', used(0)])
-    const fleet = createFleet({ store, isConnected: (id) => id === 'a' })
-    await fleet.snapshot()
-    store.change(['b', used(3)])
-    const snapshot = await fleet.snapshot()
-    expect(snapshot.map((host) => [host.hostId, host.connected, host.vcpus.used])).toEqual([
-      ['a', true, 0],
-      ['b', false, 3],
+  it('has every host, and what transactions have changed since', async () => {
+    const store = storeOf([hostOf('a', 1, 0), hostOf('b', 2, 0)])
+    const fleet = await openFleet({ store, isConnected: () => true })
+    store.commit(hostOf('b', 3, 3), hostOf('c', 4, 1))
+    expect(usedOf(fleet.snapshot())).toEqual([
+      ['a', 0],
+      ['b', 3],
+      ['c', 1],
     ])
-    expect(store.asked).toEqual([0, 1])
   })
 
-  it('shares one read among those who ask at once, and none is older than its question', async () => {
-    const store = storeOf()
-    store.change(['a', used(0)])
-    const fleet = createFleet({ store, isConnected: () => true })
-    const first = fleet.snapshot()
-    store.change(['a', used(1)])
-    const later = Array.from({ length: 50 }, () => fleet.snapshot())
-    await first
-    for (const snapshot of await Promise.all(later)) expect(snapshot[0]?.vcpus.used).toBe(1)
-    expect(store.asked).toHaveLength(2)
+  it('keeps the newer of what the first read and the news say', async () => {
+    const store = storeOf([hostOf('a', 1, 0)])
+    const opening = openFleet({ store, isConnected: () => true })
+    store.commit(hostOf('a', 2, 5))
+    expect(usedOf((await opening).snapshot())).toEqual([['a', 5]])
   })
 
-  it('answers again after a read that failed', async () => {
-    const store = storeOf()
-    store.change(['a', used(0)])
-    let isBroken = true
-    const fleet = createFleet({
-      store: {
-        readHostsChangedAfter: async (revision) => {
-          if (isBroken) throw new Error('the store has failed')
-          return store.readHostsChangedAfter(revision)
-        },
-      },
-      isConnected: () => true,
+  it('asks who is connected when somebody looks', async () => {
+    const connected = new Set<HostId>()
+    const fleet = await openFleet({
+      store: storeOf([hostOf('a', 1, 0)]),
+      isConnected: (id) => connected.has(id),
     })
-    await expect(fleet.snapshot()).rejects.toThrow('the store has failed')
-    isBroken = false
-    expect(await fleet.snapshot()).toHaveLength(1)
+    const see = () => [...fleet.snapshot(), ...fleet.withHolds()].map((host) => host.connected)
+    expect(see()).toEqual([false, false])
+    connected.add(hostId('a'))
+    expect(see()).toEqual([true, true])
+  })
+
+  it('shows holds beside what is stored, until they are taken back', async () => {
+    const store = storeOf([hostOf('a', 1, 1), hostOf('b', 2, 0)])
+    const fleet = await openFleet({ store, isConnected: () => true })
+    const demand = { vcpus: 2, memoryMib: 0, diskGb: 0 } as never
+    const releases = [1, 2].map(() => fleet.hold(hostId('a'), { demand, devices: [] }))
+    expect(usedOf(fleet.withHolds())).toEqual([
+      ['a', 5],
+      ['b', 0],
+    ])
+    releases[0]?.()
+    store.commit(hostOf('a', 3, 3))
+    expect(usedOf(fleet.withHolds())[0]).toEqual(['a', 5])
+    releases[1]?.()
+    expect(usedOf(fleet.withHolds())[0]).toEqual(['a', 3])
+    expect(usedOf(fleet.snapshot())[0]).toEqual(['a', 3])
   })
 })
