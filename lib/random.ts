@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
 /** The only door to randomness. */
@@ -14,9 +14,22 @@ export interface Random {
 
 const slugAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
+// Asking for one at a time would take longer than all that is done with it.
+const pool = Buffer.alloc(1024)
+let taken = pool.length
+
+function randomByte(): number {
+  if (taken === pool.length) {
+    randomFillSync(pool)
+    taken = 0
+  }
+  taken += 1
+  return pool[taken - 1] ?? 0
+}
+
 export const systemRandom: Random = {
   uuid: () => v7(),
-  slug: (length) => slugOf(length, () => randomBytes(1)[0] ?? 0),
+  slug: (length) => slugOf(length, randomByte),
   fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
   bytes: (length) => randomBytes(length),
 }

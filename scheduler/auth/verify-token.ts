@@ -14,6 +14,10 @@ export interface TokenVerifier {
   verify(authorization: string | undefined): Promise<Verification>
 }
 
+/** A signature takes longer to verify than most requests to answer. Keys that are taken back count as long after. */
+const verifiedForMs = 30_000
+const maximumVerified = 10_000
+
 export function createTokenVerifier({
   settings,
   clock,
@@ -22,20 +26,29 @@ export function createTokenVerifier({
   clock: Clock
 }): TokenVerifier {
   const keys = createSigningKeys(settings)
+  const verified = new Map<string, { readonly principal: Principal; readonly untilMs: number }>()
   return {
     verify: async (authorization) => {
       const token = parseBearer(authorization)
       if (token === undefined) return unauthenticated('Send a token: Authorization: Bearer TOKEN.')
+      const nowMs = clock.nowMs()
+      const known = verified.get(token)
+      if (known !== undefined && nowMs < known.untilMs) {
+        return { kind: 'verified', principal: known.principal }
+      }
       try {
         const { payload } = await jwtVerify(token, keys, {
           issuer: settings.issuer,
           audience: settings.audience,
           algorithms: [...settings.algorithms],
           clockTolerance: settings.clockSkewSeconds,
-          currentDate: new Date(clock.nowMs()),
+          currentDate: new Date(nowMs),
           requiredClaims: ['sub', 'exp'],
         })
-        return { kind: 'verified', principal: principalOf(payload, settings) }
+        const principal = principalOf(payload, settings)
+        if (verified.size >= maximumVerified) verified.clear()
+        verified.set(token, { principal, untilMs: Math.min(nowMs + verifiedForMs, principal.expiresAtMs) })
+        return { kind: 'verified', principal }
       } catch (thrown) {
         if (!(thrown instanceof errors.JOSEError) || keyTroubles.has(thrown.code)) {
           return refuse('TRY_AGAIN', {
