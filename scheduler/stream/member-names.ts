@@ -20,12 +20,23 @@ export interface MemberNames {
 
 /** Changes of that long are told together. */
 const gatherMs = 1000
+/** Rests as many times as long as it took: where much changes, names wait and not requests. */
+const restFactor = 9
+const hostsInTurn = 16
 const readLimit = 500
 /** Of a list: what a session takes as one message is limited. */
 const membersInMessage = 5000
 
 /** Of one network, by instance: what it is now, or that it is gone. */
 type Changes = Map<InstanceUid, NetworkMembership | 'gone'>
+
+interface Member {
+  readonly hostId: HostId
+  readonly told: NetworkMember
+}
+
+/** Of a network, all of them. */
+type Lists = Map<NetworkUid, Promise<readonly Member[]>>
 
 export function startMemberNames(options: {
   store: Pick<
@@ -48,11 +59,23 @@ export function startMemberNames(options: {
 
   async function look(): Promise<void> {
     const changes = await readChanges()
+    const lists: Lists = new Map()
     for (const { hostId } of sessions.list()) {
       const session = sessions.find(hostId)
-      if (session !== undefined && !told.has(session) && !session.isBehind()) await tellAll(session)
+      if (session !== undefined && !told.has(session) && !session.isBehind()) await tellAll(session, lists)
     }
-    for (const [network, changed] of changes) await tellChanges(network, changed)
+    for (const [network, changed] of changes) await tellChanges(network, changed, lists)
+  }
+
+  /** Read once in a look, after what has changed: nothing in between is missed. */
+  function listOf(network: NetworkUid, lists: Lists): Promise<readonly Member[]> {
+    const known = lists.get(network)
+    if (known !== undefined) return known
+    const read = store
+      .listNetworkMembers(network)
+      .then((members) => members.map((member) => renderMember(member, network)))
+    lists.set(network, read)
+    return read
   }
 
   async function readChanges(): Promise<Map<NetworkUid, Changes>> {
@@ -73,29 +96,31 @@ export function startMemberNames(options: {
     return changes
   }
 
-  async function tellAll(session: LiveHandle): Promise<void> {
+  async function tellAll(session: LiveHandle, lists: Lists): Promise<void> {
     told.set(session, new Set())
     const instances = await store.listInstancesOnHost(session.hostId)
     for (const network of new Set(instances.flatMap(({ spec }) => networksOf(spec)))) {
-      tellComplete(session, network, await store.listNetworkMembers(network))
+      tellComplete(session, network, await listOf(network, lists))
     }
   }
 
-  function tellComplete(
-    session: LiveHandle,
-    network: NetworkUid,
-    members: readonly NetworkMembership[],
-  ): void {
+  function tellComplete(session: LiveHandle, network: NetworkUid, members: readonly Member[]): void {
     told.get(session)?.add(network)
-    const all = elsewhere(members, session.hostId, network)
+    const all = elsewhere(members, session.hostId)
     tell(session, network, { isComplete: true, members: all.slice(0, membersInMessage) })
     for (let at = membersInMessage; at < all.length; at += membersInMessage) {
       tell(session, network, { isComplete: false, members: all.slice(at, at + membersInMessage) })
     }
   }
 
-  async function tellChanges(network: NetworkUid, changed: Changes): Promise<void> {
-    for (const hostId of await store.listNetworkHosts(network)) {
+  async function tellChanges(network: NetworkUid, changed: Changes, lists: Lists): Promise<void> {
+    const present = [...changed.values()].flatMap((member) =>
+      member === 'gone' ? [] : renderMember(member, network),
+    )
+    const gone = [...changed].flatMap(([uid, member]) => (member === 'gone' ? uid : []))
+    for (const [index, hostId] of (await store.listNetworkHosts(network)).entries()) {
+      // Requests are answered between hosts.
+      if (index % hostsInTurn === 0) await clock.sleep(0)
       const session = sessions.find(hostId)
       const known = session && told.get(session)
       if (session === undefined || known === undefined) continue
@@ -106,12 +131,10 @@ export function startMemberNames(options: {
       }
       if (!known.has(network)) {
         // The first of its members there: until then nobody asked for names.
-        tellComplete(session, network, await store.listNetworkMembers(network))
+        tellComplete(session, network, await listOf(network, lists))
         continue
       }
-      const present = [...changed.values()].filter((member) => member !== 'gone')
-      const gone = [...changed].flatMap(([uid, member]) => (member === 'gone' ? uid : []))
-      const news = elsewhere(present, hostId, network)
+      const news = elsewhere(present, hostId)
       if (news.length + gone.length === 0) continue
       tell(session, network, { isComplete: false, members: news, goneInstanceUids: gone })
     }
@@ -123,7 +146,10 @@ export function startMemberNames(options: {
     list: { isComplete: boolean; members: NetworkMember[]; goneInstanceUids?: string[] },
   ) => session.tellMembers(create(NetworkMembersSchema, { networkUid, ...list }))
 
+  let restUntilMs = 0
   const stop = clock.every(gatherMs, () => {
+    const beganMs = clock.monotonicMs()
+    if (beganMs < restUntilMs) return
     looking ??= look()
       .catch((err: unknown) => {
         // Nobody knows what was told of it: all of it anew.
@@ -132,6 +158,8 @@ export function startMemberNames(options: {
       })
       .finally(() => {
         looking = undefined
+        const endedMs = clock.monotonicMs()
+        restUntilMs = endedMs + restFactor * (endedMs - beganMs)
       })
   })
   return {
@@ -155,21 +183,17 @@ function note(changes: Map<NetworkUid, Changes>, change: InstanceChange): void {
 const networksOf = ({ nics }: InstanceSpec): readonly NetworkUid[] =>
   nics.flatMap(({ network }) => (network === undefined ? [] : (network.uid as NetworkUid)))
 
-function elsewhere(
-  members: readonly NetworkMembership[],
-  hostId: HostId,
-  network: NetworkUid,
-): NetworkMember[] {
-  return members
-    .filter((member) => member.hostId !== hostId)
-    .map(({ uid, spec }) =>
-      create(NetworkMemberSchema, {
-        instanceUid: uid,
-        hostname: spec.hostname,
-        addresses: spec.nics
-          .filter((nic) => nic.network?.uid === network)
-          .flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address, ipv6Address])
-          .filter((address) => address !== ''),
-      }),
-    )
-}
+const elsewhere = (members: readonly Member[], hostId: HostId): NetworkMember[] =>
+  members.filter((member) => member.hostId !== hostId).map(({ told }) => told)
+
+const renderMember = ({ uid, hostId, spec }: NetworkMembership, network: NetworkUid): Member => ({
+  hostId,
+  told: create(NetworkMemberSchema, {
+    instanceUid: uid,
+    hostname: spec.hostname,
+    addresses: spec.nics
+      .filter((nic) => nic.network?.uid === network)
+      .flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address, ipv6Address])
+      .filter((address) => address !== ''),
+  }),
+})

@@ -63,6 +63,7 @@ describe('the names of members elsewhere', () => {
   let sessions: Map<HostId, LiveHandle>
   let names: MemberNames
   let tick: () => void
+  let nowMs = 0
   const told: string[] = []
   const behind = new Set<HostId>()
 
@@ -97,6 +98,7 @@ describe('the names of members elsewhere', () => {
       },
       clock: {
         ...systemClock,
+        monotonicMs: () => nowMs,
         every: (_intervalMs, work) => {
           tick = work
           return () => {}
@@ -154,6 +156,23 @@ describe('the names of members elsewhere', () => {
     expect(await look()).toEqual(['host-1 blue more e=10.0.0.5 -'])
     behind.delete(two)
     expect(await look()).toEqual(['host-2 blue all a=10.0.0.1 d=10.0.0.4 -', 'host-2 red all -'])
+  })
+
+  it('rest nine times as long as the last telling took, and nothing is left out', async () => {
+    connect(one)
+    await look()
+    const readChangesAfter = world.readChangesAfter
+    world.readChangesAfter = async (input) => {
+      nowMs += 100
+      return readChangesAfter(input)
+    }
+    world.put('d', two, 'blue')
+    expect(await look()).toEqual(['host-1 blue more d=10.0.0.4 -'])
+    world.put('e', two, 'blue')
+    nowMs += 899
+    expect(await look()).toEqual([])
+    nowMs += 1
+    expect(await look()).toEqual(['host-1 blue more e=10.0.0.5 -'])
   })
 
   it('are told whole where the store has forgotten what changed', async () => {
