@@ -42,8 +42,11 @@ export async function createInstance(
   // the first has just taken.
   const { project, principal, key } = idempotency
   return ports.turns.alone(JSON.stringify([project, principal, key]), async () => {
+    const outcome = await createOnce(request, idempotency, ports)
+    if (outcome.kind === 'done') return outcome
+    // The commit knows a repeat by its key; what is refused before it may be one too.
     const earlier = await ports.store.findByIdempotencyKey(idempotency)
-    return answerRepeat(key, earlier) ?? createOnce(request, idempotency, ports)
+    return answerRepeat(key, earlier) ?? outcome
   })
 }
 
@@ -63,7 +66,7 @@ async function createOnce(
     const commit = commitOf(request, { admission, verdict, idempotency }, ports)
     const outcome = await commitHeld(commit, ports)
     const answer = answerTo(outcome, request, admission)
-    if (outcome.kind === 'committed') ports.dispatch.nudge(verdict.hostId)
+    if (outcome.kind === 'committed') ports.dispatch.offer(verdict.hostId, outcome.command)
     if (answer !== 'again') return answer
     if (outcome.kind === 'resource-gone') await ports.catalogue.refresh()
     ports.log.info({ requestId: request.requestId, attempt, outcome: outcome.kind }, 'Placing again.')

@@ -6,7 +6,7 @@ import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import type { BlobStore } from '../store/resource-store.ts'
-import type { Store } from '../store/store.ts'
+import type { QueuedCommand, Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Hold } from './holds.ts'
 import type { IdentityKeys } from './identity-keys.ts'
@@ -25,6 +25,8 @@ export interface Fleet {
 /** Tells the dispatcher that a host's outbox has something new. Never waits, never fails. */
 export interface CommandDispatch {
   nudge(hostId: HostId): void
+  /** The same for who knows what it is: it need not be read again. */
+  offer(hostId: HostId, command: QueuedCommand): void
 }
 
 export type SerialReading =

@@ -172,8 +172,15 @@ export interface CommitPlacement {
   readonly nowMs: number
 }
 
+/** As it is in a host's outbox. */
+export interface QueuedCommand {
+  readonly sequence: number
+  /** A Command. */
+  readonly encoded: Uint8Array
+}
+
 export type CommitPlacementOutcome =
-  | { readonly kind: 'committed'; readonly instance: InstanceRecord }
+  | { readonly kind: 'committed'; readonly instance: InstanceRecord; readonly command: QueuedCommand }
   | Exclude<IdempotencyOutcome, { kind: 'unused' }>
   | { readonly kind: 'name-taken'; readonly uid: InstanceUid }
   /** Something that it uses has been deleted meanwhile. */

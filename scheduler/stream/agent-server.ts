@@ -121,7 +121,10 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     port,
     address,
     fleet,
-    dispatch: { nudge: (hostId) => sessions.find(hostId)?.nudge() },
+    dispatch: {
+      nudge: (hostId) => sessions.find(hostId)?.nudge(),
+      offer: (hostId, command) => sessions.find(hostId)?.offer(command),
+    },
     queries,
     sessions: sessions.list,
     isConnected: sessions.isConnected,

@@ -1,13 +1,16 @@
 // Brings one host's outbox to its session: in order, at most a window ahead of the acknowledgements. In: the outbox and
 // nudges; out: commands. It never decides what a command says and never skips one. What was delivered and not
 // acknowledged is delivered again by the next session.
-import type { Command, CommandAck } from '../../proto/gen/berth/agent/v1/session_pb.ts'
+import { fromBinary } from '@bufbuild/protobuf'
+import { type Command, type CommandAck, CommandSchema } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { Store } from '../store/store.ts'
+import type { QueuedCommand, Store } from '../store/store.ts'
 
 export interface Delivery {
   /** The outbox may have something new. */
   nudge(): void
+  /** It has this: sent without being read again where it is the next. */
+  offer(command: QueuedCommand): void
   /** Sends outside of the outbox, under sequence 0: acknowledged like others, remembered nowhere. */
   repeat(command: Command): Promise<void>
   /** The command that this acknowledges, or why it acknowledges none. */
@@ -74,10 +77,24 @@ export function startDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
+  function nudge(): void {
+    isNudged = true
+    if (!isRunning && !isStopped()) void run()
+  }
+
   return {
-    nudge: () => {
-      isNudged = true
-      if (!isRunning && !isStopped()) void run()
+    nudge,
+    offer: ({ sequence, encoded }) => {
+      if (isStopped()) return
+      if (isRunning || sequence !== nextSequence || inFlight.length >= options.windowSize) {
+        nudge()
+        return
+      }
+      const command = fromBinary(CommandSchema, encoded)
+      inFlight.push(command)
+      nextSequence = sequence + 1
+      // A peer that is slow is not waited for here: the window is what it can be behind.
+      options.send(command).catch(options.onFailure)
     },
     repeat: async (command) => {
       repeats.set(command.commandId, command)

@@ -20,7 +20,8 @@ import {
   SessionResponseSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostId, pciAddress } from '../../proto/ids.ts'
-import type { Store } from '../store/store.ts'
+import type { QueuedCommand, Store } from '../store/store.ts'
+import { noteAcknowledgements } from './acknowledgements.ts'
 import { observationOfRefusal, refusalOfDeviceCommand } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
 import {
@@ -56,6 +57,7 @@ export interface LiveSessionOptions {
 export interface LiveSession {
   receive(body: SessionRequest['body']): Promise<void>
   nudge(): void
+  offer(command: QueuedCommand): void
   stop(): void
 }
 
@@ -70,6 +72,7 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     send: (value) => sendBody({ case: 'command', value }),
     onFailure: options.onFailure,
   })
+  const acknowledgements = noteAcknowledgements({ hostId, store })
   /** Uids that the host has shown that it knows, until its full list is complete. */
   let heardOf: Set<string> | undefined = new Set()
   let lastReport = 0n
@@ -110,12 +113,13 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     const { command, isRepeat } = match
     // Before it is acknowledged, or it could be forgotten with nobody told of the no; carried out after all, it speaks for itself.
     if (command.body.case === 'ensureDevice') await noteDeviceRefusal(command, ack)
-    // Before what it means: a command that is delivered again after a no could still be carried out.
-    if (!isRepeat) {
-      await store.acknowledgeCommands({ hostId, throughSequence: Number(command.sequence) })
-    }
+    const noted = isRepeat ? Promise.resolve() : acknowledgements.through(Number(command.sequence))
     const wasJournalled = isRepeat || (hello.epoch === epoch && command.sequence <= hello.lastCommandSequence)
     const refusal = observationOfRefusal({ command, ack }, { wasJournalled, nowMs: clock.nowMs() })
+    // Before what it means: a command that is delivered again after a no could still be carried out. A yes is not waited
+    // for: delivered again, it is a yes again.
+    if (refusal) await noted
+    else noted.catch(options.onFailure)
     if (refusal && command.body.case === 'ensureDisk') {
       // It stays as it is, and the host is asked again in its next session.
       log.error({ diskUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
@@ -204,7 +208,8 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
           return
       }
     },
-    nudge: () => delivery.nudge(),
+    nudge: delivery.nudge,
+    offer: delivery.offer,
     stop: () => delivery.stop(),
   }
 }

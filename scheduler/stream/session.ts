@@ -111,6 +111,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       connectedSinceMs: clock.nowMs(),
       lastHeard: () => lastHeard,
       nudge: live.nudge,
+      offer: live.offer,
       ask: (value) => sendBody({ case: 'query', value }),
       tellMembers: (value) => void sendBody({ case: 'networkMembers', value }),
       isBehind: outgoing.isBehind,

@@ -3,6 +3,7 @@ import type { Logger } from '../../lib/log.ts'
 import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Query } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
+import type { QueuedCommand } from '../store/store.ts'
 
 /** A session that has been welcomed, as the rest of the stream sees it. */
 export interface LiveHandle {
@@ -11,6 +12,7 @@ export interface LiveHandle {
   readonly connectedSinceMs: number
   lastHeard(): { readonly unixMs: number; readonly monotonicMs: number }
   nudge(): void
+  offer(command: QueuedCommand): void
   ask(query: Query): Promise<void>
   tellMembers(members: NetworkMembers): void
   /** The host reads slower than it is told. */

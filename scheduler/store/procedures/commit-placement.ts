@@ -85,7 +85,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
     atMs: input.nowMs,
     requestId: input.requestId,
   })
-  await queueEnsureInstance(tx, {
+  const command = await queueEnsureInstance(tx, {
     ...input,
     generation: 1,
     ensure: create(EnsureInstanceSchema, {
@@ -97,7 +97,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   })
   await startOperation(tx, { ...input, verb: 'create', instance })
   if (input.idempotency) await rememberKey(tx, input.idempotency, input)
-  return { kind: 'committed', instance }
+  return { kind: 'committed', instance, command }
 }
 
 /** All of them or none. @throws Refused */

@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { EnsureInstance } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Command, CommandSchema, ObjectKind } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../../proto/ids.ts'
+import type { QueuedCommand } from '../store.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
@@ -23,7 +24,7 @@ interface Queued {
 export const queueEnsureInstance = (
   tx: Tx,
   { ensure, ...command }: Queued & { readonly ensure: EnsureInstance },
-): Promise<void> => queueCommand(tx, { ...command, body: { case: 'ensureInstance', value: ensure } })
+): Promise<QueuedCommand> => queueCommand(tx, { ...command, body: { case: 'ensureInstance', value: ensure } })
 
 const takeSequence = prepare((tx: Tx, { hostId }: { hostId: string }) =>
   tx
@@ -39,7 +40,7 @@ const insertCommand = prepareInsert('outbox', ['host_id', 'sequence', 'command']
 export async function queueCommand(
   tx: Tx,
   command: Queued & { readonly body: Command['body'] },
-): Promise<void> {
+): Promise<QueuedCommand> {
   const host = await takeSequence.first(tx, command)
   if (host === undefined) throw new Error(`There is no host ${command.hostId} to be told.`)
   const sequence = host.next_command_sequence - 1
@@ -53,9 +54,9 @@ export async function queueCommand(
     generation: command.generation,
     body: command.body,
   })
-  await insertCommand.run(tx, {
-    ...{ host_id: command.hostId, sequence, command: toBinary(CommandSchema, message) },
-  })
+  const encoded = toBinary(CommandSchema, message)
+  await insertCommand.run(tx, { host_id: command.hostId, sequence, command: encoded })
+  return { sequence, encoded }
 }
 
 export const findEpoch = prepare((tx: Tx, { hostId }: { hostId: string }) =>

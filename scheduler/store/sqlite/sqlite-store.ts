@@ -85,6 +85,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     throw thrown
   }
 
+  const unsent: WorkerCall[] = []
+  // What is called in one turn of the event loop goes together, and into one flush.
+  const send = () => {
+    const calls = unsent.splice(0)
+    if (calls.length > 0) worker.postMessage(calls satisfies readonly WorkerCall[])
+  }
+
   const call = (method: StoreMethod, args: readonly unknown[]) =>
     new Promise<unknown>((resolve, reject) => {
       if (ended) {
@@ -93,7 +100,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       }
       lastId += 1
       waiting.set(lastId, { resolve, reject })
-      worker.postMessage({ id: lastId, method, args } satisfies WorkerCall)
+      unsent.push({ id: lastId, method, args })
+      if (unsent.length === 1) setImmediate(send)
     })
 
   return {
@@ -113,6 +121,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         isClosing = true
         if (ended) return resolve()
         worker.once('exit', () => resolve())
+        send()
         worker.postMessage('close')
       }),
   }

@@ -34,10 +34,10 @@ async function main(): Promise<void> {
     }
   }
 
-  port.on('message', (message: WorkerCall | 'close') => {
+  port.on('message', (message: readonly WorkerCall[] | 'close') => {
     // What was asked before it is carried out first.
     if (message === 'close') isClosing = true
-    else waiting.push(message)
+    else waiting.push(...message)
     setImmediate(() => void drain())
   })
   say({ kind: 'ready' })

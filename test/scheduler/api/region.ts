@@ -87,7 +87,10 @@ export async function startRegion(
     identity: createIdentityKeys({ store, issuer: 'http://scheduler.example.net:8080/identity' }),
     turns: createTurns(),
     fleet: await openFleet({ store, isConnected: () => options.connected?.() ?? true }),
-    dispatch: { nudge: (host: HostId) => void nudged.push(host) },
+    dispatch: {
+      nudge: (host: HostId) => void nudged.push(host),
+      offer: (host: HostId) => void nudged.push(host),
+    },
     queries: {
       readSerial: async () => serial.reading,
       readGuestAttributes: async () => guestAttributes.reading,

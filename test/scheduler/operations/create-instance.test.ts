@@ -31,6 +31,7 @@ const committed = (input: CommitPlacement): CommitPlacementOutcome => ({
   kind: 'committed',
   // Of the record only the identity matters here.
   instance: { uid: input.uid, id: input.id, hostId: input.hostId } as InstanceRecord,
+  command: { sequence: 1, encoded: new Uint8Array() },
 })
 
 /** A store whose commits end as scripted, and then well. */
@@ -59,7 +60,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
         return () => holds.delete(hold)
       },
     },
-    dispatch: { nudge: (id) => void nudged.push(id) },
+    dispatch: { nudge: (id) => void nudged.push(id), offer: (id) => void nudged.push(id) },
     queries: {} as HostQueries,
     catalogue: { ...catalogue, refresh: async () => {} },
     clock: systemClock,

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import {
   type Command,
@@ -11,6 +11,11 @@ import { eventually } from './eventually.ts'
 
 const commandOf = (sequence: number) =>
   create(CommandSchema, { sequence: BigInt(sequence), commandId: `c${sequence}` })
+
+const queuedOf = (sequence: number) => ({
+  sequence,
+  encoded: toBinary(CommandSchema, commandOf(sequence)),
+})
 
 const ackOf = ({ sequence, commandId }: Command) => create(CommandAckSchema, { sequence, commandId })
 
@@ -51,6 +56,33 @@ describe('delivery', () => {
     delivery.nudge()
     await eventually('there is one more', () => sent.length === 3)
     expect(sequences()).toEqual([1, 2, 3])
+  })
+
+  it('sends what it is offered without reading it, where that is the next', async () => {
+    const { delivery, store, sequences } = deliver({ commands: 0 })
+    let reads = 0
+    const readOutbox = store.readOutbox
+    store.readOutbox = async (input) => {
+      reads += 1
+      return readOutbox(input)
+    }
+    delivery.offer(queuedOf(1))
+    delivery.offer(queuedOf(2))
+    expect([sequences(), reads]).toEqual([[1, 2], 0])
+  })
+
+  it('reads what it is offered too early or beyond its window', async () => {
+    const { delivery, sent, outbox, sequences } = deliver({ commands: 3 })
+    delivery.offer(queuedOf(3))
+    await eventually('the window is full', () => sent.length === 2)
+    outbox.push(commandOf(4))
+    delivery.offer(queuedOf(4))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sequences()).toEqual([1, 2])
+    for (const command of [...sent]) delivery.settle(command)
+    delivery.nudge()
+    await eventually('all are sent', () => sent.length === 4)
+    expect(sequences()).toEqual([1, 2, 3, 4])
   })
 
   it('begins where the host stopped', async () => {

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { hostId } from '../../../proto/ids.ts'
+import { noteAcknowledgements } from '../../../scheduler/stream/acknowledgements.ts'
+
+function storeOf() {
+  const writes: { readonly through: number; readonly end: (thrown?: Error) => void }[] = []
+  return {
+    writes,
+    acknowledgeCommands: ({ throughSequence }: { throughSequence: number }) =>
+      new Promise<void>((resolve, reject) => {
+        const end = (thrown?: Error) => (thrown ? reject(thrown) : resolve())
+        writes.push({ through: throughSequence, end })
+      }),
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('acknowledgements', () => {
+  it('that come during a write share the next one, and each waits for its own', async () => {
+    const store = storeOf()
+    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store })
+    const noted: number[] = []
+    for (const sequence of [1, 2, 3]) {
+      void acknowledgements.through(sequence).then(() => noted.push(sequence))
+    }
+    store.writes[0]?.end()
+    await turn()
+    expect([store.writes.map(({ through }) => through), noted]).toEqual([[1, 3], [1]])
+    store.writes[1]?.end()
+    await turn()
+    expect(noted).toEqual([1, 2, 3])
+  })
+
+  it('tell those who wait where the store fails', async () => {
+    const store = storeOf()
+    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store })
+    const both = Promise.allSettled([acknowledgements.through(1), acknowledgements.through(2)])
+    store.writes[0]?.end(new Error('the disk is full'))
+    await turn()
+    store.writes[1]?.end(new Error('the disk is full'))
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+})
