@@ -2,7 +2,7 @@
 // transaction and one flush; a call that fails takes back its own savepoint and nobody else's.
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { CompiledQuery, type ControlledTransaction, Kysely, SqliteDialect, sql } from 'kysely'
+import { CompiledQuery, type ControlledTransaction, type Driver, Kysely, SqliteDialect, sql } from 'kysely'
 import { migrateToLatest } from '../migrations/migrate.ts'
 import { procedures, type StoreMethod, writes } from '../procedures/catalogue.ts'
 import { readCapacityAfter, readHostRevision } from '../procedures/hosts.ts'
@@ -21,7 +21,7 @@ export interface Engine {
 /** @throws if the file can't be opened or is of a newer version. */
 export async function openEngine(settings: WorkerSettings): Promise<Engine> {
   const db = await openDatabase(settings)
-  const told = { revision: await db.transaction().execute(readHostRevision) }
+  const told = { revision: await db.transaction().setAccessMode('read only').execute(readHostRevision) }
   return { run: (calls) => runBatch(db, calls, { ...settings, told }), close: () => db.destroy() }
 }
 
@@ -43,7 +43,23 @@ async function openDatabase({ path }: WorkerSettings): Promise<Kysely<Tables>> {
   // Without kept statements: they would know the columns of before a migration.
   const bare = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   await migrateToLatest(bare, { bytes: sql`blob` })
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) })
+  return new Kysely<Tables>({ dialect: new ImmediateDialect({ database: withPreparedStatements(database) }) })
+}
+
+/**
+ * What may write has the database to itself from its beginning. One that began by reading could not go on to write where
+ * another process has written meanwhile.
+ */
+class ImmediateDialect extends SqliteDialect {
+  override createDriver(): Driver {
+    const driver = super.createDriver()
+    const begin = CompiledQuery.raw('BEGIN')
+    const beginImmediate = CompiledQuery.raw('BEGIN IMMEDIATE')
+    driver.beginTransaction = async (connection, { accessMode }) => {
+      await connection.executeQuery(accessMode === 'read only' ? begin : beginImmediate)
+    }
+    return driver
+  }
 }
 
 /** User data and keys of tenants are in there. SQLite gives the files beside it the rights of the database. */
@@ -61,10 +77,13 @@ async function runBatch(
 ): Promise<BatchOutcome> {
   let tx: ControlledTransaction<Tables> | undefined
   try {
-    tx = await db.startTransaction().execute()
+    const hasWritten = calls.some((call) => writes.has(call.method))
+    tx = await db
+      .startTransaction()
+      .setAccessMode(hasWritten ? 'read write' : 'read only')
+      .execute()
     const outcomes: WorkerOutcome[] = []
     for (const call of calls) outcomes.push(await runCall(tx, call))
-    const hasWritten = calls.some((call) => writes.has(call.method))
     const changedHosts = hasWritten ? await readCapacityAfter(tx, told.revision) : []
     if (flushDelayMs > 0 && hasWritten) pause(flushDelayMs)
     await tx.commit().execute()
