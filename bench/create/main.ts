@@ -54,7 +54,7 @@ try {
     logPath: join(directory, 'scheduler.log'),
     ...(values.profile === undefined ? {} : { profileDirectory: values.profile }),
   })
-  const agents = startAgents({ address: `127.0.0.1:${region.agentsPort}`, count: hosts })
+  const agents = startAgents({ args: [`127.0.0.1:${region.agentsPort}`, String(hosts)] })
   try {
     await agents.ask({ ask: 'connect' })
     await measure({ region, scheduler, agents })

@@ -3,6 +3,7 @@
 // nothing is left. What they were told is kept for the process that started them.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 
 export type AgentsQuestion =
   | { readonly ask: 'connect' }
@@ -25,11 +26,15 @@ export interface AgentsProcess {
   close(): Promise<void>
 }
 
-export function startAgents(options: { readonly address: string; readonly count: number }): AgentsProcess {
-  const child: ChildProcess = fork(new URL('./agents.ts', import.meta.url), [
-    options.address,
-    String(options.count),
-  ])
+/** The simulated ones at an address, unless another program takes their place. */
+export function startAgents({
+  program = fileURLToPath(new URL('./agents.ts', import.meta.url)),
+  args,
+}: {
+  readonly program?: string
+  readonly args: readonly string[]
+}): AgentsProcess {
+  const child: ChildProcess = fork(program, [...args])
   const ended = once(child, 'exit')
   const failed = ended.then(() => {
     throw new Error('The simulated agents have ended.')
