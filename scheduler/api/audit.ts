@@ -18,6 +18,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The first reason of a refusal. */
     refusedFor: string | undefined
+    /** Its entry was written with what it asked for. */
+    isAudited: boolean
   }
 }
 
@@ -29,6 +31,7 @@ const openingConsole = 'openConsole'
 /** Before any route. */
 export function addAuditTrail(server: Server, ports: OperationPorts): void {
   server.decorateRequest('refusedFor', undefined)
+  server.decorateRequest('isAudited', false)
   server.addHook('onSend', async (request, reply, payload) => {
     await writeAudit(request, { status: reply.statusCode }, ports)
     return payload
@@ -39,20 +42,22 @@ export function addAuditTrail(server: Server, ports: OperationPorts): void {
 export async function writeAudit(
   request: FastifyRequest,
   answer: { readonly status: number },
-  { store, clock, random, log }: Pick<OperationPorts, 'store' | 'clock' | 'random' | 'log'>,
+  { store, log, ...ports }: Pick<OperationPorts, 'store' | 'clock' | 'random' | 'log'>,
 ): Promise<void> {
-  const entry = entryOf(request, answer)
+  const entry = request.isAudited ? undefined : auditEntryOf(request, answer, ports)
   if (entry === undefined) return
   // What was done is done: an answer that is lost would make it worse.
   await store
-    .appendAudit({ ...entry, id: random.uuid(), atMs: clock.nowMs() })
+    .appendAudit(entry)
     .catch((err: unknown) => log.error({ err, ...entry }, 'A change could not be written to the audit.'))
 }
 
-function entryOf(
+/** undefined where it is none of those that leave one. */
+export function auditEntryOf(
   request: FastifyRequest,
   { status }: { readonly status: number },
-): Omit<AuditEntry, 'id' | 'atMs'> | undefined {
+  { clock, random }: Pick<OperationPorts, 'clock' | 'random'>,
+): AuditEntry | undefined {
   const { principal, method, routeOptions, refusedFor } = request
   const { operationId } = (routeOptions.schema ?? {}) as { operationId?: string }
   // Who is unknown, or asks too often, could fill the disk; a plan changes nothing.
@@ -61,7 +66,7 @@ function entryOf(
   if (operationId.startsWith('plan') || status === 429) return undefined
   const { project } = request.params as { project?: string }
   return {
-    principal: principal.subject,
+    ...{ id: random.uuid(), atMs: clock.nowMs(), principal: principal.subject },
     ...(project === undefined ? {} : { project }),
     ...{ action: operationId, method, path: request.url.split('?', 1)[0] ?? '', status },
     ...(refusedFor === undefined ? {} : { reason: refusedFor }),

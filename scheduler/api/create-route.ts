@@ -7,6 +7,7 @@ import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
 import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
+import { auditEntryOf } from './audit.ts'
 import { InstanceResource } from './instance-resource.ts'
 import { KeyHeader, MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
@@ -36,6 +37,7 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
       if (misshapen !== undefined) return answerRefusal(reply, misshapen)
       const idempotencyKey = parseIdempotencyKey(request, request.query)
       const project = projectOf(request)
+      const audit = auditEntryOf(request, { status: 202 }, ports)
       const outcome = await createInstance(
         {
           project,
@@ -44,10 +46,12 @@ export function addCreateRoute(server: Server, path: string, ports: OperationPor
           requestId: request.id,
           serverHost: request.host,
           ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+          ...(audit === undefined ? {} : { audit }),
         },
         ports,
       )
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      request.isAudited = outcome.value.isAudited ?? false
       return answerAccepted(reply, outcome.value, region)
     },
   )

@@ -5,6 +5,8 @@ import type { InstanceRecord } from '../model/instance.ts'
 export interface Accepted {
   readonly instance: InstanceRecord
   readonly operationId: OperationId
+  /** Its entry in the audit is on disk with it. */
+  readonly isAudited?: boolean
 }
 
 /** Of a first request; a repeated one has the operation of the first. */

@@ -8,6 +8,7 @@ import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { refuse, refuseAll } from '../errors.ts'
+import type { AuditEntry } from '../model/audit.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
@@ -27,6 +28,8 @@ export interface CreateInstance {
   readonly requestId: string
   readonly idempotencyKey?: string
   readonly serverHost: string
+  /** What the audit is to say of it if it is accepted, so that it needs no flush of its own. */
+  readonly audit?: AuditEntry
 }
 
 const maximumAttempts = 5
@@ -141,6 +144,7 @@ export function commitOf(
     commandId: random.uuid(),
     principal: request.principal,
     requestId: request.requestId,
+    ...(request.audit === undefined ? {} : { audit: request.audit }),
     stopDeadlineMs,
     nowMs: clock.nowMs(),
   }
@@ -148,12 +152,12 @@ export function commitOf(
 
 export function answerTo(
   outcome: CommitPlacementOutcome,
-  { body, idempotencyKey }: CreateInstance,
+  { body, idempotencyKey, audit }: CreateInstance,
   { id, addresses }: AdmittedInstance,
 ): Outcome<Accepted> | 'again' {
   switch (outcome.kind) {
     case 'committed':
-      return done(acceptedNow(outcome.instance))
+      return done({ ...acceptedNow(outcome.instance), isAudited: audit !== undefined })
     case 'replay':
     case 'other-request':
     case 'gone':

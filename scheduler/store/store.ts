@@ -169,6 +169,8 @@ export interface CommitPlacement {
   readonly requestId: string
   readonly principal: string
   readonly stopDeadlineMs: number
+  /** Written with it, where it is committed and nowhere else. */
+  readonly audit?: AuditEntry
   readonly nowMs: number
 }
 

@@ -12,6 +12,7 @@ import type { CommitPlacement, CommitPlacementOutcome, CommitPlacementsOutcome }
 import type { AddressClaimRow } from '../tables.ts'
 import { formatIpv4, pickAddress } from './addresses.ts'
 import { writeAttributes } from './attributes.ts'
+import { appendAudit } from './audit.ts'
 import { nextChange } from './changes.ts'
 import { claimCapacity } from './claims.ts'
 import { claimDevices } from './device-claims.ts'
@@ -97,6 +98,7 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   })
   await startOperation(tx, { ...input, verb: 'create', instance })
   if (input.idempotency) await rememberKey(tx, input.idempotency, input)
+  if (input.audit) await appendAudit(tx, input.audit)
   return { kind: 'committed', instance, command }
 }
 
