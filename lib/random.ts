@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
+import { systemClock } from './clock.ts'
 
 /** The only door to randomness. */
 export interface Random {
@@ -27,8 +28,21 @@ function randomByte(): number {
   return pool[taken - 1] ?? 0
 }
 
+let lastMs = 0
+let sequence = 0
+
+/** Those of one millisecond are counted, so that they sort as they were made. */
+function nextUuid(): string {
+  const nowMs = systemClock.nowMs()
+  if (nowMs > lastMs) {
+    lastMs = nowMs
+    sequence = (randomByte() << 16) | (randomByte() << 8) | randomByte()
+  } else sequence += 1
+  return v7({ random: Uint8Array.from({ length: 16 }, randomByte), msecs: lastMs, seq: sequence })
+}
+
 export const systemRandom: Random = {
-  uuid: () => v7(),
+  uuid: nextUuid,
   slug: (length) => slugOf(length, randomByte),
   fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
   bytes: (length) => randomBytes(length),
