@@ -26,6 +26,7 @@ export function createTokenVerifier({
   clock: Clock
 }): TokenVerifier {
   const keys = createSigningKeys(settings)
+  const keyIds = new Set<string>()
   const verified = new Map<string, { readonly principal: Principal; readonly untilMs: number }>()
   return {
     verify: async (authorization) => {
@@ -37,7 +38,7 @@ export function createTokenVerifier({
         return { kind: 'verified', principal: known.principal }
       }
       try {
-        const { payload } = await jwtVerify(token, keys, {
+        const { payload, protectedHeader } = await jwtVerify(token, keys, {
           issuer: settings.issuer,
           audience: settings.audience,
           algorithms: [...settings.algorithms],
@@ -46,7 +47,10 @@ export function createTokenVerifier({
           requiredClaims: ['sub', 'exp'],
         })
         const principal = principalOf(payload, settings)
-        if (verified.size >= maximumVerified) verified.clear()
+        // The issuer has changed its keys: one that is gone may have signed what was verified before.
+        const { kid = '' } = protectedHeader
+        if (!keyIds.has(kid) || verified.size >= maximumVerified) verified.clear()
+        keyIds.add(kid)
         verified.set(token, { principal, untilMs: Math.min(nowMs + verifiedForMs, principal.expiresAtMs) })
         return { kind: 'verified', principal }
       } catch (thrown) {

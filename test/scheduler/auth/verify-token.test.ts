@@ -51,6 +51,17 @@ describe('createTokenVerifier', () => {
     expect(verification).toMatchObject({ principal: { operator: true, projects: new Map([['p', 'admin']]) } })
   })
 
+  it('refuses one that it has verified, once it has expired', async () => {
+    let nowMs = systemClock.nowMs()
+    const clock = { ...systemClock, nowMs: () => nowMs }
+    const settings = { ...issuer.settings, clockSkewSeconds: 0 }
+    const later = createTokenVerifier({ settings, clock })
+    const token = `Bearer ${await issuer.sign({}, { expires: Math.floor(nowMs / 1000) + 20 })}`
+    expect(await later.verify(token)).toMatchObject({ kind: 'verified' })
+    nowMs += 21_000
+    expect(await later.verify(token)).toMatchObject({ message: expect.stringContaining('expired') as string })
+  })
+
   it('refuses what is missing or no token', async () => {
     for (const header of [undefined, '', 'Basic YTpi', 'Bearer', 'Bearer a b']) {
       expect(await verifier.verify(header)).toMatchObject({
