@@ -8,6 +8,24 @@ export interface Uplink {
   readonly mtu: number
 }
 
+/** How near to one another an instance's GPUs are: on one NUMA node, below one PCIe switch, joined by NVSwitches. */
+export const gpuTopologies = ['any', 'same-numa', 'same-switch', 'fabric'] as const
+export type GpuTopology = (typeof gpuTopologies)[number]
+
+export interface GpuWish {
+  readonly type: string
+  readonly count: number
+  /** Types that do as well; all its GPUs are of one type. */
+  readonly alternatives?: readonly string[]
+  /** `any` where absent. */
+  readonly topology?: GpuTopology
+}
+
+/** About one label of a host. */
+export type LabelSelector =
+  | { readonly kind: 'in' | 'not-in'; readonly key: string; readonly values: readonly string[] }
+  | { readonly kind: 'exists' | 'absent'; readonly key: string }
+
 /** What an instance takes from its host. */
 export interface Demand {
   readonly zone: ZoneId
@@ -16,7 +34,7 @@ export interface Demand {
   readonly vcpus: number
   readonly memoryMib: number
   readonly diskGb: number
-  readonly gpus: readonly { readonly type: string; readonly count: number }[]
+  readonly gpus: readonly GpuWish[]
   readonly architecture: string
   /** What the host must be able to do, as agents name it; nothing special where absent. */
   readonly features?: readonly string[]
@@ -28,6 +46,29 @@ export interface Demand {
   readonly slotUid?: SlotUid
   /** Disks that are there already and outlive the instance: where they are, and what those need that are nowhere yet. */
   readonly volumes?: { readonly hostId?: HostId; readonly newGb: number }
+  /** `host`: nobody else's instance is beside it, before or after. */
+  readonly isolation?: 'shared' | 'host'
+  /** All of them hold on its host. */
+  readonly hostLabels?: readonly LabelSelector[]
+  /** That it is counted to, for its own wishes and those of others. */
+  readonly groups?: readonly string[]
+  /** On a host with a member of each; the first member of a group of its own goes anywhere. */
+  readonly affinity?: readonly string[]
+  /** On a host without a member of any. */
+  readonly antiAffinity?: readonly string[]
+  /** Fill what is begun, or keep what is empty busy; pack where absent. */
+  readonly packing?: 'pack' | 'spread'
+  /** A hint, never a promise: how long it will be there. */
+  readonly expectedLifetimeS?: number
+}
+
+/** An instance that is on a host, as far as it matters for others. */
+export interface Occupant {
+  readonly uid: string
+  readonly groups?: readonly string[]
+  readonly isolation?: 'shared' | 'host'
+  /** Absent where nobody has given a hint. */
+  readonly expectedEndMs?: number
 }
 
 export interface Counter {
@@ -41,6 +82,8 @@ export interface HostDevice extends DeviceCondition {
   readonly acceleratorType?: string
   /** -1 where unknown. */
   readonly numaNode: number
+  /** The PCIe switch that it is below; absent where it has none to itself with others, or nobody knows. */
+  readonly switchId?: string
   /** The one instance that owns it. */
   readonly claimedBy?: string
 }
@@ -64,6 +107,9 @@ export interface HostSnapshot {
   readonly memoryMib: Counter
   readonly diskGb: Counter
   readonly devices: readonly HostDevice[]
+  readonly labels?: Readonly<Record<string, string>>
+  /** Who is there; nobody is known where absent. */
+  readonly occupants?: readonly Occupant[]
   /** Sets of its GPUs that NVSwitches join: a guest gets one of them, whole. Absent where nothing joins them. */
   readonly partitions?: readonly (readonly PciAddress[])[]
   /** Of its zone; quarantine where absent. */
@@ -77,11 +123,16 @@ export const placementRules = [
   'architecture',
   'features',
   'uplink',
+  'labels',
+  'affinity',
+  'anti-affinity',
+  'isolation',
   'vcpus',
   'memory',
   'disk',
   'gpu-model',
   'gpu-count',
+  'gpu-topology',
 ] as const
 
 export type PlacementRule = (typeof placementRules)[number]
@@ -98,16 +149,22 @@ export interface HostRefusal {
 export interface PlacementExplanation {
   readonly seed: string
   readonly hostsConsidered: number
+  /** Of a refusal, and of a plan: a decision that places asks no host why not. */
   readonly refusals: readonly HostRefusal[]
   /** Of the chosen host among those that fitted: name of the score → value. */
   readonly scores?: Readonly<Record<string, number>>
+}
+
+export interface GrantedDevice {
+  readonly type: string
+  readonly address: PciAddress
 }
 
 export type PlacementVerdict =
   | {
       readonly kind: 'placed'
       readonly hostId: HostId
-      readonly devices: readonly { readonly type: string; readonly address: PciAddress }[]
+      readonly devices: readonly GrantedDevice[]
       /** Of the reservation that it was asked for from. */
       readonly slotUid?: SlotUid
       readonly explanation: PlacementExplanation

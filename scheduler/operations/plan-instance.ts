@@ -6,6 +6,7 @@ import { refuseAll } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
+import { FleetIndex } from '../placement/index.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
@@ -49,5 +50,8 @@ function findLess(
   const zone = catalogue.zones.find(({ id }) => id === demand.zone)
   // A type that brings GPUs is another wish, not a smaller one.
   const types = zone?.instanceTypes.filter(({ gpus }) => gpus === undefined) ?? []
-  return findCounterfactuals(demand, hosts, types)
+  const index = new FleetIndex()
+  for (const host of hosts) index.put(host)
+  const fitsNow = (less: Demand) => index.decide(less, '') !== undefined
+  return findCounterfactuals(demand, fitsNow, types)
 }

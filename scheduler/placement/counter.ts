@@ -1,14 +1,14 @@
 import type { Counter } from '../model/placement.ts'
-import { fits, type RuleOutcome } from './rule.ts'
+import type { Lack } from './rule.ts'
 
 /** The same predicate as the store's conditional update. */
-export function checkCounter(wanted: number, counter: Counter, unit: string): RuleOutcome {
-  const free = counter.capacity - counter.used
-  if (wanted <= free) return fits
+export const isEnough = (wanted: number, { capacity, used }: Counter): boolean => wanted <= capacity - used
+
+export function explainCounter(wanted: number, { capacity, used }: Counter, unit: string): Lack {
+  const free = capacity - used
   return {
-    kind: 'refused',
-    message: `it has ${free} of ${counter.capacity} ${unit} free and ${wanted} are needed`,
-    couldEverFit: wanted <= counter.capacity,
+    message: `it has ${free} of ${capacity} ${unit} free and ${wanted} are needed`,
+    couldEverFit: wanted <= capacity,
     shortfall: (wanted - free) / wanted,
   }
 }

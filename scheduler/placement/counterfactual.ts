@@ -1,5 +1,4 @@
-import type { Demand, HostSnapshot } from '../model/placement.ts'
-import { findMiss } from './pipeline.ts'
+import type { Demand, GpuWish } from '../model/placement.ts'
 
 /** One thing less, everything else as asked, and it would fit now. */
 export type Counterfactual =
@@ -16,19 +15,20 @@ export interface TypeSize {
 /** The smallest concession of each kind that helps by itself; none where several would have to be made together. */
 export function findCounterfactuals(
   demand: Demand,
-  hosts: readonly HostSnapshot[],
+  fitsNow: (demand: Demand) => boolean,
   types: readonly TypeSize[],
 ): readonly Counterfactual[] {
-  const fits = (less: Partial<Demand>) => hosts.some((host) => !findMiss({ ...demand, ...less }, host))
+  const fits = (less: Partial<Demand>) => fitsNow({ ...demand, ...less })
   return [...fewerGpus(demand, fits), ...smallerDisk(demand, fits), ...smallerType(demand, types, fits)]
 }
 
 type Fits = (less: Partial<Demand>) => boolean
 
 function fewerGpus({ gpus }: Demand, fits: Fits): readonly Counterfactual[] {
-  return gpus.flatMap(({ type, count }, index) => {
-    const withCount = (fewer: number) =>
-      gpus.flatMap((gpu, at) => (at !== index ? [gpu] : fewer === 0 ? [] : [{ type, count: fewer }]))
+  return gpus.flatMap((wish, index) => {
+    const { type, count } = wish
+    const withCount = (fewer: number): readonly GpuWish[] =>
+      gpus.flatMap((gpu, at) => (at !== index ? [gpu] : fewer === 0 ? [] : [{ ...wish, count: fewer }]))
     const found = range(count).findLast((fewer) => fits({ gpus: withCount(fewer) }))
     return found === undefined ? [] : [{ kind: 'gpus' as const, type, count: found }]
   })

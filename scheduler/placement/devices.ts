@@ -1,11 +1,16 @@
 import type { PciAddress } from '../../proto/ids.ts'
-import { type DeviceWish, findTrouble } from '../model/device.ts'
-import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
+import type { DeviceWish } from '../model/device.ts'
+import type {
+  Demand,
+  GpuTopology,
+  GpuWish,
+  GrantedDevice,
+  HostDevice,
+  HostSnapshot,
+} from '../model/placement.ts'
+import type { CountedHost, GpuStock } from './counted-host.ts'
 import { choosePartition, partitionsWithin } from './partitions.ts'
-
-export function devicesOfType(host: HostSnapshot, type: string): readonly HostDevice[] {
-  return host.devices.filter((device) => device.acceleratorType === type)
-}
+import { areTogether, largestGroup, numaNodeOf, placeOf, switchOf } from './topology.ts'
 
 export const wishOf = (demand: Demand, host: HostSnapshot): DeviceWish => ({
   project: demand.project,
@@ -13,44 +18,154 @@ export const wishOf = (demand: Demand, host: HostSnapshot): DeviceWish => ({
 })
 
 /** The same predicate as the store's at the commit. */
-export const isFree = (device: HostDevice, wish: DeviceWish): boolean =>
-  device.claimedBy === undefined && findTrouble(device, wish) === undefined
-
-export function freeDevices(demand: Demand, host: HostSnapshot, type: string): readonly HostDevice[] {
-  const wish = wishOf(demand, host)
-  return devicesOfType(host, type).filter((device) => isFree(device, wish))
+export function freeFor(demand: Demand, stock: GpuStock): readonly HostDevice[] {
+  if (stock.kept.length === 0 || demand.project === undefined) return stock.free
+  const own = stock.kept.filter(({ unscrubbedProject }) => unscrubbedProject === demand.project)
+  return own.length === 0 ? stock.free : [...stock.free, ...own].toSorted(byAddress)
 }
 
+/** One wish, and the type of GPU that it would get on a host. */
+export interface StockedWish {
+  readonly wish: GpuWish
+  readonly stock: GpuStock
+  /** It can serve it now. */
+  readonly isAble: boolean
+}
+
+export const isWanted = ({ type, alternatives }: GpuWish, offered: string): boolean =>
+  offered === type || alternatives?.includes(offered) === true
+
 /**
- * The exact devices, on a host where enough are free: those of a partition where NVSwitches join them, and otherwise all on
- * one NUMA node if a node has enough, the node with the
- * fewest left over so that larger requests keep theirs; otherwise the nodes with most free, so that few are touched.
+ * For each wish the first of its types that can serve it there, or that there is at all. Wishes that get different types
+ * don't share GPUs.
  */
-export function chooseDevices(
-  demand: Demand,
-  host: HostSnapshot,
-): readonly { readonly type: string; readonly address: PciAddress }[] {
-  return demand.gpus.flatMap(({ type, count }) => {
-    const free = freeDevices(demand, host, type)
-    const partitions = partitionsWithin(host, free)
-    const addresses = partitions
-      ? (choosePartition(partitions, count) ?? [])
-      : chooseOfType(free, count).map(({ address }) => address)
-    return addresses.map((address) => ({ type, address }))
+export function stocksFor(demand: Demand, host: CountedHost): readonly (StockedWish | undefined)[] {
+  const [only, another] = demand.gpus
+  if (only !== undefined && another === undefined) return [stockFor(demand, host, only)]
+  const taken: GpuStock[] = []
+  return demand.gpus.map((wish) => {
+    const found = stockFor(demand, host, wish, taken)
+    if (found !== undefined) taken.push(found.stock)
+    return found
   })
 }
 
-function chooseOfType(free: readonly HostDevice[], count: number): readonly HostDevice[] {
-  const nodes = new Map<number, HostDevice[]>()
-  for (const device of free) {
-    const node = nodes.get(device.numaNode)
-    if (node) node.push(device)
-    else nodes.set(device.numaNode, [device])
+function stockFor(
+  demand: Demand,
+  host: CountedHost,
+  wish: GpuWish,
+  taken?: readonly GpuStock[],
+): StockedWish | undefined {
+  let best: { stock: GpuStock; isAble: boolean; rank: number } | undefined
+  for (const stock of host.stocks) {
+    if (!isWanted(wish, stock.type) || taken?.includes(stock)) continue
+    const isAble = canServe(demand, host, wish, stock)
+    const rank = stock.type === wish.type ? -1 : (wish.alternatives?.indexOf(stock.type) ?? 0)
+    const isBetter = best === undefined || (isAble === best.isAble ? rank < best.rank : isAble)
+    if (isBetter) best = { stock, isAble, rank }
   }
-  const groups = [...nodes.values()].map((group) => group.toSorted(byAddress))
-  const roomy = groups.filter((group) => group.length >= count).toSorted(bySize)[0]
-  if (roomy) return roomy.slice(0, count)
-  return groups.toSorted(bySize).reverse().flat().slice(0, count)
+  return best && { wish, stock: best.stock, isAble: best.isAble }
+}
+
+/** Enough are free, and as near to one another as asked. */
+function canServe(demand: Demand, { host }: CountedHost, wish: GpuWish, stock: GpuStock): boolean {
+  const { count, topology = 'any' } = wish
+  if (stock.free.length + stock.kept.length < count) return false
+  const free = freeFor(demand, stock)
+  if (free.length < count) return false
+  if (host.partitions === undefined) return isNear(free, count, topology)
+  return servingPartitions(host, free, wish).some((one) => one.length === count)
+}
+
+function isNear(free: readonly HostDevice[], count: number, topology: GpuTopology): boolean {
+  if (topology === 'any') return true
+  const of = placeOf[topology]
+  return of !== undefined && largestGroup(free, of) >= count
+}
+
+/** Those of free GPUs alone, as near to one another as asked. */
+export function servingPartitions(
+  host: HostSnapshot,
+  free: readonly HostDevice[],
+  { topology = 'any' }: GpuWish,
+): readonly (readonly PciAddress[])[] {
+  const partitions = partitionsWithin(host, free) ?? []
+  if (placeOf[topology] === undefined) return partitions
+  return partitions.filter((one) =>
+    areTogether(
+      free.filter(({ address }) => one.includes(address)),
+      topology,
+    ),
+  )
+}
+
+/** The exact devices, on a host that can serve the demand. */
+export function chooseDevices(demand: Demand, host: CountedHost): readonly GrantedDevice[] {
+  if (demand.gpus.length === 0) return []
+  return stocksFor(demand, host).flatMap((found) => {
+    if (found === undefined) return []
+    const { wish, stock } = found
+    const free = freeFor(demand, stock)
+    const addresses =
+      host.host.partitions === undefined
+        ? chooseNear(free, wish).map(({ address }) => address)
+        : (choosePartition(servingPartitions(host.host, free, wish), wish.count) ?? [])
+    return addresses.map((address) => ({ type: stock.type, address }))
+  })
+}
+
+/**
+ * All on one NUMA node if a node has enough, the node with the fewest left over so that larger requests keep theirs;
+ * otherwise the nodes with most free, so that few are touched. Below a node the same once more by PCIe switches.
+ */
+function chooseNear(
+  free: readonly HostDevice[],
+  { count, topology = 'any' }: GpuWish,
+): readonly HostDevice[] {
+  if (count === free.length) return free
+  const of = placeOf[topology]
+  // Of those whose place nobody knows, one is near to itself at most.
+  const able = of === undefined || count === 1 ? free : free.filter((device) => of(device) !== undefined)
+  if (topology === 'same-switch') return chooseWithin(groupsOf(able, switchOf), count, takeFirst)
+  return chooseWithin(groupsOf(able, numaNodeOf), count, (node, wanted) =>
+    chooseWithin(groupsOf(node, switchOf), wanted, takeFirst),
+  )
+}
+
+type Take = (group: readonly HostDevice[], count: number) => readonly HostDevice[]
+
+const takeFirst: Take = (group, count) => group.slice(0, count)
+
+function chooseWithin(
+  groups: readonly (readonly HostDevice[])[],
+  count: number,
+  take: Take,
+): readonly HostDevice[] {
+  const [only, another] = groups
+  if (only !== undefined && another === undefined) return take(only, count)
+  const sorted = groups.toSorted(bySize)
+  const roomy = sorted.find((group) => group.length >= count)
+  if (roomy) return take(roomy, count)
+  const chosen: HostDevice[] = []
+  for (const group of sorted.reverse()) {
+    if (chosen.length === count) break
+    chosen.push(...take(group, Math.min(group.length, count - chosen.length)))
+  }
+  return chosen
+}
+
+function groupsOf(
+  devices: readonly HostDevice[],
+  of: (device: HostDevice) => number | string | undefined,
+): readonly (readonly HostDevice[])[] {
+  const groups = new Map<number | string | undefined, HostDevice[]>()
+  for (const device of devices) {
+    const place = of(device)
+    const group = groups.get(place)
+    if (group) group.push(device)
+    else groups.set(place, [device])
+  }
+  return [...groups.values()]
 }
 
 const byAddress = (a: HostDevice, b: HostDevice) => (a.address < b.address ? -1 : 1)

@@ -8,8 +8,9 @@ export function partitionsWithin(
   { partitions }: Pick<HostSnapshot, 'partitions'>,
   devices: readonly HostDevice[],
 ): readonly Partition[] | undefined {
+  if (partitions === undefined) return undefined
   const addresses = new Set(devices.map(({ address }) => address))
-  return partitions?.filter((one) => one.every((address) => addresses.has(address)))
+  return partitions.filter((one) => one.every((address) => addresses.has(address)))
 }
 
 /** Of free partitions with as many GPUs the one that takes the fewest others with it, so that larger requests keep theirs. */

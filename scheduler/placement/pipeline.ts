@@ -1,12 +1,18 @@
-import type { Demand, HostRefusal, HostSnapshot } from '../model/placement.ts'
+import type { Demand, HostRefusal } from '../model/placement.ts'
+import type { CountedHost } from './counted-host.ts'
 import type { Rule } from './rule.ts'
+import { affinity } from './rules/affinity.ts'
+import { antiAffinity } from './rules/anti-affinity.ts'
 import { architecture } from './rules/architecture.ts'
 import { disk } from './rules/disk.ts'
 import { diskHost } from './rules/disk-host.ts'
 import { features } from './rules/features.ts'
 import { gpuCount } from './rules/gpu-count.ts'
 import { gpuModel } from './rules/gpu-model.ts'
+import { gpuTopology } from './rules/gpu-topology.ts'
 import { hostReady } from './rules/host-ready.ts'
+import { isolation } from './rules/isolation.ts'
+import { labels } from './rules/labels.ts'
 import { memory } from './rules/memory.ts'
 import { uplink } from './rules/uplink.ts'
 import { vcpus } from './rules/vcpus.ts'
@@ -19,12 +25,17 @@ const rules: readonly Rule[] = [
   architecture,
   features,
   uplink,
+  labels,
   gpuModel,
   hostReady,
+  isolation,
+  affinity,
+  antiAffinity,
   vcpus,
   memory,
   disk,
   gpuCount,
+  gpuTopology,
 ]
 
 export interface Miss {
@@ -34,18 +45,24 @@ export interface Miss {
   readonly shortfall: number
 }
 
+/** Whether the host can take it now. */
+export function fits(demand: Demand, host: CountedHost): boolean {
+  for (const rule of rules) if (!rule.holds(demand, host)) return false
+  return true
+}
+
 /** The first rule that refuses the host; whether it could ever fit is asked of all rules. */
-export function findMiss(demand: Demand, host: HostSnapshot): Miss | undefined {
+export function findMiss(demand: Demand, host: CountedHost): Miss | undefined {
   let first: Miss | undefined
   for (const [index, rule] of rules.entries()) {
-    const outcome = rule.check(demand, host)
-    if (outcome.kind === 'fits') continue
+    if (rule.holds(demand, host)) continue
+    const { message, couldEverFit, shortfall } = rule.explain(demand, host)
     first ??= {
-      refusal: { hostId: host.hostId, rule: rule.name, message: outcome.message, couldEverFit: true },
+      refusal: { hostId: host.host.hostId, rule: rule.name, message, couldEverFit: true },
       rulesHeld: index,
-      shortfall: outcome.shortfall,
+      shortfall,
     }
-    if (!outcome.couldEverFit) return { ...first, refusal: { ...first.refusal, couldEverFit: false } }
+    if (!couldEverFit) return { ...first, refusal: { ...first.refusal, couldEverFit: false } }
   }
   return first
 }

@@ -1,21 +1,30 @@
-import type { Demand, HostSnapshot, PlacementRule } from '../model/placement.ts'
+import type { Demand, PlacementRule } from '../model/placement.ts'
+import type { CountedHost } from './counted-host.ts'
 
-export type RuleOutcome =
-  | { readonly kind: 'fits' }
-  | {
-      readonly kind: 'refused'
-      /** How far off, as a sentence. */
-      readonly message: string
-      /** It would hold if the host were empty and ready. */
-      readonly couldEverFit: boolean
-      /** The share of the need that is lacking, above 0 up to 1; 1 where nothing of it is there. */
-      readonly shortfall: number
-    }
+/** Why a rule does not hold. */
+export interface Lack {
+  /** How far off, as a sentence. */
+  readonly message: string
+  /** It would hold if the host were empty and ready. */
+  readonly couldEverFit: boolean
+  /** The share of the need that is lacking, above 0 up to 1; 1 where nothing of it is there. */
+  readonly shortfall: number
+}
 
 /** One hard rule: pure, about one host. */
 export interface Rule {
   readonly name: PlacementRule
-  check(demand: Demand, host: HostSnapshot): RuleOutcome
+  /** Asked of every candidate. */
+  holds(demand: Demand, host: CountedHost): boolean
+  /** Asked where it does not hold, by those who want to know. */
+  explain(demand: Demand, host: CountedHost): Lack
 }
 
-export const fits: RuleOutcome = { kind: 'fits' }
+/** What nothing on this host will change. */
+export const lacksForGood = (message: string, shortfall = 1): Lack => ({
+  message,
+  couldEverFit: false,
+  shortfall,
+})
+
+export const lacksNow = (message: string, shortfall = 1): Lack => ({ message, couldEverFit: true, shortfall })

@@ -1,22 +1,54 @@
-import type { Demand, HostSnapshot } from '../model/placement.ts'
-import { gpuFit } from './scores/gpu-fit.ts'
+import type { Demand } from '../model/placement.ts'
+import type { CountedHost } from './counted-host.ts'
+import type { FreeShape } from './free-shape.ts'
+import { company } from './scores/company.ts'
+import { fragmentation } from './scores/fragmentation.ts'
 import { gpuHostsLast } from './scores/gpu-hosts-last.ts'
+import { lifetime } from './scores/lifetime.ts'
+import { numaFit } from './scores/numa-fit.ts'
 import { pack } from './scores/pack.ts'
+import { stranding } from './scores/stranding.ts'
 
-/** One wish about where an instance had better go: 0 (worst) to 1. */
+/** One wish about where an instance had better go: 0 is nothing lost. It can be asked of many hosts by their average. */
 export interface Score {
   readonly name: string
   readonly weight: number
-  of(demand: Demand, host: HostSnapshot): number
+  of(demand: Demand, shape: FreeShape): number
 }
 
-/** Keeping GPUs free for those who need them outweighs how full hosts are. */
-const scores: readonly Score[] = [gpuHostsLast, gpuFit, pack]
-
-export function scoreHost(demand: Demand, host: HostSnapshot): Readonly<Record<string, number>> {
-  return Object.fromEntries(scores.map((score) => [score.name, score.weight * score.of(demand, host)]))
+/** One that has to see the very host. */
+export interface HostScore {
+  readonly name: string
+  readonly weight: number
+  of(demand: Demand, host: CountedHost, nowMs: number | undefined): number
 }
 
-export function totalScore(parts: Readonly<Record<string, number>>): number {
-  return Object.values(parts).reduce((sum, part) => sum + part, 0)
+/** Written out one by one, for this is asked so often that a loop over them is most of a decision. */
+export const scoreShape = (demand: Demand, shape: FreeShape): number =>
+  stranding.weight * stranding.of(demand, shape) +
+  gpuHostsLast.weight * gpuHostsLast.of(demand, shape) +
+  fragmentation.weight * fragmentation.of(demand, shape) +
+  pack.weight * pack.of(demand, shape)
+
+export const scoreHost = (demand: Demand, host: CountedHost, nowMs: number | undefined): number =>
+  scoreShape(demand, host) +
+  lifetime.weight * lifetime.of(demand, host, nowMs) +
+  company.weight * company.of(demand, host, nowMs) +
+  numaFit.weight * numaFit.of(demand, host, nowMs)
+
+/** The same, part by part. */
+export function explainScores(
+  demand: Demand,
+  host: CountedHost,
+  nowMs: number | undefined,
+): Readonly<Record<string, number>> {
+  return {
+    [stranding.name]: stranding.weight * stranding.of(demand, host),
+    [gpuHostsLast.name]: gpuHostsLast.weight * gpuHostsLast.of(demand, host),
+    [fragmentation.name]: fragmentation.weight * fragmentation.of(demand, host),
+    [pack.name]: pack.weight * pack.of(demand, host),
+    [lifetime.name]: lifetime.weight * lifetime.of(demand, host, nowMs),
+    [company.name]: company.weight * company.of(demand, host, nowMs),
+    [numaFit.name]: numaFit.weight * numaFit.of(demand, host, nowMs),
+  }
 }

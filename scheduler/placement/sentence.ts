@@ -13,11 +13,16 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   architecture: 'other architecture',
   features: 'without what the networks or the type need',
   uplink: 'without an uplink that the networks need',
+  labels: 'other labels',
+  affinity: 'without those it is to be with',
+  'anti-affinity': 'with those it is to be apart from',
+  isolation: 'not for one alone',
   vcpus: 'too few vCPUs free',
   memory: 'too little memory free',
   disk: 'too little disk free',
   'gpu-model': 'no such GPU',
   'gpu-count': 'too few GPUs free',
+  'gpu-topology': 'too few GPUs near to one another free',
 }
 
 /** How many hosts each rule refused, in the order of the rules; hosts in other zones don't count. */
@@ -54,7 +59,10 @@ export function refusalSentence(
 const hostsOf = (total: number) => (total === 1 ? 'Not the one host' : `None of the ${total} hosts`)
 
 function describeDemand(demand: Demand): string {
-  const gpus = demand.gpus.map(({ type, count }) => `${count} × ${type}`)
+  const gpus = demand.gpus.map(({ type, count, alternatives = [], topology = 'any' }) => {
+    const near = topology === 'any' ? '' : ` (${topology})`
+    return `${count} × ${[type, ...alternatives].join(' or ')}${near}`
+  })
   const vcpus = `${demand.vcpus} ${demand.vcpus === 1 ? 'vCPU' : 'vCPUs'}`
   const parts = [vcpus, `${demand.memoryMib} MiB`, `${demand.diskGb} GB of disk`, ...gpus]
   return parts.join(', ')

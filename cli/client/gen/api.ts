@@ -1823,7 +1823,7 @@ export interface components {
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -1844,7 +1844,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];

@@ -1,12 +1,12 @@
-import { fits, type Rule } from '../rule.ts'
+import type { Demand, HostSnapshot } from '../../model/placement.ts'
+import { lacksForGood, type Rule } from '../rule.ts'
 
 /** What a host's kernel can't do, no waiting changes. */
 export const features: Rule = {
   name: 'features',
-  check: (demand, host) => {
-    const lacking = (demand.features ?? []).filter((feature) => !host.features?.includes(feature))
-    return lacking.length === 0
-      ? fits
-      : { kind: 'refused', message: `it lacks ${lacking.join(', ')}`, couldEverFit: false, shortfall: 1 }
-  },
+  holds: (demand, { host }) => demand.features === undefined || lackingOf(demand, host).length === 0,
+  explain: (demand, { host }) => lacksForGood(`it lacks ${lackingOf(demand, host).join(', ')}`),
 }
+
+const lackingOf = (demand: Demand, host: HostSnapshot) =>
+  (demand.features ?? []).filter((feature) => !host.features?.includes(feature))

@@ -1,23 +1,38 @@
 import { describeTroubles } from '../../model/device.ts'
-import type { Demand, HostSnapshot } from '../../model/placement.ts'
-import { devicesOfType, freeDevices, wishOf } from '../devices.ts'
+import type { Demand } from '../../model/placement.ts'
+import type { CountedHost } from '../counted-host.ts'
+import { freeFor, stocksFor, wishOf } from '../devices.ts'
 import { partitionsWithin } from '../partitions.ts'
-import { fits, type Rule, type RuleOutcome } from '../rule.ts'
+import { type Lack, lacksForGood, lacksNow, type Rule } from '../rule.ts'
 
+/** Enough of each type are free, and one partition of as many where NVSwitches join them. */
 export const gpuCount: Rule = {
   name: 'gpu-count',
-  check: (demand, host) => {
-    const types = demand.gpus.map(({ type, count }) => {
-      const all = devicesOfType(host, type)
-      return { type, count, all, free: freeDevices(demand, host, type).length }
+  holds: (demand, host) => {
+    const [only, another] = demand.gpus
+    if (only === undefined) return true
+    if (host.host.partitions !== undefined && another !== undefined) return false
+    return stocksFor(demand, host).every((found) => {
+      if (found === undefined) return false
+      if (found.isAble) return true
+      const free = freeFor(demand, found.stock)
+      if (free.length < found.wish.count) return false
+      const partitions = partitionsWithin(host.host, free)
+      return partitions === undefined || partitions.some((one) => one.length === found.wish.count)
+    })
+  },
+  explain: (demand, host) => {
+    const types = stocksFor(demand, host).flatMap((found) => {
+      if (found === undefined) return []
+      const { stock, wish } = found
+      return { type: stock.type, count: wish.count, all: stock.all, free: freeFor(demand, stock).length }
     })
     const lacking = types.find(({ count, free }) => free < count)
-    if (!lacking) return checkPartition(demand, host)
+    if (!lacking) return explainPartitions(demand, host)
     const { type, count, all, free } = lacking
     const unclaimed = all.filter(({ claimedBy }) => claimedBy === undefined)
-    const troubles = describeTroubles(unclaimed, wishOf(demand, host))
+    const troubles = describeTroubles(unclaimed, wishOf(demand, host.host))
     return {
-      kind: 'refused',
       message: `it has ${free} of ${all.length} ${type} free and ${count} are needed${troubles === '' ? '' : `: ${troubles}`}`,
       // Of every type, not only of the one that is told.
       couldEverFit: types.every((one) => one.count <= one.all.length),
@@ -27,22 +42,17 @@ export const gpuCount: Rule = {
 }
 
 /** Enough are free; where NVSwitches join them, a guest gets exactly those of one partition. */
-function checkPartition(demand: Demand, host: HostSnapshot): RuleOutcome {
-  const [gpu, another] = demand.gpus
-  if (gpu === undefined || host.partitions === undefined) return fits
-  const { type, count } = gpu
-  const sizes = (partitionsWithin(host, devicesOfType(host, type)) ?? []).map((one) => one.length)
-  const free = partitionsWithin(host, freeDevices(demand, host, type)) ?? []
-  const isPossible = another === undefined && sizes.includes(count)
-  if (isPossible && free.some((one) => one.length === count)) return fits
-  const all = [...new Set(sizes)].toSorted((a, b) => a - b).join(', ')
-  const possible = another === undefined ? `${all === '' ? 'none' : all} of them` : 'one type of them'
-  return {
-    kind: 'refused',
-    message: isPossible
-      ? `NVSwitches join its ${type}, and none of their partitions of ${count} is free`
-      : `NVSwitches join its ${type}, and a guest gets ${possible}`,
-    couldEverFit: isPossible,
-    shortfall: 1 / count,
+function explainPartitions(demand: Demand, host: CountedHost): Lack {
+  const [found, another] = stocksFor(demand, host)
+  if (found === undefined) return lacksForGood('it has no such GPU')
+  const { type, all } = found.stock
+  const { count } = found.wish
+  const sizes = (partitionsWithin(host.host, all) ?? []).map((one) => one.length)
+  if (another === undefined && sizes.includes(count)) {
+    const message = `NVSwitches join its ${type}, and none of their partitions of ${count} is free`
+    return lacksNow(message, 1 / count)
   }
+  const possible = [...new Set(sizes)].toSorted((a, b) => a - b).join(', ')
+  const gets = another === undefined ? `${possible === '' ? 'none' : possible} of them` : 'one type of them'
+  return lacksForGood(`NVSwitches join its ${type}, and a guest gets ${gets}`, 1 / count)
 }

@@ -1,13 +1,18 @@
-import { devicesOfType } from '../devices.ts'
-import { fits, type Rule } from '../rule.ts'
+import { isWanted, stocksFor } from '../devices.ts'
+import { lacksForGood, type Rule } from '../rule.ts'
 
 /** The host has GPUs of every asked type at all. */
 export const gpuModel: Rule = {
   name: 'gpu-model',
-  check: (demand, host) => {
-    const missing = demand.gpus.find((gpu) => devicesOfType(host, gpu.type).length === 0)
-    return missing
-      ? { kind: 'refused', message: `it has no ${missing.type}`, couldEverFit: false, shortfall: 1 }
-      : fits
+  holds: (demand, host) => {
+    const [only, another] = demand.gpus
+    if (only === undefined) return true
+    if (another === undefined) return host.stocks.some(({ type }) => isWanted(only, type))
+    return stocksFor(demand, host).every((found) => found !== undefined)
+  },
+  explain: (demand, host) => {
+    const index = stocksFor(demand, host).indexOf(undefined)
+    const { type = 'GPU', alternatives = [] } = demand.gpus[index] ?? {}
+    return lacksForGood(`it has no ${[type, ...alternatives].join(' or ')}`)
   },
 }

@@ -1,7 +1,8 @@
-import { checkCounter } from '../counter.ts'
+import { explainCounter, isEnough } from '../counter.ts'
 import type { Rule } from '../rule.ts'
 
 export const memory: Rule = {
   name: 'memory',
-  check: (demand, host) => checkCounter(demand.memoryMib, host.memoryMib, 'MiB of memory'),
+  holds: ({ memoryMib }, { host }) => isEnough(memoryMib, host.memoryMib),
+  explain: ({ memoryMib }, { host }) => explainCounter(memoryMib, host.memoryMib, 'MiB of memory'),
 }

@@ -1,7 +1,8 @@
-import { checkCounter } from '../counter.ts'
+import { explainCounter, isEnough } from '../counter.ts'
 import type { Rule } from '../rule.ts'
 
 export const vcpus: Rule = {
   name: 'vcpus',
-  check: (demand, host) => checkCounter(demand.vcpus, host.vcpus, 'vCPUs'),
+  holds: (demand, { host }) => isEnough(demand.vcpus, host.vcpus),
+  explain: (demand, { host }) => explainCounter(demand.vcpus, host.vcpus, 'vCPUs'),
 }

@@ -1,14 +1,7 @@
-import { fits, type Rule } from '../rule.ts'
+import { lacksForGood, type Rule } from '../rule.ts'
 
 export const zone: Rule = {
   name: 'zone',
-  check: (demand, host) =>
-    host.zone === demand.zone
-      ? fits
-      : {
-          kind: 'refused',
-          message: `it is in zone ${host.zone}, not ${demand.zone}`,
-          couldEverFit: false,
-          shortfall: 1,
-        },
+  holds: (demand, { host }) => host.zone === demand.zone,
+  explain: (demand, { host }) => lacksForGood(`it is in zone ${host.zone}, not ${demand.zone}`),
 }

@@ -1,16 +1,9 @@
-import { isFree, wishOf } from '../devices.ts'
+import { gpusOf } from '../demand.ts'
 import type { Score } from '../score.ts'
 
 /** CPUs beside free GPUs are what those GPUs need later: a demand without GPUs goes elsewhere first. */
 export const gpuHostsLast: Score = {
   name: 'gpu-hosts-last',
-  weight: 100,
-  of: (demand, host) => {
-    if (demand.gpus.length > 0) return 1
-    const wish = wishOf(demand, host)
-    const hasFree = host.devices.some(
-      (device) => device.acceleratorType !== undefined && isFree(device, wish),
-    )
-    return hasFree ? 0 : 1
-  },
+  weight: 3,
+  of: (demand, { freeGpus }) => (freeGpus > 0 && gpusOf(demand) === 0 ? -1 : 0),
 }

@@ -1,11 +1,13 @@
-import type { Counter } from '../../model/placement.ts'
 import type { Score } from '../score.ts'
 
-/** Fill what is begun: hosts that stay empty can take what needs a whole host. */
+/** Fill what is begun, for hosts that stay empty can take what needs a whole host; the other way round where asked. */
 export const pack: Score = {
   name: 'pack',
-  weight: 1,
-  of: (_demand, host) => (usedShare(host.vcpus) + usedShare(host.memoryMib)) / 2,
+  weight: 0.3,
+  of: ({ packing }, { freeVcpus, vcpus, freeMemoryMib, memoryMib }) => {
+    const free = (shareOf(freeVcpus, vcpus) + shareOf(freeMemoryMib, memoryMib)) / 2
+    return packing === 'spread' ? free : -free
+  },
 }
 
-const usedShare = (counter: Counter) => (counter.capacity > 0 ? counter.used / counter.capacity : 1)
+const shareOf = (free: number, capacity: number) => (capacity > 0 ? free / capacity : 0)

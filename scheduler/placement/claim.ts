@@ -1,0 +1,64 @@
+import type { PciAddress } from '../../proto/ids.ts'
+import type { Counter, Demand, HostDevice, HostSnapshot, Occupant } from '../model/placement.ts'
+import { diskGbOf } from './rules/disk.ts'
+
+/** What an instance takes of its host. */
+export interface Claim {
+  readonly uid: string
+  readonly demand: Demand
+  readonly devices: readonly PciAddress[]
+  /** When it began, where its end is to be expected. */
+  readonly nowMs?: number
+}
+
+/** The host with the claim. */
+export function withClaim(host: HostSnapshot, { uid, demand, devices, nowMs }: Claim): HostSnapshot {
+  return {
+    ...withCounters(host, demand, 1),
+    devices: withDevices(host, devices, (device) => ({ ...device, claimedBy: uid })),
+    occupants: [...(host.occupants ?? []), occupantOf(uid, demand, nowMs)],
+  }
+}
+
+/** The host without it: as if it had never been there. */
+export function withoutClaim(host: HostSnapshot, { uid, demand, devices }: Claim): HostSnapshot {
+  return {
+    ...withCounters(host, demand, -1),
+    devices: withDevices(host, devices, ({ claimedBy: _, ...device }) => device),
+    occupants: (host.occupants ?? []).filter((occupant) => occupant.uid !== uid),
+  }
+}
+
+function withCounters(host: HostSnapshot, demand: Demand, sign: 1 | -1): HostSnapshot {
+  const change = ({ capacity, used }: Counter, by: number): Counter => ({ capacity, used: used + sign * by })
+  return {
+    ...host,
+    vcpus: change(host.vcpus, demand.vcpus),
+    memoryMib: change(host.memoryMib, demand.memoryMib),
+    diskGb: change(host.diskGb, diskGbOf(demand)),
+  }
+}
+
+function withDevices(
+  { devices }: HostSnapshot,
+  addresses: readonly PciAddress[],
+  change: (device: HostDevice) => HostDevice,
+): readonly HostDevice[] {
+  if (addresses.length === 0) return devices
+  return devices.map((device) => (addresses.includes(device.address) ? change(device) : device))
+}
+
+function occupantOf(
+  uid: string,
+  { groups, isolation, expectedLifetimeS }: Demand,
+  nowMs: number | undefined,
+): Occupant {
+  return {
+    uid,
+    ...(groups === undefined ? {} : { groups }),
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(expectedLifetimeS === undefined || nowMs === undefined
+      ? {}
+      : { expectedEndMs: nowMs + expectedLifetimeS * 1000 }),
+  }
+}

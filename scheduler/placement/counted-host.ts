@@ -1,0 +1,115 @@
+import { findTrouble } from '../model/device.ts'
+import type { HostDevice, HostSnapshot } from '../model/placement.ts'
+import type { FreeShape } from './free-shape.ts'
+import { partitionsWithin } from './partitions.ts'
+import type { Room } from './room.ts'
+import { hashOf } from './seed.ts'
+import { largestGroup, numaNodeOf, switchOf } from './topology.ts'
+
+/** The GPUs of one type on a host, by address. */
+export interface GpuStock {
+  readonly type: string
+  readonly all: readonly HostDevice[]
+  /** For everybody. */
+  readonly free: readonly HostDevice[]
+  /** For the project alone that has left something in them. */
+  readonly kept: readonly HostDevice[]
+}
+
+/** A host, and what decisions ask of it, counted once. It never changes: a host that does is counted anew. */
+export class CountedHost implements FreeShape, Readonly<Room> {
+  readonly host: HostSnapshot
+  readonly stocks: readonly GpuStock[]
+  /** Its place among all, whatever order they came in. */
+  readonly ring: number
+  readonly freeVcpus: number
+  readonly vcpus: number
+  readonly freeMemoryMib: number
+  readonly memoryMib: number
+  readonly freeDiskGb: number
+  /** Of every type, for everybody. */
+  readonly freeGpus: number
+  readonly gpus: number
+  readonly freeOnNode: number
+  readonly freeBelowSwitch: number
+  readonly freePartitions: number
+  readonly empty: number
+
+  constructor(host: HostSnapshot, ring = hashOf(host.hostId)) {
+    const { vcpus, memoryMib, diskGb } = host
+    this.host = host
+    this.ring = ring
+    this.stocks = countStocks(host)
+    this.freeVcpus = vcpus.capacity - vcpus.used
+    this.vcpus = vcpus.capacity
+    this.freeMemoryMib = memoryMib.capacity - memoryMib.used
+    this.memoryMib = memoryMib.capacity
+    this.freeDiskGb = diskGb.capacity - diskGb.used
+    let [freeGpus, gpus, onNode, belowSwitch, sizes] = [0, 0, 0, 0, 0]
+    for (const { free, all } of this.stocks) {
+      freeGpus += free.length
+      gpus += all.length
+      onNode = Math.max(onNode, largestGroup(free, numaNodeOf))
+      belowSwitch = Math.max(belowSwitch, largestGroup(free, switchOf))
+      for (const partition of partitionsWithin(host, free) ?? []) sizes |= bitOf(partition.length)
+    }
+    this.freeGpus = freeGpus
+    this.gpus = gpus
+    this.freeOnNode = onNode
+    this.freeBelowSwitch = belowSwitch
+    this.freePartitions = sizes
+    this.empty = isEmpty(host) ? 1 : 0
+  }
+
+  stockOf(type: string): GpuStock | undefined {
+    for (const stock of this.stocks) if (stock.type === type) return stock
+    return undefined
+  }
+}
+
+/** Nobody is there and nothing is taken. */
+function isEmpty({ vcpus, memoryMib, occupants, devices }: HostSnapshot): boolean {
+  if (vcpus.used > 0 || memoryMib.used > 0 || (occupants?.length ?? 0) > 0) return false
+  return devices.every(({ claimedBy }) => claimedBy === undefined)
+}
+
+interface Counting {
+  readonly type: string
+  readonly all: HostDevice[]
+  readonly free: HostDevice[]
+  readonly kept: HostDevice[]
+}
+
+function countStocks(host: HostSnapshot): readonly GpuStock[] {
+  if (host.devices.length === 0) return []
+  const anybody = { project: undefined, policy: host.unscrubbedDevices ?? 'quarantine' } as const
+  const stocks: Counting[] = []
+  for (const device of inOrder(host.devices)) {
+    const { acceleratorType: type } = device
+    if (type === undefined) continue
+    let stock = stocks.find((one) => one.type === type)
+    if (stock === undefined) {
+      stock = { type, all: [], free: [], kept: [] }
+      stocks.push(stock)
+    }
+    stock.all.push(device)
+    if (device.claimedBy !== undefined) continue
+    const trouble = findTrouble(device, anybody)
+    if (trouble === undefined) stock.free.push(device)
+    else if (trouble === 'unscrubbed') stock.kept.push(device)
+  }
+  return stocks
+}
+
+function inOrder(devices: readonly HostDevice[]): readonly HostDevice[] {
+  for (let index = 1; index < devices.length; index += 1) {
+    const [before, device] = [devices[index - 1], devices[index]]
+    if (before && device && before.address > device.address) {
+      return devices.toSorted((a, b) => (a.address < b.address ? -1 : 1))
+    }
+  }
+  return devices
+}
+
+/** Sizes that have no bit of their own share the last one. */
+export const bitOf = (size: number): number => 1 << Math.min(size, 30)

@@ -1,0 +1,151 @@
+import type { Demand, HostSnapshot } from '../model/placement.ts'
+import type { CountedHost } from './counted-host.ts'
+import type { FreeShape } from './free-shape.ts'
+import { HostTree, type Visit } from './host-tree.ts'
+import type { Room } from './room.ts'
+import { architecture } from './rules/architecture.ts'
+import { features } from './rules/features.ts'
+import { uplink } from './rules/uplink.ts'
+
+/** Hosts of a pool with as many GPUs free. */
+export class Cell {
+  readonly pool: Pool
+  readonly key: number
+  /** For the demand at hand, by the average: a search's own note, so that it needs no objects for it. */
+  score = 0.5
+  readonly #tree = new HostTree()
+  readonly #sum = { freeVcpus: 0, vcpus: 0, freeMemoryMib: 0, memoryMib: 0, freeGpus: 0, gpus: 0 }
+  #mean: FreeShape | undefined
+
+  constructor(pool: Pool, key: number) {
+    this.pool = pool
+    this.key = key
+  }
+
+  get size(): number {
+    return this.#tree.size
+  }
+
+  get room(): Room {
+    return this.#tree.room
+  }
+
+  /** What its hosts are on average. */
+  get mean(): FreeShape {
+    this.#mean ??= divide(this.#sum, this.size)
+    return this.#mean
+  }
+
+  add(host: CountedHost): void {
+    this.#tree.add(host)
+    this.#count(host, 1)
+  }
+
+  remove(host: CountedHost): void {
+    this.#tree.remove(host)
+    this.#count(host, -1)
+  }
+
+  visit(from: number, need: Room, visit: Visit): void {
+    this.#tree.visit(from, need, visit)
+  }
+
+  #count(host: CountedHost, sign: 1 | -1): void {
+    const sum = this.#sum
+    sum.freeVcpus += sign * host.freeVcpus
+    sum.vcpus += sign * host.vcpus
+    sum.freeMemoryMib += sign * host.freeMemoryMib
+    sum.memoryMib += sign * host.memoryMib
+    sum.freeGpus += sign * host.freeGpus
+    sum.gpus += sign * host.gpus
+    this.#mean = undefined
+  }
+}
+
+const divide = (sum: FreeShape, by: number): FreeShape => ({
+  freeVcpus: sum.freeVcpus / by,
+  vcpus: sum.vcpus / by,
+  freeMemoryMib: sum.freeMemoryMib / by,
+  memoryMib: sum.memoryMib / by,
+  freeGpus: sum.freeGpus / by,
+  gpus: sum.gpus / by,
+})
+
+/** What such hosts can do, no claim changes: a rule about it holds for all of a pool or for none. */
+const commonRules = [architecture, features, uplink] as const
+
+/** Ready hosts of a zone that are alike in what doesn't change, by what is free of one type of GPU. */
+export class Pool {
+  readonly key: string
+  /** Undefined of hosts without GPUs. */
+  readonly type: string | undefined
+  readonly isPartitioned: boolean
+  readonly cells: Cell[] = []
+  readonly #byKey = new Map<number, Cell>()
+  readonly #example: CountedHost
+
+  constructor(key: string, type: string | undefined, example: CountedHost) {
+    this.key = key
+    this.type = type
+    this.isPartitioned = example.host.partitions !== undefined
+    this.#example = example
+  }
+
+  mayTake(demand: Demand): boolean {
+    for (const rule of commonRules) if (!rule.holds(demand, this.#example)) return false
+    return true
+  }
+
+  add(host: CountedHost): void {
+    this.#cellOf(cellKeyOf(host, this.type)).add(host)
+  }
+
+  remove(host: CountedHost): void {
+    const cell = this.#cellOf(cellKeyOf(host, this.type))
+    cell.remove(host)
+    if (cell.size > 0) return
+    this.#byKey.delete(cell.key)
+    this.cells.splice(this.cells.indexOf(cell), 1)
+  }
+
+  #cellOf(key: number): Cell {
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    const cell = new Cell(this, key)
+    this.#byKey.set(key, cell)
+    this.cells.push(cell)
+    return cell
+  }
+}
+
+/** The GPUs that are free; without GPUs two steps for every doubling of the free vCPUs. */
+function cellKeyOf(host: CountedHost, type: string | undefined): number {
+  if (type !== undefined) return host.stockOf(type)?.free.length ?? 0
+  return Math.floor(2 * Math.log2(Math.max(1, host.freeVcpus)))
+}
+
+/** Of which pools a host is: one for each type of its GPUs, or the one for those without. */
+export function poolsOf(host: CountedHost): readonly { key: string; type: string | undefined }[] {
+  const common = commonKeyOf(host.host)
+  const types = host.stocks.map(({ type }) => type).toSorted()
+  if (types.length === 0) return [{ key: common, type: undefined }]
+  return types.map((type) => ({ key: `${common} ${type} of ${types.join()}`, type }))
+}
+
+/** Claims keep what a pool has in common, and the very values with it. */
+export const isAlike = (
+  { host: a, stocks }: CountedHost,
+  { host: b, stocks: others }: CountedHost,
+): boolean =>
+  a.zone === b.zone &&
+  a.architecture === b.architecture &&
+  a.features === b.features &&
+  a.uplinks === b.uplinks &&
+  (a.partitions === undefined) === (b.partitions === undefined) &&
+  stocks.length === others.length &&
+  stocks.every(({ type }) => others.some((other) => other.type === type))
+
+function commonKeyOf({ architecture: arch, features: able = [], uplinks = [], partitions }: HostSnapshot) {
+  const networks = uplinks.map(({ physicalNetwork, mtu }) => `${physicalNetwork}:${mtu}`)
+  return JSON.stringify([arch, able.toSorted(), networks.toSorted(), partitions !== undefined])
+}

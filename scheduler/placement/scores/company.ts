@@ -1,0 +1,18 @@
+import type { CountedHost } from '../counted-host.ts'
+import type { HostScore } from '../score.ts'
+
+/** The more are on a host, the later it is empty: so those with many get more, and those with few can come free. */
+export const company: HostScore = {
+  name: 'company',
+  weight: 0.3,
+  of: ({ gpus, packing }, host) =>
+    gpus.length === 0 || packing === 'spread' ? 0 : Math.min(occupantsOf(host), mostThatCount),
+}
+
+/** Beyond, a host is not empty soon anyway. */
+const mostThatCount = 8
+
+function occupantsOf({ host: { occupants, devices } }: CountedHost): number {
+  if (occupants !== undefined) return occupants.length
+  return new Set(devices.flatMap(({ claimedBy }) => claimedBy ?? [])).size
+}
