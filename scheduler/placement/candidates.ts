@@ -7,9 +7,10 @@ import { diskGbOf } from './rules/disk.ts'
 import { scoreHost, scoreShape } from './score.ts'
 import type { ZonePools } from './zone-pools.ts'
 
-/** Looking at more of them finds hardly anything better: see docs/placement.md. */
-const cellsLookedInto = 3
-const hostsLookedAt = 3
+/** How many cells are looked into, and at how many hosts of each. More find hardly anything better: see docs/placement.md. */
+const quick = { cells: 3, hosts: 8 } as const
+/** When hosts are empty, cells don't tell: it takes more looks to find those that suit. */
+const thorough = { cells: 8, hosts: 16 } as const
 
 /** The best host that was offered. Equals are told apart by how far the seed is from them on the ring, then by name. */
 export class Best {
@@ -47,14 +48,15 @@ export class Best {
 
 /** Looks into the cells in the order of what they score on average, and at some hosts of each, from the seed on. */
 export function searchPools(pools: ZonePools, best: Best): void {
+  const effort = best.demand.expectedLifetimeS === undefined ? quick : thorough
   const need = needOf(best.demand)
   const ranked = rankCells(pools, best.demand, need)
-  for (let fruitful = 0; fruitful < cellsLookedInto && ranked.length > 0; ) {
+  for (let fruitful = 0; fruitful < effort.cells && ranked.length > 0; ) {
     const cell = takeFirst(ranked)
     let found = 0
     cell.visit(best.from, needIn(cell.pool, best.demand, need), (host) => {
       if (best.offer(host)) found += 1
-      return found < hostsLookedAt
+      return found < effort.hosts
     })
     if (found > 0) fruitful += 1
   }

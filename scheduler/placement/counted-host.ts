@@ -73,32 +73,38 @@ function isEmpty({ vcpus, memoryMib, occupants, devices }: HostSnapshot): boolea
   return devices.every(({ claimedBy }) => claimedBy === undefined)
 }
 
-interface Counting {
-  readonly type: string
-  readonly all: HostDevice[]
-  readonly free: HostDevice[]
-  readonly kept: HostDevice[]
-}
+const none: readonly HostDevice[] = []
 
 function countStocks(host: HostSnapshot): readonly GpuStock[] {
-  if (host.devices.length === 0) return []
+  const devices = inOrder(host.devices)
+  const [first] = devices
+  if (first === undefined) return []
+  const { acceleratorType: type } = first
+  // Nearly always, and then nothing is copied.
+  if (type !== undefined && devices.every((device) => device.acceleratorType === type)) {
+    return [stockOf(host, type, devices)]
+  }
+  const types = new Set(devices.flatMap(({ acceleratorType = [] }) => acceleratorType))
+  return [...types].map((one) =>
+    stockOf(
+      host,
+      one,
+      devices.filter(({ acceleratorType }) => acceleratorType === one),
+    ),
+  )
+}
+
+function stockOf(host: HostSnapshot, type: string, all: readonly HostDevice[]): GpuStock {
   const anybody = { project: undefined, policy: host.unscrubbedDevices ?? 'quarantine' } as const
-  const stocks: Counting[] = []
-  for (const device of inOrder(host.devices)) {
-    const { acceleratorType: type } = device
-    if (type === undefined) continue
-    let stock = stocks.find((one) => one.type === type)
-    if (stock === undefined) {
-      stock = { type, all: [], free: [], kept: [] }
-      stocks.push(stock)
-    }
-    stock.all.push(device)
+  const free: HostDevice[] = []
+  const kept: HostDevice[] = []
+  for (const device of all) {
     if (device.claimedBy !== undefined) continue
     const trouble = findTrouble(device, anybody)
-    if (trouble === undefined) stock.free.push(device)
-    else if (trouble === 'unscrubbed') stock.kept.push(device)
+    if (trouble === undefined) free.push(device)
+    else if (trouble === 'unscrubbed') kept.push(device)
   }
-  return stocks
+  return { type, all, free: free.length > 0 ? free : none, kept: kept.length > 0 ? kept : none }
 }
 
 function inOrder(devices: readonly HostDevice[]): readonly HostDevice[] {

@@ -69,7 +69,12 @@ export function findMiss(demand: Demand, host: CountedHost): Miss | undefined {
 
 /** A host that could take it later is nearer than one that never can. Hosts of other zones are no near miss. */
 export function findNearestMiss(misses: readonly Miss[]): Miss | undefined {
-  return misses.filter(({ refusal }) => refusal.rule !== 'zone').toSorted(byNearness)[0]
+  let nearest: Miss | undefined
+  for (const miss of misses) {
+    if (miss.refusal.rule === 'zone') continue
+    if (nearest === undefined || byNearness(miss, nearest) < 0) nearest = miss
+  }
+  return nearest
 }
 
 const byNearness = (a: Miss, b: Miss) =>

@@ -29,9 +29,11 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
 export function countRefusals(
   explanation: PlacementExplanation,
 ): readonly { rule: PlacementRule; hosts: number }[] {
+  const counts = new Map<PlacementRule, number>()
+  for (const { rule } of explanation.refusals) counts.set(rule, (counts.get(rule) ?? 0) + 1)
   return placementRules
     .filter((rule) => rule !== 'zone')
-    .map((rule) => ({ rule, hosts: explanation.refusals.filter((refusal) => refusal.rule === rule).length }))
+    .map((rule) => ({ rule, hosts: counts.get(rule) ?? 0 }))
     .filter(({ hosts }) => hosts > 0)
 }
 

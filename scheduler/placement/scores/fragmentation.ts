@@ -16,7 +16,7 @@ export const fragmentation: Score = {
     const count = gpusOf(demand)
     if (count === 0) return 0
     const left = freeGpus - count
-    let loss = 0.01 * left
+    let loss = 0.1 * left
     for (const { gpus, worth } of blocks) {
       const lost = Math.floor(freeGpus / gpus) - Math.floor(left / gpus) - Math.floor(count / gpus)
       loss += worth * lost

@@ -1,7 +1,7 @@
 import type { HostScore } from '../score.ts'
 
 /** Less than this is soon, whatever it is. */
-const soonS = 360
+const soonS = 72
 const hourS = 3600
 
 /**
@@ -10,7 +10,7 @@ const hourS = 3600
  */
 export const lifetime: HostScore = {
   name: 'lifetime',
-  weight: 1,
+  weight: 10,
   of: ({ expectedLifetimeS }, { host }, nowMs) => {
     if (expectedLifetimeS === undefined || nowMs === undefined) return 0
     let emptyMs = nowMs
@@ -19,8 +19,8 @@ export const lifetime: HostScore = {
       if (expectedEndMs > emptyMs) emptyMs = expectedEndMs
     }
     const delay = weightOf(expectedLifetimeS) - weightOf((emptyMs - nowMs) / 1000)
-    return delay > 0 ? -delay : 0.02 * delay
+    return delay > 0 ? -delay : 0.05 * delay
   },
 }
 
-const weightOf = (seconds: number) => Math.sqrt((seconds + soonS) / hourS)
+const weightOf = (seconds: number) => ((seconds + soonS) / hourS) ** 0.4
