@@ -312,6 +312,11 @@ const catalogue = {
     ({ type, bundled }) =>
       `The instance type ${type} comes with ${bundled} and takes no other GPUs; leave gpus out.`,
   ),
+  GPU_TOPOLOGIES_DIFFER: entry<{ type: string; topology: string; other: string }>(
+    422,
+    ({ type, topology, other }) =>
+      `GPUs of type ${type} are asked for with topology ${topology} and with ${other}: give all of them the same.`,
+  ),
   TOO_MANY_GPUS: entry<{ type: string; count: number; maximum: number }>(
     422,
     ({ type, count, maximum }) =>

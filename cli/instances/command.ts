@@ -32,6 +32,10 @@ export function addInstancesCommand(program: Command): void {
         'address of the NIC, such as one that the project keeps; a free one where absent',
       )
       .option('--gpu <type[:count]>', 'GPUs; may be repeated', collect)
+      .option(
+        '--gpu-topology <topology>',
+        'how near they are: same-numa, same-switch, fabric; any where absent',
+      )
       .option('--reservation <reservation>', 'capacity that was reserved for it')
       .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
       .option('--user-data <@file>', 'what cloud-init does in the guest')

@@ -3,6 +3,8 @@
 import type { InstanceRequest } from '../client/resources.ts'
 import { usageError } from '../exit-codes.ts'
 
+type GpuTopology = NonNullable<NonNullable<InstanceRequest['gpus']>[number]['topology']>
+
 export interface CreateFlags {
   readonly type: string
   readonly zone?: string
@@ -16,6 +18,7 @@ export interface CreateFlags {
   readonly subnet?: string
   readonly address?: string
   readonly gpu?: readonly string[]
+  readonly gpuTopology?: GpuTopology
   readonly reservation?: string
   readonly sshKey?: readonly string[]
   readonly userData?: string
@@ -46,7 +49,7 @@ export function makeCreateRequest(flags: CreateFlags, surroundings: CreateSurrou
     ...(metadata.length === 0 ? {} : { instanceMetadata: metadata }),
     ...makeDisks(flags),
     ...makeNics(flags),
-    ...(flags.gpu === undefined ? {} : { gpus: flags.gpu.map(parseGpu) }),
+    ...makeGpus(flags),
     ...(flags.reservation === undefined ? {} : { reservation: flags.reservation }),
   }
 }
@@ -64,6 +67,12 @@ function makeNics({ network, subnet, address }: CreateFlags): Pick<InstanceReque
     ...(address === undefined ? {} : { ipv4Address: address }),
   }
   return Object.keys(nic).length === 0 ? {} : { nics: [nic] }
+}
+
+function makeGpus({ gpu, gpuTopology: topology }: CreateFlags): Pick<InstanceRequest, 'gpus'> {
+  if (gpu === undefined && topology !== undefined) throw usageError('--gpu-topology needs --gpu.')
+  if (gpu === undefined) return {}
+  return { gpus: gpu.map((text) => ({ ...parseGpu(text), ...(topology === undefined ? {} : { topology }) })) }
 }
 
 /** `nvidia-l40s` or `nvidia-h100-80gb:8`. */

@@ -8,10 +8,10 @@ import type { Problem } from '../errors.ts'
 import { defaultPhysicalNetwork, type InstanceType } from '../model/catalogue.ts'
 import { needsOf } from '../model/firewall.ts'
 import type { InstanceDetails } from '../model/instance.ts'
-import type { Demand, Uplink } from '../model/placement.ts'
+import type { Demand, GpuWish, Uplink } from '../model/placement.ts'
 import type { StoredReservation } from '../model/resource.ts'
 import { diskWarnings, type ResolvedDisk, resolveDisks } from './disks.ts'
-import { type GpuDemand, resolveGpus } from './gpus.ts'
+import { resolveGpus } from './gpus.ts'
 import { checkHostname, renderHostname } from './hostname.ts'
 import type { InstanceRequest } from './instance-request.ts'
 import { resolveInstanceType, type TypeInZone, typeFeatures } from './instance-type.ts'
@@ -88,7 +88,7 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
 interface Parts extends TypeInZone {
   readonly disks: readonly ResolvedDisk[]
   readonly nics: readonly ResolvedNic[]
-  readonly gpus: readonly GpuDemand[]
+  readonly gpus: readonly GpuWish[]
   readonly reservation: StoredReservation | undefined
 }
 
@@ -175,7 +175,7 @@ function renderDetails(
     hostname: request.hostname ?? renderHostname(catalogue.hostnameTemplate, names),
     disks: disks.map((disk) => disk.details),
     nics: nics.map((nic) => nic.details),
-    gpus: gpus.map((gpu) => ({ type: paths.acceleratorType(zone.id, gpu.type), count: gpu.count })),
+    gpus: gpus.map((gpu) => ({ ...gpu, type: paths.acceleratorType(zone.id, gpu.type) })),
     ...(reservation === undefined ? {} : { reservation: paths.reservation(project.id, reservation.id) }),
     ...(warnings.length === 0 ? {} : { warnings }),
   }

@@ -1,5 +1,6 @@
 import { problem } from '../errors.ts'
 import type { AcceleratorType, Zone } from '../model/catalogue.ts'
+import type { GpuTopology, GpuWish } from '../model/placement.ts'
 import type { GpuRequest } from './instance-request.ts'
 import type { TypeInZone } from './instance-type.ts'
 import {
@@ -12,17 +13,12 @@ import {
   resolveReference,
 } from './resolution.ts'
 
-export interface GpuDemand {
-  readonly type: string
-  readonly count: number
-}
-
 /** Accelerator types of the zone with how many of each; equal types are added up. */
 export function resolveGpus(
   gpus: readonly GpuRequest[],
   { zone, type }: Pick<TypeInZone, 'zone' | 'type'>,
   context: LookupContext,
-): Resolution<readonly GpuDemand[]> {
+): Resolution<readonly GpuWish[]> {
   if (type.gpus !== undefined) {
     if (gpus.length === 0) return resolved([type.gpus])
     const bundled = `${type.gpus.count} × ${type.gpus.type}`
@@ -35,18 +31,49 @@ export function resolveGpus(
   )
   if (types.kind === 'refused') return types
 
-  const totals = new Map<AcceleratorType, { count: number; lastIndex: number }>()
+  const totals = new Map<AcceleratorType, Total>()
   for (const [index, accelerator] of types.value.entries()) {
-    const count = (totals.get(accelerator)?.count ?? 0) + (gpus[index]?.count ?? 0)
-    totals.set(accelerator, { count, lastIndex: index })
+    const { count = 0, topology = 'any' } = gpus[index] ?? {}
+    const before = totals.get(accelerator)
+    const topologies = [...(before?.topologies ?? []), topology]
+    totals.set(accelerator, { count: (before?.count ?? 0) + count, topologies, lastIndex: index })
   }
-  const problems = [...totals]
-    .filter(([accelerator, { count }]) => count > accelerator.maximumPerInstance)
-    .map(([{ id, maximumPerInstance }, { count, lastIndex }]) =>
-      problem('TOO_MANY_GPUS', { type: id, count, maximum: maximumPerInstance }, `gpus[${lastIndex}].count`),
-    )
+  const problems = [...totals].flatMap(([accelerator, total]) => checkTotal(accelerator, total))
   if (problems.length > 0) return refusedWith(...problems)
-  return resolved([...totals].map(([accelerator, { count }]) => ({ type: accelerator.id, count })))
+  return resolved(
+    [...totals].map(
+      ([
+        { id },
+        {
+          count,
+          topologies: [topology = 'any'],
+        },
+      ]) => ({
+        ...{ type: id, count },
+        ...(topology === 'any' ? {} : { topology }),
+      }),
+    ),
+  )
+}
+
+interface Total {
+  readonly count: number
+  readonly topologies: readonly GpuTopology[]
+  readonly lastIndex: number
+}
+
+function checkTotal({ id, maximumPerInstance }: AcceleratorType, { count, topologies, lastIndex }: Total) {
+  const field = `gpus[${lastIndex}]`
+  const [topology = 'any'] = topologies
+  const other = topologies.find((one) => one !== topology)
+  return [
+    ...(count <= maximumPerInstance
+      ? []
+      : [problem('TOO_MANY_GPUS', { type: id, count, maximum: maximumPerInstance }, `${field}.count`)]),
+    ...(other === undefined
+      ? []
+      : [problem('GPU_TOPOLOGIES_DIFFER', { type: id, topology, other }, `${field}.topology`)]),
+  ]
 }
 
 export function resolveAcceleratorType(

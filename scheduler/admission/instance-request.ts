@@ -2,6 +2,7 @@
 // published contract's; a field that is not here is refused by name.
 import { type Static, Type } from 'typebox'
 import { resourceIdPattern } from '../../proto/ids.ts'
+import { gpuTopologies } from '../model/placement.ts'
 
 const closed = { additionalProperties: false } as const
 // Without control characters: these texts end up in terminals.
@@ -42,6 +43,12 @@ export const GpuRequest = Type.Object(
   {
     type: reference('Accelerator type.'),
     count: Type.Integer({ minimum: 1, maximum: 64 }),
+    topology: Type.Optional(
+      Type.Enum([...gpuTopologies], {
+        description:
+          'On one NUMA node, below one PCIe switch, or joined by NVSwitches; any where absent. Entries of one type have the same.',
+      }),
+    ),
   },
   closed,
 )

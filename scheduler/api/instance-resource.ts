@@ -4,6 +4,7 @@ import { instanceStatuses } from '../../proto/instance-state.ts'
 import { MetadataItem } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import type { InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import { gpuTopologies } from '../model/placement.ts'
 
 /** The published instance; what is absent in it is left out, never null. */
 export const InstanceResource = Type.Object(
@@ -50,7 +51,13 @@ export const InstanceResource = Type.Object(
         ),
       }),
     ),
-    gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    gpus: Type.Array(
+      Type.Object({
+        type: Type.String(),
+        count: Type.Integer(),
+        topology: Type.Optional(Type.Enum([...gpuTopologies], { description: 'any where absent.' })),
+      }),
+    ),
     reservation: Type.Optional(Type.String()),
     createdAt: Type.String({ format: 'date-time' }),
     updatedAt: Type.String({ format: 'date-time' }),

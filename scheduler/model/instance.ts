@@ -3,7 +3,7 @@
 import type { DesiredState, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { HostId, InstanceUid, OperationId, ProjectId } from '../../proto/ids.ts'
 import type { InstanceStatus } from '../../proto/instance-state.ts'
-import type { Demand, PlacementExplanation } from './placement.ts'
+import type { Demand, GpuTopology, PlacementExplanation } from './placement.ts'
 
 export interface InstanceDetails {
   readonly displayName?: string
@@ -54,6 +54,8 @@ export interface InstanceGpu {
   /** Path of the accelerator type. */
   readonly type: string
   readonly count: number
+  /** As it was asked for. */
+  readonly topology?: GpuTopology
 }
 
 /**

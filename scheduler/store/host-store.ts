@@ -44,6 +44,8 @@ export interface RegisterHost {
     /** `vendor:device`: what the zone's types make of it. */
     readonly pciId: string
     readonly numaNode: number
+    /** The address of its port to the host; absent where it is below none. */
+    readonly switchId?: string
   }[]
   readonly nowMs: number
 }

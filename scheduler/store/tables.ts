@@ -84,6 +84,8 @@ export interface DeviceRow {
   pci_id: string | null
   accelerator_type: string | null
   numa_node: number
+  /** The PCIe switch that it is below. */
+  switch_id: string | null
   present: number
   state: string
   reason: string

@@ -1,5 +1,5 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { type HostFacts, HostFactsSchema } from '../../proto/gen/berth/agent/v1/host_pb.ts'
+import { type HostFacts, HostFactsSchema, type PciDevice } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import type { Hello } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostId, pciAddress, zoneId } from '../../proto/ids.ts'
 import type { RegisterHost } from '../store/host-store.ts'
@@ -54,6 +54,7 @@ function registrationOf(
       address: pciAddress(device.address),
       pciId: `${device.vendorId}:${device.deviceId}`,
       numaNode: device.numaNode,
+      ...switchOf(device),
     })),
     nowMs,
   }
@@ -63,3 +64,9 @@ const partitionsOf = ({ fabric }: HostFacts) =>
   fabric === undefined
     ? {}
     : { partitions: fabric.partitions.map(({ addresses }) => addresses.map(pciAddress)) }
+
+/** The nearest one: its port to the host is the bridge above the port that the device is at. */
+function switchOf({ bridges }: PciDevice): { switchId?: string } {
+  const switchId = bridges.length > 2 ? bridges.at(-2) : undefined
+  return switchId === undefined ? {} : { switchId }
+}

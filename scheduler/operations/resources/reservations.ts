@@ -1,13 +1,13 @@
 // Reservations: room and devices that are kept on certain hosts for instances to come.
 import { projectId, resourceUid, slotUid, zoneId } from '../../../proto/ids.ts'
-import { type GpuDemand, resolveGpus } from '../../admission/gpus.ts'
+import { resolveGpus } from '../../admission/gpus.ts'
 import { resolveInstanceType, type TypeInZone, typeFeatures } from '../../admission/instance-type.ts'
 import type { ReservedShape } from '../../admission/reservation.ts'
 import { type LookupContext, problemsOf, resolved } from '../../admission/resolution.ts'
 import type { CreateReservation } from '../../admission/resource-requests.ts'
 import { type Refusal, refuse, refuseAll } from '../../errors.ts'
 import type { Project } from '../../model/catalogue.ts'
-import type { Demand } from '../../model/placement.ts'
+import type { Demand, GpuWish } from '../../model/placement.ts'
 import { type ReservationSlot, scopeOf } from '../../model/resource.ts'
 import { place } from '../../placement/index.ts'
 import { Holds } from '../holds.ts'
@@ -72,7 +72,7 @@ const withoutIndex = <Found extends { readonly field?: string }>(found: Found): 
 function wishOf(
   { description, diskGb = defaultDiskGb, count }: CreateReservation,
   { zone, type, path }: TypeInZone,
-  gpus: readonly GpuDemand[],
+  gpus: readonly GpuWish[],
   { catalogue, project }: ShapeContext,
 ): Wish {
   const image = catalogue.images.find(({ id }) => id === type.defaultImage)

@@ -42,7 +42,7 @@ export async function applyDeviceObservation(
   await tx
     .insertInto('devices')
     .values({
-      ...{ host_id: hostId, address, pci_id: null, accelerator_type: null, numa_node: -1 },
+      ...{ host_id: hostId, address, pci_id: null, accelerator_type: null, numa_node: -1, switch_id: null },
       ...{ command_generation: 0, observed_at_ms, ...values },
     })
     .onConflict((conflict) =>

@@ -125,6 +125,7 @@ async function registerDevices(tx: Tx, input: RegisterHost, { types }: Place): P
       pci_id: device.pciId,
       accelerator_type: types.get(device.pciId) ?? null,
       numa_node: device.numaNode,
+      switch_id: device.switchId ?? null,
       present: 1,
     }
     await tx
@@ -188,6 +189,7 @@ const claimedDevicesAfter = prepare((tx: Tx, { revision }: { revision: number })
       'devices.address',
       'devices.accelerator_type',
       'devices.numa_node',
+      'devices.switch_id',
       'devices.present',
       'devices.state',
       'devices.reason',

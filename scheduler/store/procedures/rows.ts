@@ -75,7 +75,7 @@ export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'chan
 
 export interface DeviceWithClaim
   extends ConditionRow,
-    Pick<DeviceRow, 'host_id' | 'address' | 'accelerator_type' | 'numa_node'> {
+    Pick<DeviceRow, 'host_id' | 'address' | 'accelerator_type' | 'numa_node' | 'switch_id'> {
   readonly claimed_by: string | null
   /** A place of a reservation. */
   readonly kept_by: string | null
@@ -122,6 +122,7 @@ function deviceFromRow(row: DeviceWithClaim): HostDevice {
   return {
     address: pciAddress(row.address),
     numaNode: row.numa_node,
+    ...(row.switch_id === null ? {} : { switchId: row.switch_id }),
     ...conditionFromRow(row),
     ...(row.accelerator_type === null ? {} : { acceleratorType: row.accelerator_type }),
     ...claimedBy(row.claimed_by ?? row.kept_by),

@@ -72,6 +72,8 @@ export function createFakeSide(
         devices: [
           create(PciDeviceSchema, {
             address: '0000:3b:00.0',
+            // A root port, and a switch: its port to the host, and the one that the device is at.
+            bridges: ['0000:37:01.0', '0000:38:00.0', '0000:39:04.0'],
             vendorId: '10de',
             deviceId: '2330',
             numaNode: 0,

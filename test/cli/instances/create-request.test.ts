@@ -30,6 +30,7 @@ describe('the request of a create', () => {
         diskGb: 20,
         ...{ network: 'backend', subnet: 'backend-1', address: '10.90.0.20' },
         gpu: ['nvidia-l40s', 'nvidia-h100-80gb:8'],
+        gpuTopology: 'same-numa',
         sshKey: ['admin:@/id.pub', '@~/id.pub', `root:${key}`],
         userData: '@/user-data',
         metadata: ['note=a=b'],
@@ -40,8 +41,8 @@ describe('the request of a create', () => {
       disks: [{ source: 'debian-12', boot: true, sizeGb: 20 }],
       nics: [{ network: 'backend', subnet: 'backend-1', ipv4Address: '10.90.0.20' }],
       gpus: [
-        { type: 'nvidia-l40s', count: 1 },
-        { type: 'nvidia-h100-80gb', count: 8 },
+        { type: 'nvidia-l40s', count: 1, topology: 'same-numa' },
+        { type: 'nvidia-h100-80gb', count: 8, topology: 'same-numa' },
       ],
       labels: { team: 'ml', tier: '' },
       instanceMetadata: [
@@ -54,6 +55,7 @@ describe('the request of a create', () => {
 
   it.each([
     [{ diskGb: 20 }, '--disk-gb needs --image'],
+    [{ gpuTopology: 'fabric' as const }, '--gpu-topology needs --gpu'],
     [{ userData: 'setup.yaml' }, '--user-data setup.yaml: write @setup.yaml'],
     [{ userData: '~/setup' }, 'write @~/setup'],
     [{ metadata: ['novalue'] }, '--metadata novalue: write KEY=VALUE.'],

@@ -129,6 +129,18 @@ describe('admitInstance', () => {
     ])
   })
 
+  it('takes one topology for all GPUs of a type, and leaves out that any will do', () => {
+    const gpu = { type: 'nvidia-h100-80gb', count: 2 }
+    const near = { ...gpu, topology: 'same-switch' } as const
+    const { demand, details } = admitted({ type: exampleType, gpus: [near, near] })
+    expect(demand.gpus).toEqual([{ ...near, count: 4 }])
+    expect(details.gpus).toMatchObject([{ count: 4, topology: 'same-switch' }])
+    expect(admitted({ type: exampleType, gpus: [{ ...gpu, topology: 'any' }] }).demand.gpus).toEqual([gpu])
+    expect(problems({ type: exampleType, gpus: [near, gpu] })).toEqual([
+      ['gpus[1].topology', 'GPU_TOPOLOGIES_DIFFER'],
+    ])
+  })
+
   it('names every problem at once', () => {
     const found = problems({
       type: '/v1/regions/us-texas-1/zones/us1-z/instance-types/g1-xlarge',
