@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// unit: no root, no programs beyond Node, seconds. system: one capability on the real kernel, under real QEMU, or over
-// processes that are killed.
-// e2e: the whole of Berth with a real guest. lab: virtual hypervisors. The last three take the machine for themselves, one
-// file at a time.
+// unit: no root, no programs beyond Node, seconds. process: Berth's own programs, on loopback and in folders of their own.
+// system: one capability on the real kernel or under real QEMU. e2e: the whole of Berth with a real guest. lab: virtual
+// hypervisors. The last three take the machine for themselves, one file at a time.
+const processTests = ['cli', 'docs', 'scheduler', 'sim', 'systemd'].map(
+  (folder) => `test/${folder}/**/*.system.test.ts`,
+)
+
 export default defineConfig({
   test: {
     // Under 15 ms of TypeScript stripping per file: nothing is built for tests.
@@ -25,8 +28,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'process',
+          include: processTests,
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
           name: 'system',
           include: ['test/**/*.system.test.ts'],
+          exclude: processTests,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
