@@ -8,7 +8,7 @@ import { scoreHost, scoreShape } from './score.ts'
 import type { ZonePools } from './zone-pools.ts'
 
 /** How many cells are looked into, and at how many hosts of each. More find hardly anything better: see docs/placement.md. */
-const quick = { cells: 3, hosts: 8 } as const
+const quick = { cells: 2, hosts: 6 } as const
 /** When hosts are empty, cells don't tell: it takes more looks to find those that suit. */
 const thorough = { cells: 8, hosts: 16 } as const
 

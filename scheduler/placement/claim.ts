@@ -14,7 +14,8 @@ export interface Claim {
 /** The host with the claim. */
 export function withClaim(host: HostSnapshot, { uid, demand, devices, nowMs }: Claim): HostSnapshot {
   return {
-    ...withCounters(host, demand, 1),
+    ...host,
+    ...countersWith(host, demand, 1),
     devices: withDevices(host, devices, (device) => ({ ...device, claimedBy: uid })),
     occupants: [...(host.occupants ?? []), occupantOf(uid, demand, nowMs)],
   }
@@ -23,19 +24,19 @@ export function withClaim(host: HostSnapshot, { uid, demand, devices, nowMs }: C
 /** The host without it: as if it had never been there. */
 export function withoutClaim(host: HostSnapshot, { uid, demand, devices }: Claim): HostSnapshot {
   return {
-    ...withCounters(host, demand, -1),
+    ...host,
+    ...countersWith(host, demand, -1),
     devices: withDevices(host, devices, ({ claimedBy: _, ...device }) => device),
     occupants: (host.occupants ?? []).filter((occupant) => occupant.uid !== uid),
   }
 }
 
-function withCounters(host: HostSnapshot, demand: Demand, sign: 1 | -1): HostSnapshot {
+function countersWith({ vcpus, memoryMib, diskGb }: HostSnapshot, demand: Demand, sign: 1 | -1) {
   const change = ({ capacity, used }: Counter, by: number): Counter => ({ capacity, used: used + sign * by })
   return {
-    ...host,
-    vcpus: change(host.vcpus, demand.vcpus),
-    memoryMib: change(host.memoryMib, demand.memoryMib),
-    diskGb: change(host.diskGb, diskGbOf(demand)),
+    vcpus: change(vcpus, demand.vcpus),
+    memoryMib: change(memoryMib, demand.memoryMib),
+    diskGb: change(diskGb, diskGbOf(demand)),
   }
 }
 

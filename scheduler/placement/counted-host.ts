@@ -34,6 +34,8 @@ export class CountedHost implements FreeShape, Readonly<Room> {
   readonly freeBelowSwitch: number
   readonly freePartitions: number
   readonly empty: number
+  /** How many instances are there. */
+  readonly occupants: number
 
   constructor(host: HostSnapshot, ring = hashOf(host.hostId)) {
     const { vcpus, memoryMib, diskGb } = host
@@ -59,6 +61,7 @@ export class CountedHost implements FreeShape, Readonly<Room> {
     this.freeBelowSwitch = belowSwitch
     this.freePartitions = sizes
     this.empty = isEmpty(host) ? 1 : 0
+    this.occupants = host.occupants?.length ?? claimantsOf(host)
   }
 
   stockOf(type: string): GpuStock | undefined {
@@ -72,6 +75,10 @@ function isEmpty({ vcpus, memoryMib, occupants, devices }: HostSnapshot): boolea
   if (vcpus.used > 0 || memoryMib.used > 0 || (occupants?.length ?? 0) > 0) return false
   return devices.every(({ claimedBy }) => claimedBy === undefined)
 }
+
+/** Where nobody says who is there, devices do. */
+const claimantsOf = ({ devices }: HostSnapshot): number =>
+  new Set(devices.flatMap(({ claimedBy = [] }) => claimedBy)).size
 
 const none: readonly HostDevice[] = []
 

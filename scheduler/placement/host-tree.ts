@@ -70,8 +70,11 @@ function add(node: Node, host: CountedHost, shift: number): Node {
   if (node.kind === 'leaf' && (node.hosts.length < leafSize || shift < 0)) {
     const { hosts } = node
     let at = hosts.length
-    while (at > 0 && isBefore(host, hosts[at - 1] as CountedHost)) at -= 1
-    hosts.splice(at, 0, host)
+    hosts.push(host)
+    for (; at > 0 && isBefore(host, hosts[at - 1] as CountedHost); at -= 1) {
+      hosts[at] = hosts[at - 1] as CountedHost
+    }
+    hosts[at] = host
     widen(node.room, host)
     return node
   }

@@ -1,4 +1,3 @@
-import type { CountedHost } from '../counted-host.ts'
 import type { HostScore } from '../score.ts'
 
 /**
@@ -11,13 +10,8 @@ export const company: HostScore = {
   of: ({ gpus, packing, expectedLifetimeS }, host) =>
     gpus.length === 0 || packing === 'spread' || expectedLifetimeS !== undefined
       ? 0
-      : Math.min(occupantsOf(host), mostThatCount),
+      : Math.min(host.occupants, mostThatCount),
 }
 
 /** Beyond, a host is not empty soon anyway. */
 const mostThatCount = 8
-
-function occupantsOf({ host: { occupants, devices } }: CountedHost): number {
-  if (occupants !== undefined) return occupants.length
-  return new Set(devices.flatMap(({ claimedBy }) => claimedBy ?? [])).size
-}
