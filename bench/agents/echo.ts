@@ -24,6 +24,9 @@ const service: ServiceDefinition = {
 /** As long as an acknowledgement, with its two ids. */
 const answer = Buffer.alloc(60, 1)
 
+// With whoever has started it.
+process.on('disconnect', () => process.exit(0))
+
 const [role, portText = '0', countText = '0'] = process.argv.slice(2)
 if (role === 'serve') serve()
 else connectAll(Number(portText), Number(countText))
@@ -100,5 +103,4 @@ function connectAll(port: number, count: number): void {
       })
     }
   })
-  process.on('disconnect', () => process.exit(0))
 }

@@ -28,6 +28,8 @@ process.on('message', (question: ServerQuestion) => {
   if (question.ask === 'memory') process.send?.(usedBytes())
   else void deliver().then((tookMs) => process.send?.(tookMs))
 })
+// With whoever has started it.
+process.on('disconnect', () => process.exit(0))
 process.send?.(agents.port)
 
 /** Until the store has the last acknowledgement. */

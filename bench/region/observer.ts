@@ -47,4 +47,6 @@ process.on('message', () => {
   placements = 0
   used = process.cpuUsage()
 })
+// With whoever has started it, as a signal would have it.
+process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
 process.channel?.unref()
