@@ -16,7 +16,7 @@ import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmitted } from './place-admitted.ts'
+import { placeAdmitted, placesOf } from './place-admitted.ts'
 import type { Fleet, OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
@@ -83,8 +83,8 @@ async function createOnce(
  * the commit decides.
  */
 function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
-  const verdict = placeAdmitted(admission, fleet.withHolds(), { seed })
-  return verdict.kind === 'not-now' ? placeAdmitted(admission, fleet.snapshot(), { seed }) : verdict
+  const verdict = placeAdmitted(admission, fleet, { seed })
+  return verdict.kind === 'not-now' ? placeAdmitted(admission, placesOf(fleet.snapshot()), { seed }) : verdict
 }
 
 /** Held until it is in the fleet, or has come to nothing. */

@@ -4,16 +4,15 @@ import { instanceUid, type SlotUid } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { type Problem, type Refusal, refuse, refuseAll } from '../errors.ts'
-import type { HostSnapshot } from '../model/placement.ts'
+import { indexOf } from '../placement/index.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create-instance.ts'
-import { Holds } from './holds.ts'
 import { answerRepeat } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
-import type { OperationPorts } from './ports.ts'
+import type { OperationPorts, Places } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
 export interface CreateInstances extends Omit<CreateInstance, 'body'> {
@@ -90,7 +89,6 @@ interface Decided {
   readonly admissions: readonly AdmittedInstance[]
 }
 
-/** Each is placed around the ones before it. */
 async function decide(creates: readonly CreateInstance[], ports: OperationPorts): Promise<Outcome<Decided>> {
   const problems: Problem[] = []
   const admissions: AdmittedInstance[] = []
@@ -102,29 +100,49 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
   }
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
-  const around = placeAll(creates, admissions, ports.fleet.withHolds(), ports)
+  const around = placeAroundHolds(creates, admissions, ports)
+  if (around.kind === 'done') return around
   // A hold may come to nothing: where only holds are in the way, the commit decides.
-  return around.kind === 'refused' ? placeAll(creates, admissions, ports.fleet.snapshot(), ports) : around
+  const index = indexOf(ports.fleet.snapshot())
+  const places = { place: index.place.bind(index), host: index.get.bind(index) }
+  const take = ({ hostId, ...claim }: CommitPlacement) => index.claim(hostId, claim)
+  return placeAll(creates, admissions, { places, take }, ports)
 }
 
+function placeAroundHolds(
+  creates: readonly CreateInstance[],
+  admissions: readonly AdmittedInstance[],
+  ports: OperationPorts,
+): Outcome<Decided> {
+  const { fleet } = ports
+  const releases: (() => void)[] = []
+  const take = (commit: CommitPlacement) => {
+    releases.push(fleet.hold(commit.hostId, commit))
+  }
+  const outcome = placeAll(creates, admissions, { places: fleet, take }, ports)
+  for (const release of releases) release()
+  return outcome
+}
+
+/** Each is placed around the ones before it. */
 function placeAll(
   creates: readonly CreateInstance[],
   admissions: readonly AdmittedInstance[],
-  hosts: readonly HostSnapshot[],
+  { places, take }: { readonly places: Places; take(commit: CommitPlacement): void },
   ports: OperationPorts,
 ): Outcome<Decided> {
-  const own = new Holds()
   const entered = new Set<SlotUid>()
   const commits: CommitPlacement[] = []
   for (const [index, admission] of admissions.entries()) {
     const create = creates[index]
     if (create === undefined) throw new Error(`Nothing was asked at ${index}.`)
-    const verdict = placeAdmitted(admission, own.applyTo(hosts), { seed: admission.spec.uid, entered })
+    const verdict = placeAdmitted(admission, places, { seed: admission.spec.uid, entered })
     if (verdict.kind !== 'placed') return within(index, refusePlacement(verdict))
-    if (verdict.slotUid !== undefined) entered.add(verdict.slotUid)
     const idempotency = idempotencyOf(create, ports.catalogue)
     const commit = commitOf(create, { admission, verdict, idempotency }, ports)
-    own.add(commit.hostId, commit)
+    // A reservation's place is counted with its host already.
+    if (verdict.slotUid === undefined) take(commit)
+    else entered.add(verdict.slotUid)
     commits.push(commit)
   }
   return done({ commits, admissions })

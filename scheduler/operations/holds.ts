@@ -1,4 +1,4 @@
-import type { HostId, PciAddress } from '../../proto/ids.ts'
+import type { PciAddress } from '../../proto/ids.ts'
 import type { Counter, Demand, HostSnapshot } from '../model/placement.ts'
 
 /** What a placement takes of its host. */
@@ -7,25 +7,7 @@ export interface Hold {
   readonly devices: readonly PciAddress[]
 }
 
-/** What one request has placed so far, of several that it is for: each is placed around the ones before it. */
-export class Holds {
-  readonly #byHost = new Map<HostId, Set<Hold>>()
-
-  add(hostId: HostId, hold: Hold): void {
-    // A reservation's place is counted with its host already.
-    if (hold.demand.slotUid !== undefined) return
-    this.#byHost.set(hostId, (this.#byHost.get(hostId) ?? new Set()).add(hold))
-  }
-
-  applyTo(hosts: readonly HostSnapshot[]): readonly HostSnapshot[] {
-    if (this.#byHost.size === 0) return hosts
-    return hosts.map((host) => {
-      const holds = this.#byHost.get(host.hostId)
-      return holds ? withHolds(host, holds) : host
-    })
-  }
-}
-
+/** The host with what requests under way are about to take of it. */
 export function withHolds(host: HostSnapshot, holds: ReadonlySet<Hold>): HostSnapshot {
   const held = new Set([...holds].flatMap((hold) => hold.devices))
   const sum = (of: (demand: Demand) => number) =>

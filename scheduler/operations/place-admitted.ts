@@ -3,26 +3,33 @@ import type { AdmittedInstance } from '../admission/admit.ts'
 import type { HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import type { ReservationSlot, StoredReservation } from '../model/resource.ts'
 import { place } from '../placement/index.ts'
+import type { Places } from './ports.ts'
 
 type Wish = Pick<AdmittedInstance, 'demand' | 'reservation'>
 
 /** On any host, or in one of the places that the reservation keeps. `entered` are those that others are about to take. */
 export function placeAdmitted(
   { demand, reservation }: Wish,
-  hosts: readonly HostSnapshot[],
+  places: Places,
   { seed, entered = new Set() }: { readonly seed: string; readonly entered?: ReadonlySet<SlotUid> },
 ): PlacementVerdict {
-  if (reservation === undefined) return place(demand, hosts, seed)
+  if (reservation === undefined) return places.place(demand, seed)
   const free = reservation.slots.filter(({ uid, user }) => user === undefined && !entered.has(uid))
   let verdict: PlacementVerdict = allInUse(reservation, seed)
   for (const slot of inTurn(free, seed)) {
-    const host = hosts.find(({ hostId }) => hostId === slot.hostId)
+    const host = places.host(slot.hostId)
     if (host === undefined) continue
     verdict = place(demand, [withSlotFree(host, slot)], seed)
     if (verdict.kind === 'placed') return { ...verdict, slotUid: slot.uid }
   }
   return verdict
 }
+
+/** These and no others. */
+export const placesOf = (hosts: readonly HostSnapshot[]): Places => ({
+  place: (demand, seed) => place(demand, hosts, seed),
+  host: (hostId) => hosts.find((host) => host.hostId === hostId),
+})
 
 /** Creates that come together begin at different ones, so that they do not all want the same. */
 function inTurn<Item>(items: readonly Item[], seed: string): readonly Item[] {

@@ -9,7 +9,7 @@ import { type Counterfactual, findCounterfactuals } from '../placement/counterfa
 import { FleetIndex } from '../placement/index.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmitted } from './place-admitted.ts'
+import { placeAdmitted, placesOf } from './place-admitted.ts'
 import type { OperationPorts } from './ports.ts'
 import { describeRefusals, type RuleOutcome } from './refuse-placement.ts'
 
@@ -32,7 +32,7 @@ export async function planInstance(
   if (admission.kind === 'refused') return refuseAll(admission.problems)
   const { demand } = admission
   const hosts = ports.fleet.snapshot()
-  const verdict = placeAdmitted(admission, hosts, { seed: uid })
+  const verdict = placeAdmitted(admission, placesOf(hosts), { seed: uid })
   const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
   return done({
     verdict,

@@ -4,7 +4,7 @@ import type { Random } from '../../lib/random.ts'
 import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
-import type { HostSnapshot } from '../model/placement.ts'
+import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import type { BlobStore } from '../store/resource-store.ts'
 import type { QueuedCommand, Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
@@ -13,11 +13,18 @@ import type { IdentityKeys } from './identity-keys.ts'
 
 export { StoreUnavailable } from '../store/store.ts'
 
+/**
+ * Where a demand can go; in the fleet with what requests under way are about to take, which are placed around one another.
+ * Only a hint: the commit decides.
+ */
+export interface Places {
+  place(demand: Demand, seed: string): PlacementVerdict
+  host(hostId: HostId): HostSnapshot | undefined
+}
+
 /** Every host as of now: what transactions have left, connectedness from the sessions. For one look: it goes on changing. */
-export interface Fleet {
+export interface Fleet extends Places {
   snapshot(): readonly HostSnapshot[]
-  /** With what requests under way are about to take: they are placed around one another. Only a hint: the commit decides. */
-  withHolds(): readonly HostSnapshot[]
   /** Until the result is called: when the commit is through, whatever became of it. */
   hold(hostId: HostId, hold: Hold): () => void
 }

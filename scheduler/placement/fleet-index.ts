@@ -201,7 +201,8 @@ export class FleetIndex {
   }
 }
 
-const takesSomebody = (host: HostSnapshot) => host.state === 'ready' && host.connected && !isTakenWhole(host)
+/** Whether it is connected can change at any time: that is asked of those that are looked at. */
+const takesSomebody = (host: HostSnapshot) => host.state === 'ready' && !isTakenWhole(host)
 
 const wordOf = (parts: readonly string[]) => JSON.stringify(parts)
 

@@ -6,10 +6,15 @@ import { FleetIndex } from './fleet-index.ts'
 
 export { FleetIndex }
 
-/** For few hosts, and for those who want to know of each that does not fit why not. */
-export function place(demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict {
+export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
   const index = new FleetIndex()
   for (const host of hosts) index.put(host)
+  return index
+}
+
+/** For few hosts, and for those who want to know of each that does not fit why not. */
+export function place(demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict {
+  const index = indexOf(hosts)
   const verdict = index.place(demand, seed)
   if (verdict.kind !== 'placed') return verdict
   return { ...verdict, explanation: { ...verdict.explanation, refusals: index.refusalsOf(demand) } }

@@ -2,6 +2,7 @@ import type { HostId } from '../../proto/ids.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import { type Hold, withHolds } from '../operations/holds.ts'
 import type { Fleet } from '../operations/ports.ts'
+import { FleetIndex } from '../placement/index.ts'
 import type { StoredCapacity } from '../store/host-store.ts'
 import type { Store } from '../store/store.ts'
 
@@ -17,7 +18,8 @@ export async function openFleet({
   isConnected: (hostId: HostId) => boolean
 }): Promise<Fleet> {
   const stored: HostSnapshot[] = []
-  const around: HostSnapshot[] = []
+  /** With what is held. */
+  const around = new FleetIndex()
   const places = new Map<HostId, number>()
   const revisions = new Map<HostId, number>()
   const held = new Map<HostId, Set<Hold>>()
@@ -43,7 +45,7 @@ export async function openFleet({
     const host = place === undefined ? undefined : stored[place]
     if (place === undefined || host === undefined) return
     const holds = held.get(hostId)
-    around[place] = holds === undefined ? host : withHolds(host, holds)
+    around.put(holds === undefined ? host : withHolds(host, holds))
   }
 
   store.onHostsChanged((hosts) => {
@@ -53,7 +55,8 @@ export async function openFleet({
 
   return {
     snapshot: () => stored,
-    withHolds: () => around,
+    place: (demand, seed) => around.place(demand, seed),
+    host: (hostId) => around.get(hostId),
     hold: (hostId, hold) => {
       // A reservation's place is counted with its host already.
       if (hold.demand.slotUid !== undefined) return () => {}

@@ -9,8 +9,7 @@ import { type Refusal, refuse, refuseAll } from '../../errors.ts'
 import type { Project } from '../../model/catalogue.ts'
 import type { Demand, GpuWish } from '../../model/placement.ts'
 import { type ReservationSlot, scopeOf } from '../../model/resource.ts'
-import { place } from '../../placement/index.ts'
-import { Holds } from '../holds.ts'
+import { indexOf } from '../../placement/index.ts'
 import { done, type Outcome } from '../outcome.ts'
 import type { OperationPorts } from '../ports.ts'
 import { refusePlacement } from '../refuse-placement.ts'
@@ -97,16 +96,15 @@ async function placeSlots(
   count: number,
   { fleet, random }: Ports,
 ): Promise<Outcome<readonly ReservationSlot[]>> {
-  const hosts = fleet.snapshot()
-  const own = new Holds()
+  const index = indexOf(fleet.snapshot())
   const slots: ReservationSlot[] = []
   while (slots.length < count) {
     const uid = slotUid(random.uuid())
-    const verdict = place(demand, own.applyTo(hosts), uid)
+    const verdict = index.place(demand, uid)
     if (verdict.kind !== 'placed') return refuseSlots(refusePlacement(verdict), slots.length, count)
     const { hostId } = verdict
     const slot = { uid, hostId, demand, devices: verdict.devices.map(({ address }) => address) }
-    own.add(hostId, slot)
+    index.claim(hostId, slot)
     slots.push(slot)
   }
   return done(slots)

@@ -11,6 +11,7 @@ import { createInstance } from '../../../scheduler/operations/create-instance.ts
 import { type Hold, withHolds } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
+import { place } from '../../../scheduler/placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
 
@@ -51,10 +52,11 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     identity: {} as IdentityKeys,
     fleet: {
       snapshot: () => [host],
-      withHolds: () => {
+      place: (demand, seed) => {
         looks += 1
-        return [withHolds(host, holds)]
+        return place(demand, [withHolds(host, holds)], seed)
       },
+      host: () => withHolds(host, holds),
       hold: (_hostId, hold) => {
         holds.add(hold)
         return () => holds.delete(hold)

@@ -66,7 +66,9 @@ describe('a host that connects', () => {
       // The zone hands out four vCPUs for each CPU.
       vcpus: { capacity: 64, used: 0 },
     })
-    expect(host?.devices.map(({ address, acceleratorType, switchId }) => [address, acceleratorType, switchId])).toEqual([
+    expect(
+      host?.devices.map(({ address, acceleratorType, switchId }) => [address, acceleratorType, switchId]),
+    ).toEqual([
       ['0000:02:00.0', undefined, undefined],
       ['0000:3b:00.0', 'nvidia-h100-80gb', '0000:38:00.0'],
     ])

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type HostId, hostId } from '../../../proto/ids.ts'
 import type { StoredCapacity, StoredHost } from '../../../scheduler/store/host-store.ts'
 import { openFleet } from '../../../scheduler/stream/fleet.ts'
-import { exampleHost } from '../placement/fleets.ts'
+import { exampleDemand, exampleHost } from '../placement/fleets.ts'
 
 const hostOf = (id: string, revision: number, usedVcpus: number) =>
   ({ ...exampleHost(id, { vcpus: { capacity: 8, used: usedVcpus } }), revision }) as unknown as StoredHost
@@ -48,7 +48,7 @@ describe('the fleet', () => {
       store: storeOf([hostOf('a', 1, 0)]),
       isConnected: (id) => connected.has(id),
     })
-    const see = () => [...fleet.snapshot(), ...fleet.withHolds()].map((host) => host.connected)
+    const see = () => [...fleet.snapshot(), fleet.host(hostId('a'))].map((host) => host?.connected)
     expect(see()).toEqual([false, false])
     connected.add(hostId('a'))
     expect(see()).toEqual([true, true])
@@ -59,15 +59,36 @@ describe('the fleet', () => {
     const fleet = await openFleet({ store, isConnected: () => true })
     const demand = { vcpus: 2, memoryMib: 0, diskGb: 0 } as never
     const releases = [1, 2].map(() => fleet.hold(hostId('a'), { demand, devices: [] }))
-    expect(usedOf(fleet.withHolds())).toEqual([
-      ['a', 5],
-      ['b', 0],
-    ])
+    const usedAround = () => ['a', 'b'].map((id) => fleet.host(hostId(id))?.vcpus.used)
+    expect(usedAround()).toEqual([5, 0])
     releases[0]?.()
     store.commit(hostOf('a', 3, 3))
-    expect(usedOf(fleet.withHolds())[0]).toEqual(['a', 5])
+    expect(usedAround()).toEqual([5, 0])
     releases[1]?.()
-    expect(usedOf(fleet.withHolds())[0]).toEqual(['a', 3])
+    expect(usedAround()).toEqual([3, 0])
     expect(usedOf(fleet.snapshot())[0]).toEqual(['a', 3])
+  })
+
+  it('places around what is held, and on hosts that have come to be connected', async () => {
+    const connected = new Set<HostId>()
+    const hosts = ['a', 'b'].map((id, index) => ({ ...exampleHost(id), revision: index + 1 }))
+    const fleet = await openFleet({
+      store: storeOf(hosts as never),
+      isConnected: (id) => connected.has(id),
+    })
+    const placed = () => {
+      const verdict = fleet.place({ ...exampleDemand, vcpus: 40 }, 'seed')
+      return verdict.kind === 'placed' ? verdict.hostId : verdict.kind
+    }
+    expect(placed()).toBe('not-now')
+    connected.add(hostId('b'))
+    expect(placed()).toBe('b')
+    const release = fleet.hold(hostId('b'), { demand: { ...exampleDemand, vcpus: 40 }, devices: [] })
+    expect(placed()).toBe('not-now')
+    connected.add(hostId('a'))
+    expect(placed()).toBe('a')
+    release()
+    connected.delete(hostId('a'))
+    expect(placed()).toBe('b')
   })
 })
