@@ -84,7 +84,8 @@ async function createOnce(
  */
 function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
   const verdict = placeAdmitted(admission, fleet, { seed })
-  return verdict.kind === 'not-now' ? placeAdmitted(admission, placesOf(fleet.snapshot()), { seed }) : verdict
+  if (verdict.kind !== 'not-now' || !fleet.hasHolds()) return verdict
+  return placeAdmitted(admission, placesOf(fleet.snapshot()), { seed })
 }
 
 /** Held until it is in the fleet, or has come to nothing. */

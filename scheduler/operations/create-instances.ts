@@ -101,7 +101,7 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
   const around = placeAroundHolds(creates, admissions, ports)
-  if (around.kind === 'done') return around
+  if (around.kind === 'done' || !ports.fleet.hasHolds()) return around
   // A hold may come to nothing: where only holds are in the way, the commit decides.
   const index = indexOf(ports.fleet.snapshot())
   const places = { place: index.place.bind(index), host: index.get.bind(index) }

@@ -25,6 +25,8 @@ export interface Places {
 /** Every host as of now: what transactions have left, connectedness from the sessions. For one look: it goes on changing. */
 export interface Fleet extends Places {
   snapshot(): readonly HostSnapshot[]
+  /** Whether anything is held at all: what is in the way otherwise is no hint. */
+  hasHolds(): boolean
   /** Until the result is called: when the commit is through, whatever became of it. */
   hold(hostId: HostId, hold: Hold): () => void
 }

@@ -57,6 +57,7 @@ export async function openFleet({
     snapshot: () => stored,
     place: (demand, seed) => around.place(demand, seed),
     host: (hostId) => around.get(hostId),
+    hasHolds: () => held.size > 0,
     hold: (hostId, hold) => {
       // A reservation's place is counted with its host already.
       if (hold.demand.slotUid !== undefined) return () => {}

@@ -57,6 +57,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
         return place(demand, [withHolds(host, holds)], seed)
       },
       host: () => withHolds(host, holds),
+      hasHolds: () => holds.size > 0,
       hold: (_hostId, hold) => {
         holds.add(hold)
         return () => holds.delete(hold)
