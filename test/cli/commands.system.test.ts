@@ -110,7 +110,7 @@ describe('berth', () => {
     }
     expect(complete('berth', 'instances', 'cre')).toBe('create')
     expect(complete('berth', 'instances', 'create', '--ssh')).toBe('--ssh-key')
-    expect(complete('berth', 'instances', 'create', '--type', 'x', '--gp')).toBe('--gpu')
+    expect(complete('berth', 'instances', 'create', '--type', 'x', '--gp')).toBe('--gpu --gpu-topology')
     expect((await berth('completion', 'dos')).exitCode).toBe(2)
   })
 })
