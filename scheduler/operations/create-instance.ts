@@ -11,12 +11,13 @@ import { refuse, refuseAll } from '../errors.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
+import { indexOf } from '../placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmitted, placesOf } from './place-admitted.ts'
+import { placeAdmitted } from './place-admitted.ts'
 import type { Fleet, OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
@@ -85,7 +86,7 @@ async function createOnce(
 function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
   const verdict = placeAdmitted(admission, fleet, { seed })
   if (verdict.kind !== 'not-now' || !fleet.hasHolds()) return verdict
-  return placeAdmitted(admission, placesOf(fleet.snapshot()), { seed })
+  return placeAdmitted(admission, indexOf(fleet.snapshot()), { seed })
 }
 
 /** Held until it is in the fleet, or has come to nothing. */

@@ -104,9 +104,8 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
   if (around.kind === 'done' || !ports.fleet.hasHolds()) return around
   // A hold may come to nothing: where only holds are in the way, the commit decides.
   const index = indexOf(ports.fleet.snapshot())
-  const places = { place: index.place.bind(index), host: index.get.bind(index) }
   const take = ({ hostId, ...claim }: CommitPlacement) => index.claim(hostId, claim)
-  return placeAll(creates, admissions, { places, take }, ports)
+  return placeAll(creates, admissions, { places: index, take }, ports)
 }
 
 function placeAroundHolds(

@@ -25,12 +25,6 @@ export function placeAdmitted(
   return verdict
 }
 
-/** These and no others. */
-export const placesOf = (hosts: readonly HostSnapshot[]): Places => ({
-  place: (demand, seed) => place(demand, hosts, seed),
-  host: (hostId) => hosts.find((host) => host.hostId === hostId),
-})
-
 /** Creates that come together begin at different ones, so that they do not all want the same. */
 function inTurn<Item>(items: readonly Item[], seed: string): readonly Item[] {
   const start = items.length === 0 ? 0 : Number.parseInt(seed.slice(-4), 16) % items.length

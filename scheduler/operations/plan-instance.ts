@@ -4,13 +4,13 @@ import { admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { refuseAll } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
-import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import type { Demand, PlacementVerdict } from '../model/placement.ts'
 import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
-import { FleetIndex } from '../placement/index.ts'
+import { type FleetIndex, indexOf, placeExplained } from '../placement/index.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmitted, placesOf } from './place-admitted.ts'
-import type { OperationPorts } from './ports.ts'
+import { placeAdmitted } from './place-admitted.ts'
+import type { OperationPorts, Places } from './ports.ts'
 import { describeRefusals, type RuleOutcome } from './refuse-placement.ts'
 
 export type { Counterfactual }
@@ -31,27 +31,29 @@ export async function planInstance(
   const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
   if (admission.kind === 'refused') return refuseAll(admission.problems)
   const { demand } = admission
-  const hosts = ports.fleet.snapshot()
-  const verdict = placeAdmitted(admission, placesOf(hosts), { seed: uid })
+  const index = indexOf(ports.fleet.snapshot())
+  const places: Places = {
+    place: (wanted, seed) => placeExplained(index, wanted, seed),
+    host: (hostId) => index.host(hostId),
+  }
+  const verdict = placeAdmitted(admission, places, { seed: uid })
   const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
   return done({
     verdict,
     demand,
     rules: describeRefusals(verdict.explanation),
-    counterfactuals: isFinal ? [] : findLess(demand, hosts, ports),
+    counterfactuals: isFinal ? [] : findLess(demand, index, ports),
   })
 }
 
 function findLess(
   demand: Demand,
-  hosts: readonly HostSnapshot[],
+  index: FleetIndex,
   { catalogue }: OperationPorts,
 ): readonly Counterfactual[] {
   const zone = catalogue.zones.find(({ id }) => id === demand.zone)
   // A type that brings GPUs is another wish, not a smaller one.
   const types = zone?.instanceTypes.filter(({ gpus }) => gpus === undefined) ?? []
-  const index = new FleetIndex()
-  for (const host of hosts) index.put(host)
   const fitsNow = (less: Demand) => index.decide(less, '') !== undefined
   return findCounterfactuals(demand, fitsNow, types)
 }

@@ -22,7 +22,7 @@ export interface Places {
   host(hostId: HostId): HostSnapshot | undefined
 }
 
-/** Every host as of now: what transactions have left, connectedness from the sessions. For one look: it goes on changing. */
+/** Every host as of now: what transactions have left; connectedness is the sessions', as of each look. */
 export interface Fleet extends Places {
   snapshot(): readonly HostSnapshot[]
   /** Whether anything is held at all: what is in the way otherwise is no hint. */

@@ -12,12 +12,19 @@ export interface Claim {
 }
 
 /** The host with the claim. */
-export function withClaim(host: HostSnapshot, { uid, demand, devices, nowMs }: Claim): HostSnapshot {
+export function withClaim(host: HostSnapshot, claim: Claim): HostSnapshot {
   return {
     ...host,
+    ...roomWith(host, claim),
+    occupants: [...(host.occupants ?? []), occupantOf(claim.uid, claim.demand, claim.nowMs)],
+  }
+}
+
+/** What is left of its room once the claim has taken its own. */
+export function roomWith(host: HostSnapshot, { uid, demand, devices }: Claim) {
+  return {
     ...countersWith(host, demand, 1),
-    devices: withDevices(host, devices, (device) => ({ ...device, claimedBy: uid })),
-    occupants: [...(host.occupants ?? []), occupantOf(uid, demand, nowMs)],
+    devices: withDevices(host, devices, (device) => ({ ...device, claimedBy: device.claimedBy ?? uid })),
   }
 }
 

@@ -46,7 +46,7 @@ export class FleetIndex {
     return this.#entries.size
   }
 
-  get(hostId: HostId): HostSnapshot | undefined {
+  host(hostId: HostId): HostSnapshot | undefined {
     return this.#entries.get(hostId)?.counted.host
   }
 
@@ -176,7 +176,7 @@ export class FleetIndex {
   }
 
   #hostOf(hostId: HostId): HostSnapshot {
-    const host = this.get(hostId)
+    const host = this.host(hostId)
     if (host === undefined) throw new Error(`There is no host ${hostId}.`)
     return host
   }

@@ -13,8 +13,11 @@ export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
 }
 
 /** For few hosts, and for those who want to know of each that does not fit why not. */
-export function place(demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict {
-  const index = indexOf(hosts)
+export const place = (demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict =>
+  placeExplained(indexOf(hosts), demand, seed)
+
+/** As the index places, with the reason of each host that does not fit beside a placement, too. */
+export function placeExplained(index: FleetIndex, demand: Demand, seed: string): PlacementVerdict {
   const verdict = index.place(demand, seed)
   if (verdict.kind !== 'placed') return verdict
   return { ...verdict, explanation: { ...verdict.explanation, refusals: index.refusalsOf(demand) } }

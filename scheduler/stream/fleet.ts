@@ -17,33 +17,27 @@ export async function openFleet({
   store: Pick<Store, 'readHostsChangedAfter' | 'onHostsChanged'>
   isConnected: (hostId: HostId) => boolean
 }): Promise<Fleet> {
-  const stored: HostSnapshot[] = []
+  const stored = new Map<HostId, HostSnapshot & { readonly revision: number }>()
   /** With what is held. */
   const around = new FleetIndex()
-  const places = new Map<HostId, number>()
-  const revisions = new Map<HostId, number>()
   const held = new Map<HostId, Set<Hold>>()
 
   function put(host: StoredCapacity): void {
     const { hostId, revision } = host
     // The first read may come after news of what it has read.
-    if ((revisions.get(hostId) ?? 0) >= revision) return
-    revisions.set(hostId, revision)
-    const place = places.get(hostId) ?? stored.length
-    places.set(hostId, place)
-    stored[place] = {
+    if ((stored.get(hostId)?.revision ?? 0) >= revision) return
+    stored.set(hostId, {
       ...host,
       get connected() {
         return isConnected(hostId)
       },
-    }
+    })
     showHolds(hostId)
   }
 
   function showHolds(hostId: HostId): void {
-    const place = places.get(hostId)
-    const host = place === undefined ? undefined : stored[place]
-    if (place === undefined || host === undefined) return
+    const host = stored.get(hostId)
+    if (host === undefined) return
     const holds = held.get(hostId)
     around.put(holds === undefined ? host : withHolds(host, holds))
   }
@@ -54,9 +48,9 @@ export async function openFleet({
   for (const host of (await store.readHostsChangedAfter(0)).hosts) put(host)
 
   return {
-    snapshot: () => stored,
+    snapshot: () => [...stored.values()],
     place: (demand, seed) => around.place(demand, seed),
-    host: (hostId) => around.get(hostId),
+    host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,
     hold: (hostId, hold) => {
       // A reservation's place is counted with its host already.

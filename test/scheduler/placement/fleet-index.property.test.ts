@@ -121,7 +121,7 @@ describe('the index of a fleet', () => {
           const index = indexOf(hosts)
           const claims: { hostId: HostSnapshot['hostId']; claim: Claim }[] = []
           for (const one of events) applyTo(index, claims, one)
-          const rebuilt = indexOf(hostNames.flatMap((name) => index.get(name) ?? []))
+          const rebuilt = indexOf(hostNames.flatMap((name) => index.host(name) ?? []))
           expect(rebuilt.size).toBe(index.size)
           for (const [demand, seed] of questions) {
             expect(index.decide(demand, seed)).toEqual(rebuilt.decide(demand, seed))
@@ -138,15 +138,15 @@ describe('the index of a fleet', () => {
         const index = indexOf(hosts)
         const verdict = index.decide(demand, seed)
         if (verdict === undefined) return
-        const before = index.get(verdict.hostId)
+        const before = index.host(verdict.hostId)
         const claim = { uid: 'u', demand, devices: verdict.devices.map(({ address }) => address) }
         index.claim(verdict.hostId, claim)
         for (const { address } of verdict.devices) {
-          const device = index.get(verdict.hostId)?.devices.find((one) => one.address === address)
+          const device = index.host(verdict.hostId)?.devices.find((one) => one.address === address)
           expect(device?.claimedBy).toBe('u')
         }
         index.release(verdict.hostId, claim)
-        expect(index.get(verdict.hostId)).toEqual(before)
+        expect(index.host(verdict.hostId)).toEqual(before)
         expect(index.decide(demand, seed)).toEqual(verdict)
       }),
       { numRuns: 1000 },
