@@ -2,15 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { Claim } from '../../../scheduler/placement/claim.ts'
-import { FleetIndex } from '../../../scheduler/placement/index.ts'
+import { type FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
 import { fitsOn, isAsAsked } from './oracle.ts'
 import { hostNames, richDemands, richFleets, richHosts } from './rich-fleets.ts'
-
-function indexOf(hosts: Iterable<HostSnapshot>): FleetIndex {
-  const index = new FleetIndex()
-  for (const host of hosts) index.put(host)
-  return index
-}
 
 type Event =
   | { readonly kind: 'put' | 'remove'; readonly host: HostSnapshot }
