@@ -27,6 +27,8 @@ export interface Ran {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+  /** It was given no more time: `code` says nothing. */
+  readonly isLate: boolean
 }
 
 export interface LabHost {
@@ -132,13 +134,14 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
       const ran = await ssh(['root@127.0.0.1', '--', command], input, timeoutMs)
       if (ran.code === 0 || mayFail) return ran
       const said = ran.stderr.slice(-2000)
-      if (ran.code !== lostCode)
+      if (ran.code !== lostCode && !ran.isLate)
         throw new Error(`On ${options.name}, "${command}" ended with ${ran.code}: ${said}`)
       const kernel = await ssh(['root@127.0.0.1', 'dmesg | tail -n 20; free -m'], '', 10_000)
       const state = ended()
         ? `the machine has ended (${machine.signalCode ?? machine.exitCode}): ${lastWords()}`
         : `its kernel says:\n${kernel.stdout || readFileSync(paths.log, 'utf8').slice(-2000)}`
-      throw new Error(`On ${options.name}, "${command}" was killed or cut off: ${said}; ${state}`)
+      const how = ran.isLate ? 'did not end in time' : 'was killed or cut off'
+      throw new Error(`On ${options.name}, "${command}" ${how}: ${said}; ${state}`)
     },
     forward: async (port) => {
       await ssh(['-O', 'forward', '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, 'root@127.0.0.1'])
@@ -222,7 +225,9 @@ function runProgram(file: string, args: readonly string[], input: string, timeou
     })
     child.on('error', reject)
     // Not `close`: the connection that stays open for later commands holds the pipes.
-    child.on('exit', (code) => setImmediate(() => resolve({ code: code ?? 255, stdout, stderr })))
+    child.on('exit', (code) => {
+      setImmediate(() => resolve({ code: code ?? lostCode, stdout, stderr, isLate: code === null }))
+    })
     child.stdin.on('error', () => {})
     child.stdin.end(input)
   })
