@@ -27,6 +27,17 @@ export type FurtherSoftware = keyof typeof furtherPackages
 
 const modules = ['tun', 'kvm_amd', 'vhost_net', 'vfio-pci', '8021q']
 
+/**
+ * Holds one virtual machine open, so that the kernel never rewrites its own scheduler for the first that comes and the last
+ * that goes: an emulator whose processors are threads can keep what stood there meanwhile, an int3, for good. Both
+ * processors then loop in __schedule, and the host is gone without a word; one of some thirty guests brought it about.
+ */
+const heldMachine = [
+  ...['[Unit]', 'Description=One virtual machine that is always there'],
+  ...['[Service]', `ExecStart=perl -e 'open K, "+<", "/dev/kvm" and ioctl K, 0xAE01, 0 or die $!; sleep'`],
+  ...['Restart=on-failure', 'RestartSec=1', ''],
+].join('\n')
+
 const files: Readonly<Record<string, string>> = {
   '/etc/fstab': [
     'LABEL=root / ext4 defaults,noatime,x-systemd.growfs 0 1',
@@ -42,12 +53,15 @@ const files: Readonly<Record<string, string>> = {
   '/etc/systemd/network/10-management.network': [
     ...['[Match]', 'Name=eth0', '[Network]', 'Address=10.0.2.15/24', 'Gateway=10.0.2.2', ''],
   ].join('\n'),
+  '/etc/systemd/system/held-machine.service': heldMachine,
   '/etc/ssh/sshd_config.d/lab.conf': 'UseDNS no\nMaxSessions 100\nMaxStartups 100\n',
 }
 
 const links = {
   '/etc/systemd/system/multi-user.target.wants/systemd-networkd.service':
     '/lib/systemd/system/systemd-networkd.service',
+  '/etc/systemd/system/multi-user.target.wants/held-machine.service':
+    '/etc/systemd/system/held-machine.service',
 }
 
 export async function ensureHostImage(
