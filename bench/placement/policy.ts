@@ -1,6 +1,6 @@
 import type { HostId } from '../../proto/ids.ts'
 import type { Demand, GrantedDevice, HostSnapshot } from '../../scheduler/model/placement.ts'
-import { type Claim, withClaim, withoutClaim } from '../../scheduler/placement/claim.ts'
+import type { Claim } from '../../scheduler/placement/claim.ts'
 import { CountedHost } from '../../scheduler/placement/counted-host.ts'
 import { chooseDevices } from '../../scheduler/placement/devices.ts'
 import { FleetIndex } from '../../scheduler/placement/index.ts'
@@ -36,13 +36,10 @@ export const linear =
   (rate: Rate) =>
   (hosts: readonly HostSnapshot[]): Policy => {
     const fleet = new Map(hosts.map((host) => [host.hostId, new CountedHost(host)]))
-    const put = (host: HostSnapshot) => {
-      fleet.set(host.hostId, new CountedHost(host, fleet.get(host.hostId)?.ring))
-    }
-    const hostOf = (hostId: HostId): HostSnapshot => {
+    const hostOf = (hostId: HostId): CountedHost => {
       const counted = fleet.get(hostId)
       if (counted === undefined) throw new Error(`There is no host ${hostId}.`)
-      return counted.host
+      return counted
     }
     return {
       choose: (demand, seed) => {
@@ -55,7 +52,7 @@ export const linear =
         }
         return best && { hostId: best.host.host.hostId, devices: chooseDevices(demand, best.host) }
       },
-      claim: (hostId, claim) => put(withClaim(hostOf(hostId), claim)),
-      release: (hostId, claim) => put(withoutClaim(hostOf(hostId), claim)),
+      claim: (hostId, claim) => hostOf(hostId).claim(claim),
+      release: (hostId, claim) => hostOf(hostId).release(claim),
     }
   }

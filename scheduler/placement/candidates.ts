@@ -1,16 +1,21 @@
 import type { Demand } from '../model/placement.ts'
-import { bitOf, type CountedHost } from './counted-host.ts'
+import type { CountedHost } from './counted-host.ts'
+import { bitOf } from './gpu-stock.ts'
+import { ringEnd } from './host-tree.ts'
 import { fits } from './pipeline.ts'
 import type { Cell, Pool } from './pool.ts'
-import { covers, emptyRoom, type Room } from './room.ts'
+import { countBoth, emptyRoom, type Room } from './room.ts'
 import { diskGbOf } from './rules/disk.ts'
 import { scoreHost, scoreShape } from './score.ts'
 import type { ZonePools } from './zone-pools.ts'
 
-/** How many cells are looked into, and at how many hosts of each. More find hardly anything better: see docs/placement.md. */
-const quick = { cells: 2, hosts: 6 } as const
+/**
+ * How many cells are looked into, and at how many hosts of each, among so many on the ring. More find hardly anything
+ * better: see docs/placement.md.
+ */
+const quick = { cells: 2, hosts: 6, among: 256 } as const
 /** When hosts are empty, cells don't tell: it takes more looks to find those that suit. */
-const thorough = { cells: 8, hosts: 16 } as const
+const thorough = { cells: 8, hosts: 16, among: 4096 } as const
 
 /** The best host that was offered. Equals are told apart by how far the seed is from them on the ring, then by name. */
 export class Best {
@@ -53,13 +58,36 @@ export function searchPools(pools: ZonePools, best: Best): void {
   const ranked = rankCells(pools, best.demand, need)
   for (let fruitful = 0; fruitful < effort.cells && ranked.length > 0; ) {
     const cell = takeFirst(ranked)
-    let found = 0
-    cell.visit(best.from, needIn(cell.pool, best.demand, need), (host) => {
-      if (best.offer(host)) found += 1
-      return found < effort.hosts
-    })
-    if (found > 0) fruitful += 1
+    if (searchCell(cell, best, needIn(cell.pool, best.demand, need), effort)) fruitful += 1
   }
+}
+
+/** Whether a host fits. Near the seed the best of some is taken; where none of those fits, the first that does. */
+function searchCell(
+  cell: Cell,
+  best: Best,
+  need: Room,
+  { hosts, among }: { readonly hosts: number; readonly among: number },
+): boolean {
+  const { from } = best
+  const arc = Math.ceil((ringEnd + 1) * Math.min(1, among / cell.size))
+  const enough = cell.isUniform ? 1 : hosts
+  let met = 0
+  let found = 0
+  const offer = (host: CountedHost) => {
+    met += 1
+    if (best.offer(host)) found += 1
+    return found < enough
+  }
+  if (arc > ringEnd) {
+    cell.visit(from, (from - 1) >>> 0, need, offer)
+  } else {
+    cell.visit(from, (from + arc - 1) >>> 0, need, offer)
+    if (found === 0)
+      cell.visit((from + arc) >>> 0, (from - 1) >>> 0, need, (host) => offer(host) && found === 0)
+  }
+  if (met === 0) cell.rememberShortfall(need)
+  return found > 0
 }
 
 function rankCells(pools: ZonePools, demand: Demand, need: Room): Cell[] {
@@ -82,7 +110,7 @@ function rankWithin(pool: Pool, demand: Demand, common: Room, ranked: Cell[]): v
   const need = needIn(pool, demand, common)
   for (const cell of pool.cells) {
     if (pool.type !== undefined && cell.key < count) continue
-    if (!covers(cell.room, need)) continue
+    if (!cell.mayHave(need)) continue
     cell.score = scoreShape(demand, cell.mean)
     ranked.push(cell)
   }
@@ -119,6 +147,7 @@ function needOf(demand: Demand): Room {
   const need = emptyRoom()
   need.freeVcpus = demand.vcpus
   need.freeMemoryMib = demand.memoryMib
+  countBoth(need)
   need.freeDiskGb = diskGbOf(demand)
   for (const { count, topology } of demand.gpus) {
     if (topology === 'same-numa') need.freeOnNode = Math.max(need.freeOnNode, count)

@@ -1,128 +1,167 @@
-import { findTrouble } from '../model/device.ts'
-import type { HostDevice, HostSnapshot } from '../model/placement.ts'
+import type { PciAddress } from '../../proto/ids.ts'
+import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
+import { type Claim, occupantOf } from './claim.ts'
 import type { FreeShape } from './free-shape.ts'
-import { partitionsWithin } from './partitions.ts'
-import type { Room } from './room.ts'
+import { type GpuStock, stocksOf } from './gpu-stock.ts'
+import { Occupants } from './occupants.ts'
+import { countBoth, type Room } from './room.ts'
+import { diskGbOf } from './rules/disk.ts'
 import { hashOf } from './seed.ts'
-import { largestGroup, numaNodeOf, switchOf } from './topology.ts'
 
-/** The GPUs of one type on a host, by address. */
-export interface GpuStock {
-  readonly type: string
-  readonly all: readonly HostDevice[]
-  /** For everybody. */
-  readonly free: readonly HostDevice[]
-  /** For the project alone that has left something in them. */
-  readonly kept: readonly HostDevice[]
-}
+/** What no claim changes. */
+export type HostTraits = Omit<HostSnapshot, 'vcpus' | 'memoryMib' | 'diskGb' | 'devices' | 'occupants'>
 
-/** A host, and what decisions ask of it, counted once. It never changes: a host that does is counted anew. */
-export class CountedHost implements FreeShape, Readonly<Room> {
-  readonly host: HostSnapshot
+/** A host, and what decisions ask of it: counted once, and kept up by claims, which are made in place. */
+export class CountedHost implements FreeShape, Room {
+  readonly host: HostTraits
   readonly stocks: readonly GpuStock[]
+  readonly occupants: Occupants
   /** Its place among all, whatever order they came in. */
   readonly ring: number
-  readonly freeVcpus: number
   readonly vcpus: number
-  readonly freeMemoryMib: number
   readonly memoryMib: number
-  readonly freeDiskGb: number
-  /** Of every type, for everybody. */
-  readonly freeGpus: number
+  readonly diskGb: number
+  /** Of every type. */
   readonly gpus: number
-  readonly freeOnNode: number
-  readonly freeBelowSwitch: number
-  readonly freePartitions: number
-  readonly empty: number
-  /** How many instances are there. */
-  readonly occupants: number
+  freeVcpus: number
+  freeMemoryMib: number
+  freeBoth = 0
+  freeMoreVcpus = 0
+  freeMoreMemory = 0
+  freeDiskGb: number
+  /** Of every type, for everybody. */
+  freeGpus = 0
+  freeOnNode = 0
+  freeBelowSwitch = 0
+  freePartitions = 0
+  empty = 0
+  readonly #devices: readonly HostDevice[]
+  /** Of each of the devices. */
+  readonly #claimants: (string | undefined)[]
+  /** Undefined once a claim has changed it. */
+  #snapshot: HostSnapshot | undefined
 
   constructor(host: HostSnapshot, ring = hashOf(host.hostId)) {
-    const { vcpus, memoryMib, diskGb } = host
+    const { vcpus, memoryMib, diskGb, devices } = host
     this.host = host
     this.ring = ring
-    this.stocks = countStocks(host)
-    this.freeVcpus = vcpus.capacity - vcpus.used
+    this.stocks = stocksOf(host)
+    this.occupants = new Occupants(host)
     this.vcpus = vcpus.capacity
-    this.freeMemoryMib = memoryMib.capacity - memoryMib.used
     this.memoryMib = memoryMib.capacity
+    this.diskGb = diskGb.capacity
+    this.gpus = this.stocks.reduce((sum, { all }) => sum + all.length, 0)
+    this.freeVcpus = vcpus.capacity - vcpus.used
+    this.freeMemoryMib = memoryMib.capacity - memoryMib.used
     this.freeDiskGb = diskGb.capacity - diskGb.used
-    let [freeGpus, gpus, onNode, belowSwitch, sizes] = [0, 0, 0, 0, 0]
-    for (const { free, all } of this.stocks) {
-      freeGpus += free.length
-      gpus += all.length
-      onNode = Math.max(onNode, largestGroup(free, numaNodeOf))
-      belowSwitch = Math.max(belowSwitch, largestGroup(free, switchOf))
-      for (const partition of partitionsWithin(host, free) ?? []) sizes |= bitOf(partition.length)
-    }
-    this.freeGpus = freeGpus
-    this.gpus = gpus
-    this.freeOnNode = onNode
-    this.freeBelowSwitch = belowSwitch
-    this.freePartitions = sizes
-    this.empty = isEmpty(host) ? 1 : 0
-    this.occupants = host.occupants?.length ?? claimantsOf(host)
+    this.#devices = devices
+    this.#claimants = devices.map(({ claimedBy }) => claimedBy)
+    this.#snapshot = host
+    this.#countGpus()
+    this.#countRoom()
+  }
+
+  /** As it is now. */
+  get snapshot(): HostSnapshot {
+    this.#snapshot ??= this.#render()
+    return this.#snapshot
   }
 
   stockOf(type: string): GpuStock | undefined {
     for (const stock of this.stocks) if (stock.type === type) return stock
     return undefined
   }
-}
 
-/** Nobody is there and nothing is taken. */
-function isEmpty({ vcpus, memoryMib, occupants, devices }: HostSnapshot): boolean {
-  if (vcpus.used > 0 || memoryMib.used > 0 || (occupants?.length ?? 0) > 0) return false
-  return devices.every(({ claimedBy }) => claimedBy === undefined)
-}
-
-/** Where nobody says who is there, devices do. */
-const claimantsOf = ({ devices }: HostSnapshot): number =>
-  new Set(devices.flatMap(({ claimedBy = [] }) => claimedBy)).size
-
-const none: readonly HostDevice[] = []
-
-function countStocks(host: HostSnapshot): readonly GpuStock[] {
-  const devices = inOrder(host.devices)
-  const [first] = devices
-  if (first === undefined) return []
-  const { acceleratorType: type } = first
-  // Nearly always, and then nothing is copied.
-  if (type !== undefined && devices.every((device) => device.acceleratorType === type)) {
-    return [stockOf(host, type, devices)]
+  claim({ uid, demand, devices, nowMs }: Claim): void {
+    this.occupants.add(occupantOf(uid, demand, nowMs))
+    for (const address of devices) this.#giveDevice(address, uid)
+    this.#take(demand, 1)
+    if (devices.length > 0) this.#countGpus()
+    this.#countRoom()
   }
-  const types = new Set(devices.flatMap(({ acceleratorType = [] }) => acceleratorType))
-  return [...types].map((one) =>
-    stockOf(
-      host,
-      one,
-      devices.filter(({ acceleratorType }) => acceleratorType === one),
-    ),
-  )
-}
 
-function stockOf(host: HostSnapshot, type: string, all: readonly HostDevice[]): GpuStock {
-  const anybody = { project: undefined, policy: host.unscrubbedDevices ?? 'quarantine' } as const
-  const free: HostDevice[] = []
-  const kept: HostDevice[] = []
-  for (const device of all) {
-    if (device.claimedBy !== undefined) continue
-    const trouble = findTrouble(device, anybody)
-    if (trouble === undefined) free.push(device)
-    else if (trouble === 'unscrubbed') kept.push(device)
+  /** It is as if the claim had never been there. */
+  release({ uid, demand, devices }: Claim): void {
+    this.occupants.remove(uid)
+    for (const address of devices) this.#takeDeviceBack(address)
+    this.#take(demand, -1)
+    if (devices.length > 0) this.#countGpus()
+    this.#countRoom()
   }
-  return { type, all, free: free.length > 0 ? free : none, kept: kept.length > 0 ? kept : none }
-}
 
-function inOrder(devices: readonly HostDevice[]): readonly HostDevice[] {
-  for (let index = 1; index < devices.length; index += 1) {
-    const [before, device] = [devices[index - 1], devices[index]]
-    if (before && device && before.address > device.address) {
-      return devices.toSorted((a, b) => (a.address < b.address ? -1 : 1))
+  #take(demand: Demand, sign: 1 | -1): void {
+    this.freeVcpus -= sign * demand.vcpus
+    this.freeMemoryMib -= sign * demand.memoryMib
+    this.freeDiskGb -= sign * diskGbOf(demand)
+    this.#snapshot = undefined
+  }
+
+  #giveDevice(address: PciAddress, uid: string): void {
+    const at = this.#indexOf(address)
+    const device = this.#devices[at]
+    if (device === undefined || this.#claimants[at] !== undefined) return
+    this.#claimants[at] = uid
+    for (const stock of this.stocks) stock.take(device)
+  }
+
+  #takeDeviceBack(address: PciAddress): void {
+    const at = this.#indexOf(address)
+    const device = this.#devices[at]
+    if (device === undefined || this.#claimants[at] === undefined) return
+    this.#claimants[at] = undefined
+    if (device.acceleratorType !== undefined) this.stockOf(device.acceleratorType)?.giveBack(device)
+  }
+
+  #indexOf(address: PciAddress): number {
+    for (let at = 0; at < this.#devices.length; at += 1) if (this.#devices[at]?.address === address) return at
+    return -1
+  }
+
+  #countGpus(): void {
+    this.freeGpus = 0
+    this.freeOnNode = 0
+    this.freeBelowSwitch = 0
+    this.freePartitions = 0
+    for (const { free, freeOnNode, freeBelowSwitch, freePartitions } of this.stocks) {
+      this.freeGpus += free.length
+      if (freeOnNode > this.freeOnNode) this.freeOnNode = freeOnNode
+      if (freeBelowSwitch > this.freeBelowSwitch) this.freeBelowSwitch = freeBelowSwitch
+      this.freePartitions |= freePartitions
     }
   }
-  return devices
+
+  #countRoom(): void {
+    countBoth(this)
+    this.empty = this.#isEmpty() ? 1 : 0
+  }
+
+  /** Nobody is there and nothing is taken. */
+  #isEmpty(): boolean {
+    if (this.freeVcpus < this.vcpus || this.freeMemoryMib < this.memoryMib || this.occupants.size > 0)
+      return false
+    return this.#claimants.every((claimant) => claimant === undefined)
+  }
+
+  #render(): HostSnapshot {
+    const { host } = this
+    const counter = (capacity: number, free: number) => ({ capacity, used: capacity - free })
+    return {
+      ...host,
+      // It may be another at the next look.
+      get connected() {
+        return host.connected
+      },
+      vcpus: counter(this.vcpus, this.freeVcpus),
+      memoryMib: counter(this.memoryMib, this.freeMemoryMib),
+      diskGb: counter(this.diskGb, this.freeDiskGb),
+      devices: this.#devices.map((device, at) => withClaimant(device, this.#claimants[at])),
+      occupants: this.occupants.list.slice(),
+    }
+  }
 }
 
-/** Sizes that have no bit of their own share the last one. */
-export const bitOf = (size: number): number => 1 << Math.min(size, 30)
+function withClaimant(device: HostDevice, claimedBy: string | undefined): HostDevice {
+  if (device.claimedBy === claimedBy) return device
+  const { claimedBy: _, ...rest } = device
+  return claimedBy === undefined ? rest : { ...rest, claimedBy }
+}

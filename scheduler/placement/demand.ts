@@ -1,7 +1,6 @@
 import type { Demand } from '../model/placement.ts'
 
 export function gpusOf({ gpus }: Demand): number {
-  const [only, another] = gpus
-  if (another === undefined) return only?.count ?? 0
+  if (gpus.length < 2) return gpus[0]?.count ?? 0
   return gpus.reduce((sum, { count }) => sum + count, 0)
 }

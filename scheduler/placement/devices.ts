@@ -8,11 +8,12 @@ import type {
   HostDevice,
   HostSnapshot,
 } from '../model/placement.ts'
-import type { CountedHost, GpuStock } from './counted-host.ts'
+import type { CountedHost } from './counted-host.ts'
+import type { GpuStock } from './gpu-stock.ts'
 import { choosePartition, partitionsWithin } from './partitions.ts'
 import { areTogether, largestGroup, numaNodeOf, placeOf, switchOf } from './topology.ts'
 
-export const wishOf = (demand: Demand, host: HostSnapshot): DeviceWish => ({
+export const wishOf = (demand: Demand, host: Pick<HostSnapshot, 'unscrubbedDevices'>): DeviceWish => ({
   project: demand.project,
   policy: host.unscrubbedDevices ?? 'quarantine',
 })
@@ -85,7 +86,7 @@ function isNear(free: readonly HostDevice[], count: number, topology: GpuTopolog
 
 /** Those of free GPUs alone, as near to one another as asked. */
 export function servingPartitions(
-  host: HostSnapshot,
+  host: Pick<HostSnapshot, 'partitions'>,
   free: readonly HostDevice[],
   { topology = 'any' }: GpuWish,
 ): readonly (readonly PciAddress[])[] {
@@ -158,14 +159,18 @@ function groupsOf(
   devices: readonly HostDevice[],
   of: (device: HostDevice) => number | string | undefined,
 ): readonly (readonly HostDevice[])[] {
-  const groups = new Map<number | string | undefined, HostDevice[]>()
+  const places: (number | string | undefined)[] = []
+  const groups: HostDevice[][] = []
   for (const device of devices) {
-    const place = of(device)
-    const group = groups.get(place)
-    if (group) group.push(device)
-    else groups.set(place, [device])
+    const at = places.indexOf(of(device))
+    if (at !== -1) {
+      groups[at]?.push(device)
+    } else {
+      places.push(of(device))
+      groups.push([device])
+    }
   }
-  return [...groups.values()]
+  return groups
 }
 
 const byAddress = (a: HostDevice, b: HostDevice) => (a.address < b.address ? -1 : 1)

@@ -7,13 +7,12 @@ import type {
   PlacementVerdict,
 } from '../model/placement.ts'
 import { Best, searchPools } from './candidates.ts'
-import { type Claim, withClaim, withoutClaim } from './claim.ts'
+import type { Claim } from './claim.ts'
 import { CountedHost } from './counted-host.ts'
 import { chooseDevices } from './devices.ts'
 import { findMiss, findNearestMiss, type Miss } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
-import { isTakenWhole } from './rules/isolation.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
 import { refusalSentence } from './sentence.ts'
@@ -24,7 +23,7 @@ type Placed = Extract<PlacementVerdict, { kind: 'placed' }>
 interface Entry {
   readonly counted: CountedHost
   /** None where the host takes nobody. */
-  readonly pools: readonly Pool[]
+  pools: readonly Pool[]
 }
 
 /** As many hosts that are known by name are all looked at; of more, some are found by what is free. */
@@ -47,16 +46,18 @@ export class FleetIndex {
   }
 
   host(hostId: HostId): HostSnapshot | undefined {
-    return this.#entries.get(hostId)?.counted.host
+    return this.#entries.get(hostId)?.counted.snapshot
   }
 
   /** The host as it is from now on. */
   put(host: HostSnapshot): void {
-    const before = this.#entries.get(host.hostId)
+    const { hostId } = host
+    const before = this.#entries.get(hostId)
     const counted = new CountedHost(host, before?.counted.ring)
     const pools = this.#move(before, counted)
-    this.#entries.set(host.hostId, { counted, pools })
-    this.#post(before?.counted, counted)
+    this.#entries.set(hostId, { counted, pools })
+    this.#labels.replace(hostId, before && labelWords(before.counted), labelWords(counted))
+    this.#post(hostId, before && wordsOf(before.counted), wordsOf(counted))
   }
 
   remove(hostId: HostId): void {
@@ -64,15 +65,16 @@ export class FleetIndex {
     if (entry === undefined) return
     this.#leave(entry)
     this.#entries.delete(hostId)
-    this.#post(entry.counted, undefined)
+    this.#labels.replace(hostId, labelWords(entry.counted), undefined)
+    this.#post(hostId, wordsOf(entry.counted), none)
   }
 
   claim(hostId: HostId, claim: Claim): void {
-    this.put(withClaim(this.#hostOf(hostId), claim))
+    this.#change(hostId, (counted) => counted.claim(claim))
   }
 
   release(hostId: HostId, claim: Claim): void {
-    this.put(withoutClaim(this.#hostOf(hostId), claim))
+    this.#change(hostId, (counted) => counted.release(claim))
   }
 
   place(demand: Demand, seed: string, nowMs?: number): PlacementVerdict {
@@ -121,14 +123,15 @@ export class FleetIndex {
   }
 
   /** Where the demand itself names few hosts. */
-  #namedHosts({ volumes, affinity = [], hostLabels = [] }: Demand): Iterable<HostId> | undefined {
+  #namedHosts({ volumes, affinity, hostLabels }: Demand): Iterable<HostId> | undefined {
     if (volumes?.hostId !== undefined) return [volumes.hostId]
+    if (affinity === undefined && hostLabels === undefined) return undefined
     let fewest: ReadonlySet<HostId> | undefined
     const consider = (hosts: ReadonlySet<HostId> = new Set()) => {
       if (fewest === undefined || hosts.size < fewest.size) fewest = hosts
     }
-    for (const group of affinity) consider(this.#groups.of(group))
-    for (const selector of hostLabels) {
+    for (const group of affinity ?? []) consider(this.#groups.of(group))
+    for (const selector of hostLabels ?? []) {
       const [value, another] = selector.kind === 'in' ? selector.values : []
       if (value !== undefined && another === undefined)
         consider(this.#labels.of(wordOf([selector.key, value])))
@@ -145,7 +148,7 @@ export class FleetIndex {
   }
 
   #move(before: Entry | undefined, counted: CountedHost): readonly Pool[] {
-    const isOpen = takesSomebody(counted.host)
+    const isOpen = takesSomebody(counted)
     if (before !== undefined && before.pools.length > 0 && isOpen && isAlike(before.counted, counted)) {
       for (const pool of before.pools) {
         pool.add(counted)
@@ -154,31 +157,43 @@ export class FleetIndex {
       return before.pools
     }
     if (before !== undefined) this.#leave(before)
-    if (!isOpen) return []
-    const { zone } = counted.host
-    const pools = this.#zones.get(zone) ?? new ZonePools()
-    this.#zones.set(zone, pools)
-    return pools.join(counted)
+    return isOpen ? this.#zoneOf(counted).join(counted) : []
   }
 
   #leave({ counted, pools }: Entry): void {
     this.#zones.get(counted.host.zone)?.leave(counted, pools)
   }
 
-  #post(before: CountedHost | undefined, after: CountedHost | undefined): void {
-    const { hostId } = (after ?? before)?.host ?? {}
-    if (hostId === undefined) return
-    if (before?.host.labels !== after?.host.labels) {
-      this.#labels.replace(hostId, labelWords(before), labelWords(after))
-    }
-    this.#groups.replace(hostId, groupWords(before), groupWords(after))
-    this.#kept.replace(hostId, keptWords(before), keptWords(after))
+  /** In place: what a claim doesn't change stays counted. */
+  #change(hostId: HostId, change: (counted: CountedHost) => void): void {
+    const entry = this.#entries.get(hostId)
+    if (entry === undefined) throw new Error(`There is no host ${hostId}.`)
+    const { counted, pools } = entry
+    const before = wordsOf(counted)
+    for (const pool of pools) pool.remove(counted)
+    change(counted)
+    if (pools.length > 0 && takesSomebody(counted)) for (const pool of pools) pool.add(counted)
+    else entry.pools = this.#rejoin(counted, pools)
+    this.#post(hostId, before, wordsOf(counted))
   }
 
-  #hostOf(hostId: HostId): HostSnapshot {
-    const host = this.host(hostId)
-    if (host === undefined) throw new Error(`There is no host ${hostId}.`)
-    return host
+  /** It is in none of its pools any more. */
+  #rejoin(counted: CountedHost, pools: readonly Pool[]): readonly Pool[] {
+    this.#zones.get(counted.host.zone)?.closeEmpty(pools)
+    return takesSomebody(counted) ? this.#zoneOf(counted).join(counted) : []
+  }
+
+  #zoneOf({ host: { zone } }: CountedHost): ZonePools {
+    const known = this.#zones.get(zone)
+    if (known !== undefined) return known
+    const pools = new ZonePools()
+    this.#zones.set(zone, pools)
+    return pools
+  }
+
+  #post(hostId: HostId, before: Words | undefined, after: Words): void {
+    this.#groups.replace(hostId, before?.groups, after.groups)
+    this.#kept.replace(hostId, before?.kept, after.kept)
   }
 
   #missesOf(demand: Demand): readonly Miss[] {
@@ -201,21 +216,29 @@ export class FleetIndex {
   }
 }
 
+/** What a host is found by, beside what is free; undefined for most. */
+interface Words {
+  readonly groups: readonly string[] | undefined
+  /** Projects that devices are free for alone. */
+  readonly kept: readonly string[] | undefined
+}
+
+const none: Words = { groups: undefined, kept: undefined }
+
+/** This is asked at every claim. */
+function wordsOf({ occupants: { groups }, stocks }: CountedHost): Words {
+  const hasKept = stocks.some(({ kept }) => kept.length > 0)
+  if (!hasKept && groups === undefined) return none
+  const devices = stocks.flatMap(({ kept }) => kept)
+  return {
+    groups,
+    kept: hasKept ? devices.flatMap(({ unscrubbedProject = [] }) => unscrubbedProject) : undefined,
+  }
+}
+
 /** Whether it is connected can change at any time: that is asked of those that are looked at. */
-const takesSomebody = (host: HostSnapshot) => host.state === 'ready' && !isTakenWhole(host)
+const takesSomebody = ({ host, occupants }: CountedHost) => host.state === 'ready' && !occupants.isTakenWhole
 
 const wordOf = (parts: readonly string[]) => JSON.stringify(parts)
 
-const labelWords = (counted: CountedHost | undefined) =>
-  counted?.host.labels && Object.entries(counted.host.labels).map(wordOf)
-
-/** Undefined for most: this is asked at every claim. */
-const groupWords = (counted: CountedHost | undefined) =>
-  counted?.host.occupants?.some(({ groups }) => groups !== undefined)
-    ? counted.host.occupants.flatMap(({ groups = [] }) => groups)
-    : undefined
-
-const keptWords = (counted: CountedHost | undefined) =>
-  counted?.stocks.some(({ kept }) => kept.length > 0)
-    ? counted.stocks.flatMap(({ kept }) => kept.flatMap(({ unscrubbedProject = [] }) => unscrubbedProject))
-    : undefined
+const labelWords = ({ host: { labels } }: CountedHost) => labels && Object.entries(labels).map(wordOf)

@@ -1,5 +1,5 @@
 import type { CountedHost } from './counted-host.ts'
-import { covers, emptyRoom, type Room, widen } from './room.ts'
+import { clear, covers, emptyRoom, type Room, widen } from './room.ts'
 
 /** A leaf has hosts in the order of the ring, a branch has children by the next bits; both know the most room below. */
 type Node = Leaf | Branch
@@ -22,6 +22,8 @@ const leafSize = 16
 const fanOut = 16
 const bits = 4
 const topShift = 32 - bits
+/** The last place on the ring. */
+export const ringEnd = 0xffff_ffff
 
 /** Whether to go on. */
 export type Visit = (host: CountedHost) => boolean
@@ -53,11 +55,10 @@ export class HostTree {
     this.#size -= 1
   }
 
-  /** Once around the ring, hosts that may have the room. */
-  visit(from: number, need: Room, visit: Visit): void {
-    if (visitFrom(this.#root, from, need, visit)) {
-      visitFrom(this.#root, 0, need, (host) => host.ring < from && visit(host))
-    }
+  /** Hosts that have the room, from one place on the ring to another, which may be over its end. */
+  visit(from: number, to: number, need: Room, visit: Visit): void {
+    if (from <= to) visitRange(this.#root, from, to, need, visit)
+    else if (visitRange(this.#root, from, ringEnd, need, visit)) visitRange(this.#root, 0, to, need, visit)
   }
 }
 
@@ -116,25 +117,27 @@ function narrow(node: Node, gone: Readonly<Room>): void {
   } else {
     for (const child of node.children) if (child !== undefined && covers(child.room, gone)) return
   }
-  Object.assign(node.room, emptyRoom())
+  clear(node.room)
   if (node.kind === 'leaf') for (const host of node.hosts) widen(node.room, host)
   else for (const child of node.children) if (child !== undefined) widen(node.room, child.room)
 }
 
 /** False once the visitor has seen enough. */
-function visitFrom(node: Node, from: number, need: Room, visit: Visit): boolean {
+function visitRange(node: Node, from: number, to: number, need: Room, visit: Visit): boolean {
   if (!covers(node.room, need)) return true
   if (node.kind === 'leaf') {
     for (const host of node.hosts) {
-      if (host.ring >= from && covers(host, need) && !visit(host)) return false
+      if (host.ring >= from && host.ring <= to && covers(host, need) && !visit(host)) return false
     }
     return true
   }
-  // `from` is below this branch or before it: then everything is after it.
+  // Both ends are below this branch, or were set to its own.
   const first = (from >>> node.shift) % fanOut
-  for (let at = first; at < fanOut; at += 1) {
+  const last = (to >>> node.shift) % fanOut
+  for (let at = first; at <= last; at += 1) {
     const child = node.children[at]
-    if (child !== undefined && !visitFrom(child, at === first ? from : 0, need, visit)) return false
+    if (child === undefined) continue
+    if (!visitRange(child, at === first ? from : 0, at === last ? to : ringEnd, need, visit)) return false
   }
   return true
 }

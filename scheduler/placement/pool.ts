@@ -1,11 +1,12 @@
-import type { Demand, HostSnapshot } from '../model/placement.ts'
-import type { CountedHost } from './counted-host.ts'
+import type { Demand } from '../model/placement.ts'
+import type { CountedHost, HostTraits } from './counted-host.ts'
 import type { FreeShape } from './free-shape.ts'
 import { HostTree, type Visit } from './host-tree.ts'
-import type { Room } from './room.ts'
+import { covers, type Room } from './room.ts'
 import { architecture } from './rules/architecture.ts'
 import { features } from './rules/features.ts'
 import { uplink } from './rules/uplink.ts'
+import { Shortfalls } from './shortfalls.ts'
 
 /** Hosts of a pool with as many GPUs free. */
 export class Cell {
@@ -14,7 +15,8 @@ export class Cell {
   /** For the demand at hand, by the average: a search's own note, so that it needs no objects for it. */
   score = 0.5
   readonly #tree = new HostTree()
-  readonly #sum = { freeVcpus: 0, vcpus: 0, freeMemoryMib: 0, memoryMib: 0, freeGpus: 0, gpus: 0 }
+  readonly #shortfalls = new Shortfalls()
+  readonly #sum = { freeVcpus: 0, vcpus: 0, freeMemoryMib: 0, memoryMib: 0, freeGpus: 0, gpus: 0, empty: 0 }
   #mean: FreeShape | undefined
 
   constructor(pool: Pool, key: number) {
@@ -26,8 +28,9 @@ export class Cell {
     return this.#tree.size
   }
 
-  get room(): Room {
-    return this.#tree.room
+  /** False where it is certain that none of its hosts has the room. */
+  mayHave(need: Room): boolean {
+    return covers(this.#tree.room, need) && !this.#shortfalls.has(need)
   }
 
   /** What its hosts are on average. */
@@ -38,6 +41,7 @@ export class Cell {
 
   add(host: CountedHost): void {
     this.#tree.add(host)
+    this.#shortfalls.forget(host)
     this.#count(host, 1)
   }
 
@@ -46,8 +50,22 @@ export class Cell {
     this.#count(host, -1)
   }
 
-  visit(from: number, need: Room, visit: Visit): void {
-    this.#tree.visit(from, need, visit)
+  /** All of its hosts are empty, and of one size: none is a better choice than another. */
+  get isUniform(): boolean {
+    const { size } = this
+    const { freeVcpus, freeMemoryMib } = this.#tree.room
+    const { empty, freeVcpus: vcpus, freeMemoryMib: memoryMib } = this.#sum
+    return empty === size && vcpus === freeVcpus * size && memoryMib === freeMemoryMib * size
+  }
+
+  /** Hosts that have the room, from one place on the ring to another. */
+  visit(from: number, to: number, need: Room, visit: Visit): void {
+    this.#tree.visit(from, to, need, visit)
+  }
+
+  /** A visit has met nobody. */
+  rememberShortfall(need: Room): void {
+    this.#shortfalls.add(need)
   }
 
   #count(host: CountedHost, sign: 1 | -1): void {
@@ -58,6 +76,7 @@ export class Cell {
     sum.memoryMib += sign * host.memoryMib
     sum.freeGpus += sign * host.freeGpus
     sum.gpus += sign * host.gpus
+    sum.empty += sign * host.empty
     this.#mean = undefined
   }
 }
@@ -145,7 +164,7 @@ export const isAlike = (
   stocks.length === others.length &&
   stocks.every(({ type }) => others.some((other) => other.type === type))
 
-function commonKeyOf({ architecture: arch, features: able = [], uplinks = [], partitions }: HostSnapshot) {
+function commonKeyOf({ architecture: arch, features: able = [], uplinks = [], partitions }: HostTraits) {
   const networks = uplinks.map(({ physicalNetwork, mtu }) => `${physicalNetwork}:${mtu}`)
   return JSON.stringify([arch, able.toSorted(), networks.toSorted(), partitions !== undefined])
 }

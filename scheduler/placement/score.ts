@@ -11,14 +11,12 @@ import { stranding } from './scores/stranding.ts'
 
 /** One wish about where an instance had better go: 0 is nothing lost. It can be asked of many hosts by their average. */
 export interface Score {
-  readonly name: string
   readonly weight: number
   of(demand: Demand, shape: FreeShape): number
 }
 
 /** One that has to see the very host. */
 export interface HostScore {
-  readonly name: string
   readonly weight: number
   of(demand: Demand, host: CountedHost, nowMs: number | undefined): number
 }
@@ -43,12 +41,12 @@ export function explainScores(
   nowMs: number | undefined,
 ): Readonly<Record<string, number>> {
   return {
-    [stranding.name]: stranding.weight * stranding.of(demand, host),
-    [gpuHostsLast.name]: gpuHostsLast.weight * gpuHostsLast.of(demand, host),
-    [fragmentation.name]: fragmentation.weight * fragmentation.of(demand, host),
-    [pack.name]: pack.weight * pack.of(demand, host),
-    [lifetime.name]: lifetime.weight * lifetime.of(demand, host, nowMs),
-    [company.name]: company.weight * company.of(demand, host, nowMs),
-    [numaFit.name]: numaFit.weight * numaFit.of(demand, host, nowMs),
+    stranding: stranding.weight * stranding.of(demand, host),
+    'gpu-hosts-last': gpuHostsLast.weight * gpuHostsLast.of(demand, host),
+    fragmentation: fragmentation.weight * fragmentation.of(demand, host),
+    pack: pack.weight * pack.of(demand, host),
+    lifetime: lifetime.weight * lifetime.of(demand, host, nowMs),
+    company: company.weight * company.of(demand, host, nowMs),
+    'numa-fit': numaFit.weight * numaFit.of(demand, host, nowMs),
   }
 }

@@ -21,10 +21,12 @@ export class ZonePools {
   }
 
   leave(host: CountedHost, pools: readonly Pool[]): void {
-    for (const pool of pools) {
-      pool.remove(host)
-      if (pool.cells.length === 0) this.#close(pool)
-    }
+    for (const pool of pools) pool.remove(host)
+    this.closeEmpty(pools)
+  }
+
+  closeEmpty(pools: readonly Pool[]): void {
+    for (const pool of pools) if (pool.cells.length === 0) this.#close(pool)
   }
 
   #open(key: string, type: string | undefined, example: CountedHost): Pool {

@@ -1,6 +1,6 @@
 import type { HostId } from '../../proto/ids.ts'
 import type { HostSnapshot } from '../model/placement.ts'
-import { type Hold, withHolds } from '../operations/holds.ts'
+import type { Hold } from '../operations/holds.ts'
 import type { Fleet } from '../operations/ports.ts'
 import { FleetIndex } from '../placement/index.ts'
 import type { StoredCapacity } from '../store/host-store.ts'
@@ -38,8 +38,10 @@ export async function openFleet({
   function showHolds(hostId: HostId): void {
     const host = stored.get(hostId)
     if (host === undefined) return
-    const holds = held.get(hostId)
-    around.put(holds === undefined ? host : withHolds(host, holds))
+    around.put(host)
+    for (const { demand, devices } of held.get(hostId) ?? []) {
+      around.claim(hostId, { uid: 'another request', demand, devices })
+    }
   }
 
   store.onHostsChanged((hosts) => {

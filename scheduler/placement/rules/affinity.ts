@@ -1,19 +1,20 @@
-import type { Demand, HostSnapshot } from '../../model/placement.ts'
+import type { Demand } from '../../model/placement.ts'
+import type { CountedHost } from '../counted-host.ts'
 import { lacksNow, type Rule } from '../rule.ts'
 
 /** Beside a member of each of the groups. Others can come to be there. */
 export const affinity: Rule = {
   name: 'affinity',
-  holds: (demand, { host }) => demand.affinity === undefined || missingOf(demand, host).length === 0,
-  explain: (demand, { host }) => {
+  holds: (demand, host) => demand.affinity === undefined || missingOf(demand, host).length === 0,
+  explain: (demand, host) => {
     const missing = missingOf(demand, host)
     const share = missing.length / (demand.affinity?.length ?? 1)
     return lacksNow(`no instance of ${missing.join(', ')} is there`, share)
   },
 }
 
-export const hasMember = ({ occupants = [] }: HostSnapshot, group: string): boolean =>
-  occupants.some(({ groups }) => groups?.includes(group) === true)
+export const hasMember = ({ occupants }: CountedHost, group: string): boolean =>
+  occupants.groups?.includes(group) === true
 
-const missingOf = ({ affinity: wanted = [] }: Demand, host: HostSnapshot) =>
+const missingOf = ({ affinity: wanted = [] }: Demand, host: CountedHost) =>
   wanted.filter((group) => !hasMember(host, group))

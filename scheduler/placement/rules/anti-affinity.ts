@@ -4,8 +4,8 @@ import { hasMember } from './affinity.ts'
 /** Away from every member of the groups. */
 export const antiAffinity: Rule = {
   name: 'anti-affinity',
-  holds: ({ antiAffinity: avoided = [] }, { host }) => !avoided.some((group) => hasMember(host, group)),
-  explain: ({ antiAffinity: avoided = [] }, { host }) => {
+  holds: ({ antiAffinity: avoided = [] }, host) => !avoided.some((group) => hasMember(host, group)),
+  explain: ({ antiAffinity: avoided = [] }, host) => {
     const there = avoided.filter((group) => hasMember(host, group))
     return lacksNow(`instances of ${there.join(', ')} are there`, there.length / avoided.length)
   },

@@ -1,5 +1,5 @@
 import type { Demand } from '../../model/placement.ts'
-import { explainCounter, isEnough } from '../counter.ts'
+import { explainCounter } from '../counter.ts'
 import type { Rule } from '../rule.ts'
 
 /** What the instance takes on the host's disk, with those of its volumes that are not there yet. */
@@ -7,6 +7,7 @@ export const diskGbOf = ({ diskGb, volumes }: Demand): number => diskGb + (volum
 
 export const disk: Rule = {
   name: 'disk',
-  holds: (demand, { host }) => isEnough(diskGbOf(demand), host.diskGb),
-  explain: (demand, { host }) => explainCounter(diskGbOf(demand), host.diskGb, 'GB of disk'),
+  holds: (demand, host) => diskGbOf(demand) <= host.freeDiskGb,
+  explain: (demand, { freeDiskGb: free, diskGb: capacity }) =>
+    explainCounter(diskGbOf(demand), { free, capacity }, 'GB of disk'),
 }

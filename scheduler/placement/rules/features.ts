@@ -1,4 +1,5 @@
-import type { Demand, HostSnapshot } from '../../model/placement.ts'
+import type { Demand } from '../../model/placement.ts'
+import type { HostTraits } from '../counted-host.ts'
 import { lacksForGood, type Rule } from '../rule.ts'
 
 /** What a host's kernel can't do, no waiting changes. */
@@ -8,5 +9,5 @@ export const features: Rule = {
   explain: (demand, { host }) => lacksForGood(`it lacks ${lackingOf(demand, host).join(', ')}`),
 }
 
-const lackingOf = (demand: Demand, host: HostSnapshot) =>
+const lackingOf = (demand: Demand, host: HostTraits) =>
   (demand.features ?? []).filter((feature) => !host.features?.includes(feature))

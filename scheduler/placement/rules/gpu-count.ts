@@ -25,12 +25,15 @@ export const gpuCount: Rule = {
     const types = stocksFor(demand, host).flatMap((found) => {
       if (found === undefined) return []
       const { stock, wish } = found
-      return { type: stock.type, count: wish.count, all: stock.all, free: freeFor(demand, stock).length }
+      const { type, all } = stock
+      return { type, count: wish.count, all, free: freeFor(demand, stock).length }
     })
     const lacking = types.find(({ count, free }) => free < count)
     if (!lacking) return explainPartitions(demand, host)
     const { type, count, all, free } = lacking
-    const unclaimed = all.filter(({ claimedBy }) => claimedBy === undefined)
+    const unclaimed = host.snapshot.devices.filter(
+      ({ acceleratorType, claimedBy }) => acceleratorType === type && claimedBy === undefined,
+    )
     const troubles = describeTroubles(unclaimed, wishOf(demand, host.host))
     return {
       message: `it has ${free} of ${all.length} ${type} free and ${count} are needed${troubles === '' ? '' : `: ${troubles}`}`,

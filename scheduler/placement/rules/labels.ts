@@ -1,4 +1,5 @@
-import type { HostSnapshot, LabelSelector } from '../../model/placement.ts'
+import type { LabelSelector } from '../../model/placement.ts'
+import type { HostTraits } from '../counted-host.ts'
 import { lacksForGood, type Rule } from '../rule.ts'
 
 /** What an operator has written on the host is as the request wants it. */
@@ -12,7 +13,7 @@ export const labels: Rule = {
   },
 }
 
-function matches({ labels = {} }: HostSnapshot, selector: LabelSelector): boolean {
+function matches({ labels = {} }: HostTraits, selector: LabelSelector): boolean {
   const value = labels[selector.key]
   switch (selector.kind) {
     case 'in':
@@ -26,7 +27,7 @@ function matches({ labels = {} }: HostSnapshot, selector: LabelSelector): boolea
   }
 }
 
-function describe({ labels = {} }: HostSnapshot, selector: LabelSelector): string {
+function describe({ labels = {} }: HostTraits, selector: LabelSelector): string {
   const { kind, key } = selector
   const value = labels[key]
   const is = value === undefined ? `it has no label ${key}` : `its label ${key} is ${value}`

@@ -1,8 +1,9 @@
-import { explainCounter, isEnough } from '../counter.ts'
+import { explainCounter } from '../counter.ts'
 import type { Rule } from '../rule.ts'
 
 export const memory: Rule = {
   name: 'memory',
-  holds: ({ memoryMib }, { host }) => isEnough(memoryMib, host.memoryMib),
-  explain: ({ memoryMib }, { host }) => explainCounter(memoryMib, host.memoryMib, 'MiB of memory'),
+  holds: (demand, host) => demand.memoryMib <= host.freeMemoryMib,
+  explain: (demand, { freeMemoryMib: free, memoryMib: capacity }) =>
+    explainCounter(demand.memoryMib, { free, capacity }, 'MiB of memory'),
 }

@@ -1,4 +1,5 @@
-import type { HostSnapshot, Uplink } from '../../model/placement.ts'
+import type { Uplink } from '../../model/placement.ts'
+import type { HostTraits } from '../counted-host.ts'
 import { lacksForGood, type Rule } from '../rule.ts'
 
 /** A network with a VLAN reaches its other members only by an uplink that is plugged in there. */
@@ -17,8 +18,8 @@ export const uplink: Rule = {
   },
 }
 
-const uplinkOf = ({ uplinks }: HostSnapshot, physicalNetwork: string) =>
+const uplinkOf = ({ uplinks }: HostTraits, physicalNetwork: string) =>
   uplinks?.find((one) => one.physicalNetwork === physicalNetwork)
 
-const carries = (host: HostSnapshot, { physicalNetwork, mtu }: Uplink): boolean =>
+const carries = (host: HostTraits, { physicalNetwork, mtu }: Uplink): boolean =>
   (uplinkOf(host, physicalNetwork)?.mtu ?? -1) >= mtu

@@ -1,8 +1,9 @@
-import { explainCounter, isEnough } from '../counter.ts'
+import { explainCounter } from '../counter.ts'
 import type { Rule } from '../rule.ts'
 
 export const vcpus: Rule = {
   name: 'vcpus',
-  holds: (demand, { host }) => isEnough(demand.vcpus, host.vcpus),
-  explain: (demand, { host }) => explainCounter(demand.vcpus, host.vcpus, 'vCPUs'),
+  holds: (demand, host) => demand.vcpus <= host.freeVcpus,
+  explain: (demand, { freeVcpus: free, vcpus: capacity }) =>
+    explainCounter(demand.vcpus, { free, capacity }, 'vCPUs'),
 }

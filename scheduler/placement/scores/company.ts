@@ -5,12 +5,11 @@ import type { HostScore } from '../score.ts'
  * how long they stay tell it better.
  */
 export const company: HostScore = {
-  name: 'company',
   weight: 0.1,
   of: ({ gpus, packing, expectedLifetimeS }, host) =>
     gpus.length === 0 || packing === 'spread' || expectedLifetimeS !== undefined
       ? 0
-      : Math.min(host.occupants, mostThatCount),
+      : Math.min(host.occupants.size, mostThatCount),
 }
 
 /** Beyond, a host is not empty soon anyway. */

@@ -10,7 +10,6 @@ const blocks = [
 
 /** The loss of room for 8, 4 and 2 GPUs, beyond what the demand takes itself; between equals, fewer that stay free. */
 export const fragmentation: Score = {
-  name: 'fragmentation',
   weight: 1,
   of: (demand, { freeGpus }) => {
     const count = gpusOf(demand)

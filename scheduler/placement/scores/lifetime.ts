@@ -9,16 +9,11 @@ const hourS = 3600
  * empty, and the more the sooner that would have been. Between those that it does not delay, the one that is empty first.
  */
 export const lifetime: HostScore = {
-  name: 'lifetime',
   weight: 10,
-  of: ({ expectedLifetimeS }, { host }, nowMs) => {
-    if (expectedLifetimeS === undefined || nowMs === undefined) return 0
-    let emptyMs = nowMs
-    for (const { expectedEndMs } of host.occupants ?? []) {
-      if (expectedEndMs === undefined) return 0
-      if (expectedEndMs > emptyMs) emptyMs = expectedEndMs
-    }
-    const delay = weightOf(expectedLifetimeS) - weightOf((emptyMs - nowMs) / 1000)
+  of: ({ expectedLifetimeS }, { occupants: { emptyAtMs } }, nowMs) => {
+    if (expectedLifetimeS === undefined || nowMs === undefined || emptyAtMs === undefined) return 0
+    const leftS = Math.max(0, emptyAtMs - nowMs) / 1000
+    const delay = weightOf(expectedLifetimeS) - weightOf(leftS)
     return delay > 0 ? -delay : 0.05 * delay
   },
 }

@@ -3,7 +3,6 @@ import type { HostScore } from '../score.ts'
 
 /** GPUs of one NUMA node reach one another and their memory without the way between sockets. */
 export const numaFit: HostScore = {
-  name: 'numa-fit',
   weight: 0.1,
   of: (demand, host) => (gpusOf(demand) <= host.freeOnNode ? 0 : -1),
 }

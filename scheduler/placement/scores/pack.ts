@@ -2,7 +2,6 @@ import type { Score } from '../score.ts'
 
 /** Fill what is begun, for hosts that stay empty can take what needs a whole host; the other way round where asked. */
 export const pack: Score = {
-  name: 'pack',
   weight: 0.3,
   of: ({ packing }, { freeVcpus, vcpus, freeMemoryMib, memoryMib }) => {
     const free = (shareOf(freeVcpus, vcpus) + shareOf(freeMemoryMib, memoryMib)) / 2

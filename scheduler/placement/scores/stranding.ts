@@ -7,7 +7,6 @@ const usualShare = 0.75
 
 /** GPUs that nobody can use any more for want of vCPUs or memory: how many more there are afterwards. */
 export const stranding: Score = {
-  name: 'stranding',
   weight: 8,
   of: (demand, host) => {
     if (host.freeGpus === 0) return 0

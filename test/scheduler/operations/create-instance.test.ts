@@ -8,9 +8,10 @@ import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
 import type { HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
-import { type Hold, withHolds } from '../../../scheduler/operations/holds.ts'
+import type { Hold } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
+import { CountedHost } from '../../../scheduler/placement/counted-host.ts'
 import { place } from '../../../scheduler/placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
@@ -40,6 +41,11 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
   const commits: CommitPlacement[] = []
   const nudged: HostId[] = []
   const holds = new Set<Hold>()
+  const held = () => {
+    const counted = new CountedHost(host)
+    for (const hold of holds) counted.claim({ ...hold, uid: 'held' })
+    return counted.snapshot
+  }
   let looks = 0
   const commitPlacement = async (input: CommitPlacement) => {
     commits.push(input)
@@ -54,9 +60,9 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       snapshot: () => [host],
       place: (demand, seed) => {
         looks += 1
-        return place(demand, [withHolds(host, holds)], seed)
+        return place(demand, [held()], seed)
       },
-      host: () => withHolds(host, holds),
+      host: held,
       hasHolds: () => holds.size > 0,
       hold: (_hostId, hold) => {
         holds.add(hold)

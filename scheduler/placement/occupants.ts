@@ -1,0 +1,53 @@
+import type { HostSnapshot, Occupant } from '../model/placement.ts'
+
+/** Who is on a host, with what decisions ask of them counted once. */
+export class Occupants {
+  /** One has the host for itself. */
+  isTakenWhole = false
+  /** When all are gone, by their hints; undefined where some have given none. */
+  emptyAtMs: number | undefined = 0
+  /** Of all of them; undefined for most hosts. */
+  groups: readonly string[] | undefined
+  readonly #list: Occupant[]
+
+  /** Where nobody says who is there, devices do. */
+  constructor({ occupants, devices }: Pick<HostSnapshot, 'occupants' | 'devices'>) {
+    this.#list = occupants === undefined ? claimantsOf(devices) : occupants.slice()
+    for (const occupant of this.#list) this.#count(occupant)
+  }
+
+  get list(): readonly Occupant[] {
+    return this.#list
+  }
+
+  get size(): number {
+    return this.#list.length
+  }
+
+  add(occupant: Occupant): void {
+    this.#list.push(occupant)
+    this.#count(occupant)
+  }
+
+  remove(uid: string): void {
+    const at = this.#list.findIndex((occupant) => occupant.uid === uid)
+    if (at === -1) return
+    this.#list.splice(at, 1)
+    this.isTakenWhole = false
+    this.emptyAtMs = 0
+    this.groups = undefined
+    for (const occupant of this.#list) this.#count(occupant)
+  }
+
+  #count({ isolation, expectedEndMs, groups }: Occupant): void {
+    if (isolation === 'host') this.isTakenWhole = true
+    if (expectedEndMs === undefined) this.emptyAtMs = undefined
+    else if (this.emptyAtMs !== undefined && expectedEndMs > this.emptyAtMs) this.emptyAtMs = expectedEndMs
+    if (groups !== undefined) this.groups = [...(this.groups ?? []), ...groups]
+  }
+}
+
+function claimantsOf(devices: HostSnapshot['devices']): Occupant[] {
+  const uids = new Set(devices.flatMap(({ claimedBy = [] }) => claimedBy))
+  return [...uids].map((uid) => ({ uid }))
+}
