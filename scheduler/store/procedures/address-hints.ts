@@ -1,6 +1,6 @@
 // Where to begin to look for a free address: finding the end of thousands that are taken would take each create as long as
-// there are. What is remembered is a hint: it is never above the lowest free address but after a batch that failed, and then
-// those below are found once all others are taken.
+// there are. What is remembered is a hint: it is never above the lowest free address, unless another process has given one
+// back, and then those below are found once all others are taken.
 import type { Tx } from './rows.ts'
 
 const hints = new WeakMap<object, Map<string, number>>()
@@ -27,4 +27,9 @@ export function noteGivenBack(tx: Tx, networkUid: string, ipv4: number): void {
   const known = hintsOf(tx)
   const hint = known.get(networkUid)
   if (hint !== undefined && ipv4 < hint) known.set(networkUid, ipv4)
+}
+
+/** What a transaction has noted that came to nothing. */
+export function forgetHints(tx: Tx): void {
+  hints.delete(tx.getExecutor().adapter)
 }

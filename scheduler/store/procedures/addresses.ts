@@ -56,15 +56,15 @@ async function findFree(
   { from, last, reserved }: { from: number; last: number; reserved: ReadonlySet<number> },
 ): Promise<number | undefined> {
   let candidate = from
-  while (candidate <= last) {
+  for (let claimed = 0; candidate <= last; ) {
     if (reserved.has(candidate)) {
       candidate += 1
       continue
     }
     if (!(await isClaimed(tx, claim, candidate))) return candidate
+    claimed += 1
     // Mostly it was the last that somebody took, and the next one is free.
-    const isNextClaimed = await isClaimed(tx, claim, candidate + 1)
-    candidate = isNextClaimed ? await endOfRun(tx, claim, candidate) : candidate + 1
+    candidate = claimed === 1 ? candidate + 1 : await endOfRun(tx, claim, candidate)
   }
   return undefined
 }

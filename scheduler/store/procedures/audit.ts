@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ListAudit } from '../store.ts'
 import type { AuditRow } from '../tables.ts'
+import { onceIn } from './once.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
@@ -17,7 +18,7 @@ const insertEntry = prepareInsert('audit', [
 
 export async function appendAudit(tx: Tx, entry: AuditEntry): Promise<void> {
   const { atMs, requestId, sourceAddress, project = null, reason = null, ...rest } = entry
-  await deleteBefore.run(tx, { beforeMs: atMs - keepMs })
+  await onceIn(tx, deleteBefore, () => deleteBefore.run(tx, { beforeMs: atMs - keepMs }))
   const times = { at_ms: atMs, request_id: requestId, source_address: sourceAddress }
   await insertEntry.run(tx, { ...rest, project, reason, ...times })
 }

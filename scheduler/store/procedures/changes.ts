@@ -3,7 +3,7 @@ import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceChange, ReadChangesOutcome } from '../store.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
-import { nextValue } from './sequences.ts'
+import { nextValue, writeSequences } from './sequences.ts'
 
 const deletionsKeptMs = 24 * 3_600_000
 const sequence = 'instance-change'
@@ -44,6 +44,7 @@ export async function rememberDeletion(
 
 /** The newest change, and the newest that is not remembered any more. */
 async function readPosition(tx: Tx): Promise<{ last: number; forgottenThrough: number }> {
+  await writeSequences(tx)
   const rows = await tx
     .selectFrom('sequences')
     .selectAll()

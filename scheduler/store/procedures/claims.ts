@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Holding } from '../../model/instance.ts'
-import type { Demand } from '../../model/placement.ts'
+import type { Demand, HostState } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import { noteGivenBack } from './address-hints.ts'
 import { prepare } from './prepared.ts'
@@ -18,25 +18,27 @@ const findCapacity = prepare((tx: Tx, { hostId }: { hostId: string }) =>
     .where('host_id', '=', hostId),
 )
 
-type Taken = Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'> & {
-  readonly hostId: string
-  readonly revision: number
-}
+type Taken = Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'> & { readonly hostId: string }
 
-/** The conditions are those of `findCapacity`: another writer may have come between. */
-const takeCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb, revision }: Taken) =>
-  tx
-    .updateTable('hosts')
-    .set((row) => ({
-      vcpus_used: row('vcpus_used', '+', vcpus),
-      memory_mib_used: row('memory_mib_used', '+', memoryMib),
-      disk_gb_used: row('disk_gb_used', '+', diskGb),
-      revision,
-    }))
-    .where('host_id', '=', hostId)
-    .where(sql<boolean>`vcpus_used + ${vcpus} <= vcpus_capacity`)
-    .where(sql<boolean>`memory_mib_used + ${memoryMib} <= memory_mib_capacity`)
-    .where(sql<boolean>`disk_gb_used + ${diskGb} <= disk_gb_capacity`),
+const takeCapacity = prepare(
+  (
+    tx: Tx,
+    { hostId, zone, vcpus, memoryMib, diskGb, revision }: Taken & { zone: string; revision: number },
+  ) =>
+    tx
+      .updateTable('hosts')
+      .set((row) => ({
+        vcpus_used: row('vcpus_used', '+', vcpus),
+        memory_mib_used: row('memory_mib_used', '+', memoryMib),
+        disk_gb_used: row('disk_gb_used', '+', diskGb),
+        revision,
+      }))
+      .where('host_id', '=', hostId)
+      .where('state', '=', 'ready' satisfies HostState)
+      .where('zone', '=', zone)
+      .where(sql<boolean>`vcpus_used + ${vcpus} <= vcpus_capacity`)
+      .where(sql<boolean>`memory_mib_used + ${memoryMib} <= memory_mib_capacity`)
+      .where(sql<boolean>`disk_gb_used + ${diskGb} <= disk_gb_capacity`),
 )
 
 /** Takes CPU, memory and disk of a host; undefined when all of it was there. */
@@ -44,18 +46,20 @@ export async function claimCapacity(
   tx: Tx,
   { hostId, demand }: { hostId: string; demand: Demand },
 ): Promise<ClaimLost | undefined> {
+  const { zone, vcpus, memoryMib, diskGb } = demand
+  const revision = await nextHostRevision(tx)
+  const updated = await takeCapacity.run(tx, { hostId, zone, vcpus, memoryMib, diskGb, revision })
+  return updated === 1 ? undefined : findLack(tx, hostId, demand)
+}
+
+async function findLack(tx: Tx, hostId: string, demand: Demand): Promise<ClaimLost> {
   const host = await findCapacity.first(tx, { hostId })
   if (host?.state !== 'ready' || host.zone !== demand.zone) return lost('host', 'the host takes no instances')
   if (host.vcpus_used + demand.vcpus > host.vcpus_capacity) return lost('vcpus', 'the CPUs are taken')
   if (host.memory_mib_used + demand.memoryMib > host.memory_mib_capacity) {
     return lost('memory', 'the memory is taken')
   }
-  if (host.disk_gb_used + demand.diskGb > host.disk_gb_capacity)
-    return lost('disk', 'the disk space is taken')
-  const { vcpus, memoryMib, diskGb } = demand
-  const revision = await nextHostRevision(tx)
-  const updated = await takeCapacity.run(tx, { hostId, vcpus, memoryMib, diskGb, revision })
-  return updated === 0 ? lost('vcpus', 'the capacity is taken') : undefined
+  return lost('disk', 'the disk space is taken')
 }
 
 const capacityAfter = (what: 'vcpus' | 'memory_mib' | 'disk_gb', released: number) => {
@@ -156,7 +160,7 @@ async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
   await leaveAddresses.run(tx, { uid })
 }
 
-const returnCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb }: Omit<Taken, 'revision'>) =>
+const returnCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb }: Taken) =>
   tx
     .updateTable('hosts')
     .set((row) => ({

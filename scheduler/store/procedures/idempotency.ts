@@ -1,5 +1,6 @@
 import { instanceUid, operationId } from '../../../proto/ids.ts'
 import type { IdempotencyKey, IdempotencyOutcome } from '../store.ts'
+import { onceIn } from './once.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 
@@ -45,7 +46,7 @@ export async function rememberKey(
   input: IdempotencyKey,
   made: { uid: string; operationId: string; nowMs: number },
 ): Promise<void> {
-  await deleteBefore.run(tx, { beforeMs: made.nowMs - keepMs })
+  await onceIn(tx, deleteBefore, () => deleteBefore.run(tx, { beforeMs: made.nowMs - keepMs }))
   await insertKey.run(tx, {
     ...{ project: input.project, principal: input.principal, key: input.key },
     request_hash: input.requestHash,

@@ -5,6 +5,7 @@ import type { InstanceRecord } from '../../model/instance.ts'
 import type { InstanceVerb, OperationRecord } from '../../model/operation.ts'
 import type { ListOperations } from '../store.ts'
 import type { OperationRow } from '../tables.ts'
+import { onceIn } from './once.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
@@ -36,7 +37,7 @@ const insertOperation = prepareInsert('operations', [
 
 export async function startOperation(tx: Tx, input: StartOperation): Promise<void> {
   const { instance, nowMs, isDone = false } = input
-  await deleteEndedBefore.run(tx, { beforeMs: nowMs - keepMs })
+  await onceIn(tx, deleteEndedBefore, () => deleteEndedBefore.run(tx, { beforeMs: nowMs - keepMs }))
   await insertOperation.run(tx, {
     id: input.operationId,
     project: instance.project,

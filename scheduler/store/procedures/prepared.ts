@@ -34,7 +34,8 @@ export function prepare<Values extends object, Row>(
   const standIns = new Proxy({}, { get: (_, name) => new Parameter(String(name)) }) as Values
 
   function execute(tx: Tx, values: Values) {
-    const { adapter } = tx.getExecutor()
+    const executor = tx.getExecutor()
+    const { adapter } = executor
     let query = compiled.get(adapter)
     if (query === undefined) {
       query = build(tx, standIns).compile()
@@ -43,7 +44,8 @@ export function prepare<Values extends object, Row>(
     const parameters = query.parameters.map((value) =>
       value instanceof Parameter ? values[value.name as keyof Values] : value,
     )
-    return tx.executeQuery<Row>({ ...query, parameters })
+    const run = { ...query, parameters }
+    return executor.provideConnection((connection) => connection.executeQuery<Row>(run))
   }
 
   return {
@@ -53,13 +55,39 @@ export function prepare<Values extends object, Row>(
   }
 }
 
-/** One row into a table, of which these columns are given. */
-export const prepareInsert = <Table extends keyof Tables, Column extends keyof Tables[Table] & string>(
+export interface PreparedInsert<Row> {
+  run(tx: Tx, ...rows: readonly Row[]): Promise<void>
+}
+
+/** Rows into a table, of which these columns are given: one statement, built once for each number of rows. */
+export function prepareInsert<Table extends keyof Tables, Column extends keyof Tables[Table] & string>(
   table: Table,
   columns: readonly Column[],
-): Prepared<Pick<Tables[Table], Column>, unknown> =>
-  prepare((tx: Tx, row: Pick<Tables[Table], Column>) => {
-    const values = Object.fromEntries(columns.map((column) => [column, row[column]]))
-    // Kysely can't know a table that is named by a variable.
-    return tx.insertInto(table).values(values as never)
-  })
+): PreparedInsert<Pick<Tables[Table], Column>> {
+  const valuesOf = (row: Pick<Tables[Table], Column>, index: number) =>
+    columns.map((column) => [`${index}.${column}`, row[column]] as const)
+  const insertOf = prepareForEach((count) =>
+    prepare((tx: Tx, values: Readonly<Record<string, unknown>>) =>
+      tx.insertInto(table).values(
+        Array.from(
+          { length: count },
+          (_, index) => Object.fromEntries(columns.map((column) => [column, values[`${index}.${column}`]])),
+          // Kysely can't know a table that is named by a variable.
+        ) as never,
+      ),
+    ),
+  )
+  return {
+    run: async (tx, ...rows) => {
+      if (rows.length > 0) await insertOf(rows.length).run(tx, Object.fromEntries(rows.flatMap(valuesOf)))
+    },
+  }
+}
+
+/** A query that says as many times as it has values what it does with each. */
+export function prepareForEach<Values extends object, Row>(
+  build: (count: number) => Prepared<Values, Row>,
+): (count: number) => Prepared<Values, Row> {
+  const built: Prepared<Values, Row>[] = []
+  return (count) => (built[count] ??= build(count))
+}

@@ -1,30 +1,37 @@
 import type { InstanceUid, ResourceUid } from '../../../proto/ids.ts'
-import { prepare } from './prepared.ts'
+import { prepare, prepareForEach } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
-const insertUse = prepare(
-  (tx: Tx, { resourceUid, instanceUid }: { resourceUid: string; instanceUid: string }) =>
+type Use = Readonly<Record<string, string>>
+
+const insertUses = prepareForEach((count) =>
+  prepare((tx: Tx, use: Use) =>
     tx
       .insertInto('resource_uses')
       .columns(['resource_uid', 'instance_uid'])
       .expression((from) =>
         from
           .selectFrom('resources')
-          .select((row) => ['uid', row.val(instanceUid).as('instance_uid')])
-          .where('uid', '=', resourceUid),
+          .select((row) => ['uid', row.val(use['instance'] ?? '').as('instance_uid')])
+          .where(
+            'uid',
+            'in',
+            Array.from({ length: count }, (_, index) => use[index] ?? ''),
+          ),
       ),
+  ),
 )
 
 /** false where one of them is gone. The foreign key is behind it. */
 export async function writeUses(
   tx: Tx,
-  instanceUid: InstanceUid,
+  instance: InstanceUid,
   uses: readonly ResourceUid[],
 ): Promise<boolean> {
-  for (const resourceUid of new Set(uses)) {
-    if ((await insertUse.run(tx, { resourceUid, instanceUid })) === 0) return false
-  }
-  return true
+  const resources = [...new Set(uses)]
+  if (resources.length === 0) return true
+  const use = { ...Object.fromEntries(resources.entries()), instance }
+  return (await insertUses(resources.length).run(tx, use)) === resources.length
 }
 
 export async function areThere(tx: Tx, uids: readonly ResourceUid[]): Promise<boolean> {

@@ -2,7 +2,8 @@
 // commit.
 import { parentPort, workerData } from 'node:worker_threads'
 import { writes } from '../procedures/catalogue.ts'
-import { openEngine, sentenceOf } from './engine.ts'
+import { sentenceOf } from './batch.ts'
+import { openEngine } from './engine.ts'
 import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
 
 const maxBatch = 512
@@ -29,7 +30,7 @@ async function main(): Promise<void> {
     }
     isBusy = false
     if (isClosing) {
-      await engine.close()
+      engine.close()
       port.close()
     }
   }

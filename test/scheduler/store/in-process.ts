@@ -50,7 +50,7 @@ export async function openInProcessStore(): Promise<Store> {
     close: async () => {
       isClosed = true
       await turn
-      await engine.close()
+      engine.close()
     },
   }
 }
