@@ -1,6 +1,7 @@
 // All commands of `berth`, put together. Each folder adds its own.
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
+import { addCapacityCommand } from './capacity/command.ts'
 import { addCompletionCommand } from './completion/command.ts'
 import { addDevCommand } from './dev/command.ts'
 import { addDiskCommands } from './disks/command.ts'
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addResourceCommands(program)
   addHostVerbs(program)
   addDeviceCommands(program)
+  addCapacityCommand(program)
   addLoginCommands(program)
   addDiskCommands(program)
   addCompletionCommand(program)

@@ -6,6 +6,7 @@ import { type ConsoleConnection, connectConsole } from './console.ts'
 import { createHttp, type Http, type HttpOptions } from './http.ts'
 import { connectLastingConsole, type LastingListeners, type LastingOptions } from './lasting-console.ts'
 import type {
+  Capacity,
   Device,
   Disk,
   DiskPatch,
@@ -93,6 +94,7 @@ export interface Client {
   listDevices(host: string): Promise<Device[]>
   getDevice(host: string, address: string): Promise<Device>
   changeDevice(request: DeviceChange): Promise<Device>
+  getCapacity(): Promise<Capacity>
 }
 
 export type ClientOptions = Pick<HttpOptions, 'clock' | 'random'> & { readonly context: Context }
@@ -195,6 +197,7 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
         ...(body === undefined ? {} : { body }),
         headers: { 'idempotency-key': idempotencyKey },
       }),
+    getCapacity: () => http({ method: 'GET', path: `${region}/capacity` }),
   }
 }
 

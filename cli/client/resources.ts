@@ -16,6 +16,9 @@ export type SerialOutput = Pick<Schemas['SerialOutput'], 'contents' | 'start' | 
 export type GuestAttribute = Schemas['GuestAttributes']['queryValue']['items'][number]
 export type Host = Schemas['Host']
 export type Device = Schemas['Device']
+export type Capacity = Schemas['Capacity']
+/** Of one zone and type of GPU. */
+export type GpuCapacity = Capacity['capacity'][number]
 
 /** The last part of a reference: /v1/…/instance-types/g1-small → g1-small */
 export const shortName = (reference: string) => reference.split('/').at(-1) ?? reference

@@ -1,7 +1,7 @@
-import { type Command, Option } from 'commander'
+import { type Command, type CommandOptions, Option } from 'commander'
 
 const whereHelp = 'Where and as whom:'
-const options: readonly Option[] = [
+const contextOptions: readonly Option[] = [
   new Option('--project <id>', 'project'),
   new Option('--region <id>', 'region'),
   new Option('--server <url>', 'URL of the API'),
@@ -10,11 +10,16 @@ const options: readonly Option[] = [
 ]
 
 /** A command that talks to a region: where, as whom, and in which form it answers. */
-export function addWithContext(parent: Command, usage: string, description: string): Command {
+export function addWithContext(
+  parent: Command,
+  usage: string,
+  description: string,
+  options?: CommandOptions,
+): Command {
   const command = parent
-    .command(usage)
+    .command(usage, options)
     .description(description)
     .option('-o, --output <format>', 'table, json, yaml or name', 'table')
-  for (const option of options) command.addOption(option.helpGroup(whereHelp))
+  for (const option of contextOptions) command.addOption(option.helpGroup(whereHelp))
   return command
 }

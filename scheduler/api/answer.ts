@@ -31,6 +31,7 @@ export const ErrorBody = Type.Object(
 export function answerRefusal(reply: FastifyReply, { message, problems }: Refusal): FastifyReply {
   const code = statusOf(problems[0].reason)
   reply.request.refusedFor = problems[0].reason
+  reply.request.refusedRules = problems.flatMap(({ rule = [] }) => rule)
   if (code === 401) {
     const tried = reply.request.headers.authorization !== undefined
     void reply.header('www-authenticate', `Bearer realm="berth"${tried ? ', error="invalid_token"' : ''}`)

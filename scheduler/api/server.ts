@@ -20,6 +20,7 @@ import { about } from './about.ts'
 import { guardRoutes, publicAccess } from './access.ts'
 import { answerError, answerRefusal, bodyLimitBytes, ErrorBody } from './answer.ts'
 import { addAuditRoutes, addAuditTrail } from './audit.ts'
+import { addCapacityRoutes } from './capacity-routes.ts'
 import { addCatalogueRoutes } from './catalogue-routes.ts'
 import { addConsoleRoute, addWebsockets } from './console-route.ts'
 import { addDiskRoutes } from './disk-routes.ts'
@@ -28,6 +29,7 @@ import { addIdentityRoutes } from './identity-routes.ts'
 import { addInstanceRoutes } from './instance-routes.ts'
 import { parseJsonBody } from './json-body.ts'
 import { addLoginRoute, type LoginSettings } from './login-route.ts'
+import { addMetrics } from './metrics.ts'
 import { addOpenapi, addOpenapiRoute } from './openapi.ts'
 import { addOperationRoutes } from './operation-routes.ts'
 import { collectRoutes } from './other-methods.ts'
@@ -148,6 +150,7 @@ export async function buildServer({
   refuseUnmetConditions(server)
   const refuseOtherMethods = collectRoutes(server)
   addHealthRoutes(server, ports)
+  addMetrics(server, ports)
   addLoginRoute(server, login)
   addCatalogueRoutes(server, ports)
   await addUploadRoutes(server, ports)
@@ -158,6 +161,7 @@ export async function buildServer({
   addOperationRoutes(server, ports)
   addQuotaRoutes(server, ports)
   addHostRoutes(server, ports)
+  addCapacityRoutes(server, ports)
   addAuditRoutes(server, ports)
   addIdentityRoutes(server, ports)
   addOpenapiRoute(server)

@@ -5,6 +5,7 @@ import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import type { GpuCapacity } from '../placement/capacity.ts'
 import type { BlobStore } from '../store/resource-store.ts'
 import type { QueuedCommand, Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
@@ -25,6 +26,8 @@ export interface Places {
 /** Every host as of now: what transactions have left; connectedness is the sessions', as of each look. */
 export interface Fleet extends Places {
   snapshot(): readonly HostSnapshot[]
+  /** What could be placed now, by zone and type of GPU. */
+  capacity(): readonly GpuCapacity[]
   /** Whether anything is held at all: what is in the way otherwise is no hint. */
   hasHolds(): boolean
   /** Until the result is called: when the commit is through, whatever became of it. */

@@ -49,6 +49,11 @@ export class FleetIndex {
     return this.#entries.get(hostId)?.counted.snapshot
   }
 
+  /** Every host, as it is counted. */
+  *counted(): Generator<CountedHost> {
+    for (const { counted } of this.#entries.values()) yield counted
+  }
+
   /** The host as it is from now on. */
   put(host: HostSnapshot): void {
     const { hostId } = host

@@ -2,6 +2,7 @@ import type { HostId } from '../../proto/ids.ts'
 import type { HostSnapshot } from '../model/placement.ts'
 import type { Hold } from '../operations/holds.ts'
 import type { Fleet } from '../operations/ports.ts'
+import { CapacityCounter } from '../placement/capacity.ts'
 import { FleetIndex } from '../placement/index.ts'
 import type { StoredCapacity } from '../store/host-store.ts'
 import type { Store } from '../store/store.ts'
@@ -21,6 +22,7 @@ export async function openFleet({
   /** With what is held. */
   const around = new FleetIndex()
   const held = new Map<HostId, Set<Hold>>()
+  const counter = new CapacityCounter()
 
   function put(host: StoredCapacity): void {
     const { hostId, revision } = host
@@ -51,6 +53,7 @@ export async function openFleet({
 
   return {
     snapshot: () => [...stored.values()],
+    capacity: () => counter.count(around.counted()),
     place: (demand, seed) => around.place(demand, seed),
     host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,

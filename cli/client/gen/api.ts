@@ -38,6 +38,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What to watch, in the text format of Prometheus, for operators */
+        readonly get: operations["getMetrics"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/.well-known/oauth-protected-resource": {
         readonly parameters: {
             readonly query?: never;
@@ -1084,6 +1101,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/capacity": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says how many GPUs are free and which requests would fit, for operators */
+        readonly get: operations["getCapacity"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/audit": {
         readonly parameters: {
             readonly query?: never;
@@ -1237,6 +1271,37 @@ export interface components {
                 readonly sourceAddress: string;
             }[];
             readonly nextPageToken?: string;
+        };
+        /** Capacity */
+        readonly Capacity: {
+            /** @description For each zone and type of GPU. */
+            readonly capacity: readonly {
+                readonly zone: string;
+                readonly acceleratorType: string;
+                readonly hosts: {
+                    readonly total: number;
+                    /** @description Connected, and neither cordoned nor fenced. */
+                    readonly ready: number;
+                };
+                readonly gpus: {
+                    readonly total: number;
+                    /** @description Instances and reservations have them. */
+                    readonly claimed: number;
+                    /** @description On hosts that are ready, for every project. */
+                    readonly free: number;
+                    /** @description Free, and of no use to a request of any size, for want of vCPUs or memory. */
+                    readonly stranded: number;
+                };
+                /** @description By size, the largest first. */
+                readonly placeable: readonly {
+                    /** @description As many GPUs at once, with three quarters of their host's share of vCPUs and memory for each of them. */
+                    readonly gpus: number;
+                    /** @description How many of this size would fit now, and no others. */
+                    readonly requests: number;
+                }[];
+                /** @description Of these sizes; 0 where none fits. */
+                readonly largestPlaceable: number;
+            }[];
         };
         /** Console */
         readonly Console: {
@@ -2261,6 +2326,50 @@ export interface operations {
                     readonly "application/json": {
                         readonly status: string;
                     };
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly getMetrics: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
                 };
             };
             /** @description What is wrong with the request, every problem of it. */
@@ -7812,6 +7921,52 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Device"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly getCapacity: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Capacity"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

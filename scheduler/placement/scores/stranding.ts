@@ -3,7 +3,7 @@ import type { FreeShape } from '../free-shape.ts'
 import type { Score } from '../score.ts'
 
 /** Of the vCPUs and the memory that the host has for each of its GPUs, what a guest with one needs. */
-const usualShare = 0.75
+export const usualShare = 0.75
 
 /** GPUs that nobody can use any more for want of vCPUs or memory: how many more there are afterwards. */
 export const stranding: Score = {

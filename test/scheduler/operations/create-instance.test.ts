@@ -58,6 +58,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     identity: {} as IdentityKeys,
     fleet: {
       snapshot: () => [host],
+      capacity: () => [],
       place: (demand, seed) => {
         looks += 1
         return place(demand, [held()], seed)
