@@ -1,3 +1,4 @@
+import type { HostSnapshot } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
 import { capacityOf, type StockCapacity } from './stock-capacity.ts'
 
@@ -39,7 +40,7 @@ interface Total extends Pick<GpuCapacity, 'zone' | 'type'> {
 
 /** Counts each host once for as long as it stays as it is: what a look costs follows what has changed since the last. */
 export class CapacityCounter {
-  readonly #known = new WeakMap<CountedHost, readonly StockCapacity[]>()
+  readonly #known = new WeakMap<HostSnapshot, readonly StockCapacity[]>()
 
   /** By zone and type, in their order. */
   count(hosts: Iterable<CountedHost>): readonly GpuCapacity[] {
@@ -61,11 +62,13 @@ export class CapacityCounter {
   }
 
   #stocksOf(counted: CountedHost): readonly StockCapacity[] {
-    const known = this.#known.get(counted)
+    // Claims are made in place: of a host that has changed this is another.
+    const { snapshot } = counted
+    const known = this.#known.get(snapshot)
     if (known !== undefined) return known
     const stocks = counted.stocks.map((stock) => capacityOf(counted, stock))
     // Of one that is out of reach the rules say nothing else.
-    if (counted.host.connected) this.#known.set(counted, stocks)
+    if (counted.host.connected) this.#known.set(snapshot, stocks)
     return stocks
   }
 }

@@ -1,4 +1,5 @@
-import type { CountedHost, GpuStock } from './counted-host.ts'
+import type { CountedHost } from './counted-host.ts'
+import type { GpuStock } from './gpu-stock.ts'
 import { choosePartition, partitionsWithin } from './partitions.ts'
 import { fits } from './pipeline.ts'
 import { usualDemand } from './usual-demand.ts'
@@ -25,7 +26,9 @@ export function capacityOf(host: CountedHost, stock: GpuStock): StockCapacity {
     usable = Math.max(usable, size * count)
   }
   let claimed = 0
-  for (const { claimedBy } of all) if (claimedBy !== undefined) claimed += 1
+  for (const { acceleratorType, claimedBy } of host.snapshot.devices) {
+    if (acceleratorType === type && claimedBy !== undefined) claimed += 1
+  }
   return { ...{ type, gpus: all.length, claimed, free: free.length }, usable, requests }
 }
 

@@ -106,4 +106,24 @@ describe('the capacity of a fleet', () => {
       { numRuns: 500 },
     )
   })
+
+  it('follows claims', () => {
+    fc.assert(
+      fc.property(richHosts, (host) => {
+        const index = indexOf([host])
+        const counter = new CapacityCounter()
+        for (const { type } of counter.count(index.counted())) {
+          const demand = usualDemand(new CountedHost(host), type, 1)
+          const verdict = index.decide(demand, 'seed')
+          if (verdict === undefined) continue
+          const devices = verdict.devices.map(({ address }) => address)
+          index.claim(verdict.hostId, { uid: 'one', demand, devices })
+          expect(counter.count(index.counted())).toEqual(
+            count([...index.counted()].map(({ snapshot }) => snapshot)),
+          )
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
 })
