@@ -3,7 +3,8 @@
 //
 // Arrivals of a trace in openb's format (CSV files of nodes and pods), nobody leaves, until the requested GPUs are `load`
 // times those that there are. Without files a trace of the same proportions is drawn. Every policy sees the same arrivals,
-// and has Berth's rules and Berth's choice of devices. Policies other than Berth's look at every host.
+// and has Berth's rules and Berth's choice of devices. Policies other than Berth's look at every host. Then plans are asked of
+// 10,000 such hosts, and explained.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../lib/random.ts'
 import type { Demand, HostSnapshot } from '../../scheduler/model/placement.ts'
@@ -11,6 +12,7 @@ import { CountedHost } from '../../scheduler/placement/counted-host.ts'
 import { say } from '../figures.ts'
 import { arrivalsOf } from './arrivals.ts'
 import { bestFit, dotProduct, firstFit, largestOf, random } from './baselines.ts'
+import { explainOnFull } from './explain.ts'
 import { fgd } from './fgd.ts'
 import { generateTrace } from './generated-trace.ts'
 import { berth, linear, type Policy } from './policy.ts'
@@ -56,6 +58,7 @@ for (const name of names) {
   if (name === 'berth') replay(maker(hosts), arrivals.slice(0, warmUpArrivals), options)
   policies[name] = replay(maker(hosts), arrivals, options)
 }
+const explained = explainOnFull(trace.nodes, demands, values.seed)
 if (values.json) printJson()
 else printText()
 
@@ -75,12 +78,19 @@ function policiesFor(
 }
 
 function printJson(): void {
-  const figures = Object.entries(policies).map(([name, found]) => [
-    name,
-    Object.fromEntries(Object.entries(found).map(([key, value]) => [key, Number(value.toFixed(3))])),
-  ])
-  const result = { hosts: hosts.length, gpus, policies: Object.fromEntries(figures), leftOut }
+  const figures = Object.entries(policies).map(([name, found]) => [name, roundAll(found)])
+  const result = {
+    hosts: hosts.length,
+    gpus,
+    policies: Object.fromEntries(figures),
+    leftOut,
+    explain: roundAll(explained),
+  }
   process.stdout.write(`${JSON.stringify(result)}\n`)
+}
+
+function roundAll(figures: object): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, Number(value.toFixed(3))]))
 }
 
 function printText(): void {
@@ -100,6 +110,11 @@ function printText(): void {
       `${allocatedPercent.toFixed(3)} % of GPUs, ${Math.round(decisionsPerSecond)} decisions/s (${Math.round(decisionsPerCpuSecond)} by processor time), p50 ${p50Micros.toFixed(1)} µs, p99 ${p99Micros.toFixed(1)} µs; ${refused} refused, ${refusalMicros.toFixed(1)} µs each`,
     )
   }
+  const { hosts: hostsAsked, p50Millis, p99Millis, refused } = explained
+  say(
+    `plans, explained, of ${hostsAsked} hosts nearly full`,
+    `p50 ${p50Millis.toFixed(1)} ms, p99 ${p99Millis.toFixed(1)} ms; ${refused} refused`,
+  )
   if (leftOut.length > 0) {
     say('left out, for they look at every host', `${leftOut.join(', ')} (more than ${mostForLinear} hosts)`)
   }

@@ -81,9 +81,13 @@ export function addPlanRoute(server: Server, path: string, ports: OperationPorts
       const misshapen = await refuseMisshapen(request, ports)
       if (misshapen !== undefined) return answerRefusal(reply, misshapen)
       const { body, host: serverHost } = request
-      const outcome = await planInstance({ project: projectOf(request), body, serverHost }, ports)
+      const { operator: isHostByHost } = principalOf(request)
+      const outcome = await planInstance(
+        { project: projectOf(request), body, serverHost, isHostByHost },
+        ports,
+      )
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
-      return renderPlan(outcome.value, { forOperator: principalOf(request).operator })
+      return renderPlan(outcome.value, { forOperator: isHostByHost })
     },
   )
 }

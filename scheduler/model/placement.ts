@@ -146,10 +146,17 @@ export interface HostRefusal {
   readonly couldEverFit: boolean
 }
 
+export interface RuleCount {
+  readonly rule: PlacementRule
+  readonly hosts: number
+}
+
 export interface PlacementExplanation {
   readonly seed: string
   readonly hostsConsidered: number
-  /** Of a refusal, and of a plan: a decision that places asks no host why not. */
+  /** How many hosts each rule refuses. Of a refusal, and of a plan: a decision that places asks no host why not. */
+  readonly refusedBy?: readonly RuleCount[]
+  /** Host by host, for who has asked for it. */
   readonly refusals: readonly HostRefusal[]
   /** Of the chosen host among those that fitted: name of the score → value. */
   readonly scores?: Readonly<Record<string, number>>

@@ -11,7 +11,6 @@ import { refuse, refuseAll } from '../errors.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
-import { indexOf } from '../placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
@@ -86,7 +85,7 @@ async function createOnce(
 function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
   const verdict = placeAdmitted(admission, fleet, { seed })
   if (verdict.kind !== 'not-now' || !fleet.hasHolds()) return verdict
-  return placeAdmitted(admission, indexOf(fleet.snapshot()), { seed })
+  return fleet.withoutHolds((index) => placeAdmitted(admission, index, { seed }))
 }
 
 /** Held until it is in the fleet, or has come to nothing. */

@@ -6,7 +6,7 @@ import { refuseAll } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
 import type { Demand, PlacementVerdict } from '../model/placement.ts'
 import { type Counterfactual, findCounterfactuals } from '../placement/counterfactual.ts'
-import { type FleetIndex, indexOf, placeExplained } from '../placement/index.ts'
+import { type FleetIndex, placeExplained } from '../placement/index.ts'
 import { readAdmissionContext } from './admission-context.ts'
 import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
@@ -23,26 +23,35 @@ export interface InstancePlan {
   readonly counterfactuals: readonly Counterfactual[]
 }
 
+interface PlanRequest {
+  readonly project: Project
+  readonly body: InstanceRequest
+  readonly serverHost: string
+  /** Says of each host why not: for operators. */
+  readonly isHostByHost: boolean
+}
+
 export async function planInstance(
-  request: { readonly project: Project; readonly body: InstanceRequest; readonly serverHost: string },
+  request: PlanRequest,
   ports: OperationPorts,
 ): Promise<Outcome<InstancePlan>> {
   const uid = instanceUid(ports.random.uuid())
   const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
   if (admission.kind === 'refused') return refuseAll(admission.problems)
-  const { demand } = admission
-  const index = indexOf(ports.fleet.snapshot())
-  const places: Places = {
-    place: (wanted, seed) => placeExplained(index, wanted, seed),
-    host: (hostId) => index.host(hostId),
-  }
-  const verdict = placeAdmitted(admission, places, { seed: uid })
-  const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
-  return done({
-    verdict,
-    demand,
-    rules: describeRefusals(verdict.explanation),
-    counterfactuals: isFinal ? [] : findLess(demand, index, ports),
+  return ports.fleet.withoutHolds((index) => {
+    const { demand } = admission
+    const places: Places = {
+      place: (wanted, seed) => placeExplained(index, wanted, seed, request),
+      host: (hostId) => index.host(hostId),
+    }
+    const verdict = placeAdmitted(admission, places, { seed: uid })
+    const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
+    return done({
+      verdict,
+      demand,
+      rules: describeRefusals(verdict.explanation),
+      counterfactuals: isFinal ? [] : findLess(demand, index, ports),
+    })
   })
 }
 

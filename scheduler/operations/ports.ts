@@ -6,6 +6,7 @@ import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import type { GpuCapacity } from '../placement/capacity.ts'
+import type { FleetIndex } from '../placement/index.ts'
 import type { BlobStore } from '../store/resource-store.ts'
 import type { QueuedCommand, Store } from '../store/store.ts'
 import type { ChangeFeed } from './change-feed.ts'
@@ -30,6 +31,8 @@ export interface Fleet extends Places {
   capacity(): readonly GpuCapacity[]
   /** Whether anything is held at all: what is in the way otherwise is no hint. */
   hasHolds(): boolean
+  /** As if nothing were held: it is taken out for as long as the look takes. */
+  withoutHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** Until the result is called: when the commit is through, whatever became of it. */
   hold(hostId: HostId, hold: Hold): () => void
 }

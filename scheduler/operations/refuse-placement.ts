@@ -1,6 +1,5 @@
 import { type Problem, problem, type Refusal, refuseAll } from '../errors.ts'
 import type { PlacementExplanation, PlacementRule, PlacementVerdict } from '../model/placement.ts'
-import { countRefusals } from '../placement/sentence.ts'
 
 /** A verdict in a tenant's words: how many hosts each rule ruled out, never which. */
 export function refusePlacement(verdict: Exclude<PlacementVerdict, { kind: 'placed' }>): Refusal {
@@ -26,8 +25,8 @@ export interface RuleOutcome {
 }
 
 /** Rule by rule, by numbers. */
-export function describeRefusals(explanation: PlacementExplanation): readonly RuleOutcome[] {
-  return countRefusals(explanation).map(({ rule, hosts }) => {
+export function describeRefusals({ refusedBy = [] }: PlacementExplanation): readonly RuleOutcome[] {
+  return refusedBy.map(({ rule, hosts }) => {
     const { field, lack } = rules[rule]
     return { rule, hosts, field, message: `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.` }
   })

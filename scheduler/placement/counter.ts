@@ -6,7 +6,7 @@ export function explainCounter(
   unit: string,
 ): Lack {
   return {
-    message: `it has ${free} of ${capacity} ${unit} free and ${wanted} are needed`,
+    describe: () => `it has ${free} of ${capacity} ${unit} free and ${wanted} are needed`,
     couldEverFit: wanted <= capacity,
     shortfall: (wanted - free) / wanted,
   }

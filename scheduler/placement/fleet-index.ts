@@ -1,27 +1,21 @@
 import type { HostId, ZoneId } from '../../proto/ids.ts'
-import type {
-  Demand,
-  HostRefusal,
-  HostSnapshot,
-  PlacementExplanation,
-  PlacementVerdict,
-} from '../model/placement.ts'
+import type { Demand, HostRefusal, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { Best, searchPools } from './candidates.ts'
 import type { Claim } from './claim.ts'
 import { CountedHost } from './counted-host.ts'
 import { chooseDevices } from './devices.ts'
-import { findMiss, findNearestMiss, type Miss } from './pipeline.ts'
+import { findMiss, refusalOf } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
 import { refusalSentence } from './sentence.ts'
+import { type Pooled, type Tally, tallyRefusals } from './tally.ts'
 import { ZonePools } from './zone-pools.ts'
 
 type Placed = Extract<PlacementVerdict, { kind: 'placed' }>
 
-interface Entry {
-  readonly counted: CountedHost
+interface Entry extends Pooled {
   /** None where the host takes nobody. */
   pools: readonly Pool[]
 }
@@ -105,9 +99,16 @@ export class FleetIndex {
     }
   }
 
-  /** Of every host that does not fit. */
+  /** Of every host that does not fit, in words. */
   refusalsOf(demand: Demand): readonly HostRefusal[] {
-    return this.#missesOf(demand).map(({ refusal }) => refusal)
+    const asked = this.#withFirstMembers(demand)
+    const misses = [...this.#entries.values()].flatMap(({ counted }) => findMiss(asked, counted) ?? [])
+    return misses.map(refusalOf)
+  }
+
+  /** The same, counted. */
+  tally(demand: Demand): Tally {
+    return tallyRefusals(this.#withFirstMembers(demand), this.#entries.values())
   }
 
   #search(asked: Demand, best: Best): void {
@@ -201,23 +202,12 @@ export class FleetIndex {
     this.#kept.replace(hostId, before?.kept, after.kept)
   }
 
-  #missesOf(demand: Demand): readonly Miss[] {
-    const asked = this.#withFirstMembers(demand)
-    const misses: Miss[] = []
-    for (const { counted } of this.#entries.values()) {
-      const miss = findMiss(asked, counted)
-      if (miss !== undefined) misses.push(miss)
-    }
-    return misses
-  }
-
   #refuse(demand: Demand, seed: string): PlacementVerdict {
-    const misses = this.#missesOf(demand)
-    const refusals = misses.map(({ refusal }) => refusal)
-    const explanation: PlacementExplanation = { seed, hostsConsidered: this.size, refusals }
-    const message = refusalSentence(demand, explanation, findNearestMiss(misses)?.refusal)
-    const kind = refusals.some((refusal) => refusal.couldEverFit) ? 'not-now' : 'never-fits'
-    return { kind, message, explanation }
+    const tally = this.tally(demand)
+    const { refusedBy, nearest } = tally
+    const kind = nearest?.couldEverFit ? 'not-now' : 'never-fits'
+    const explanation = { seed, hostsConsidered: this.size, refusedBy, refusals: [] }
+    return { kind, message: refusalSentence(demand, tally), explanation }
   }
 }
 

@@ -14,11 +14,17 @@ export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
 
 /** For few hosts, and for those who want to know of each that does not fit why not. */
 export const place = (demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict =>
-  placeExplained(indexOf(hosts), demand, seed)
+  placeExplained(indexOf(hosts), demand, seed, { isHostByHost: true })
 
-/** As the index places, with the reason of each host that does not fit beside a placement, too. */
-export function placeExplained(index: FleetIndex, demand: Demand, seed: string): PlacementVerdict {
+/** As the index places, with what speaks against the other hosts beside a placement, too; host by host in words if asked. */
+export function placeExplained(
+  index: FleetIndex,
+  demand: Demand,
+  seed: string,
+  { isHostByHost }: { readonly isHostByHost: boolean },
+): PlacementVerdict {
   const verdict = index.place(demand, seed)
-  if (verdict.kind !== 'placed') return verdict
-  return { ...verdict, explanation: { ...verdict.explanation, refusals: index.refusalsOf(demand) } }
+  const refusedBy = verdict.explanation.refusedBy ?? index.tally(demand).refusedBy
+  const refusals = isHostByHost ? index.refusalsOf(demand) : []
+  return { ...verdict, explanation: { ...verdict.explanation, refusedBy, refusals } }
 }

@@ -1,4 +1,4 @@
-import type { Demand, HostRefusal } from '../model/placement.ts'
+import type { Demand, HostRefusal, PlacementRule } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
 import type { Rule } from './rule.ts'
 import { affinity } from './rules/affinity.ts'
@@ -38,11 +38,17 @@ const rules: readonly Rule[] = [
   gpuTopology,
 ]
 
+/** Why a host does not fit. */
 export interface Miss {
-  readonly refusal: HostRefusal
+  readonly host: CountedHost
+  /** The first that does not hold. */
+  readonly rule: PlacementRule
   /** How near the host came: rules that held before the first that did not, then what that one lacked. */
   readonly rulesHeld: number
   readonly shortfall: number
+  /** Asked of all rules. */
+  readonly couldEverFit: boolean
+  describe(): string
 }
 
 /** Whether the host can take it now. */
@@ -51,33 +57,27 @@ export function fits(demand: Demand, host: CountedHost): boolean {
   return true
 }
 
-/** The first rule that refuses the host; whether it could ever fit is asked of all rules. */
 export function findMiss(demand: Demand, host: CountedHost): Miss | undefined {
   let first: Miss | undefined
-  for (const [index, rule] of rules.entries()) {
+  for (let index = 0; index < rules.length; index += 1) {
+    const rule = rules[index] as Rule
     if (rule.holds(demand, host)) continue
-    const { message, couldEverFit, shortfall } = rule.explain(demand, host)
-    first ??= {
-      refusal: { hostId: host.host.hostId, rule: rule.name, message, couldEverFit: true },
-      rulesHeld: index,
-      shortfall,
-    }
-    if (!couldEverFit) return { ...first, refusal: { ...first.refusal, couldEverFit: false } }
+    const lack = rule.explain(demand, host)
+    first ??= { ...lack, host, rule: rule.name, rulesHeld: index }
+    if (!lack.couldEverFit) return first.couldEverFit ? { ...first, couldEverFit: false } : first
   }
   return first
 }
 
-/** A host that could take it later is nearer than one that never can. Hosts of other zones are no near miss. */
-export function findNearestMiss(misses: readonly Miss[]): Miss | undefined {
-  let nearest: Miss | undefined
-  for (const miss of misses) {
-    if (miss.refusal.rule === 'zone') continue
-    if (nearest === undefined || byNearness(miss, nearest) < 0) nearest = miss
-  }
-  return nearest
-}
+export const refusalOf = ({ host, rule, couldEverFit, describe }: Miss): HostRefusal => ({
+  hostId: host.host.hostId,
+  ...{ rule, message: describe(), couldEverFit },
+})
 
-const byNearness = (a: Miss, b: Miss) =>
-  Number(b.refusal.couldEverFit) - Number(a.refusal.couldEverFit) ||
-  b.rulesHeld - a.rulesHeld ||
-  a.shortfall - b.shortfall
+/** Whether a host came nearer: one that could take it later does before one that never can, equals by their names. */
+export function isNearer(a: Miss, b: Miss): boolean {
+  if (a.couldEverFit !== b.couldEverFit) return a.couldEverFit
+  if (a.rulesHeld !== b.rulesHeld) return a.rulesHeld > b.rulesHeld
+  if (a.shortfall !== b.shortfall) return a.shortfall < b.shortfall
+  return a.host.host.hostId < b.host.host.hostId
+}

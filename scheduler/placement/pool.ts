@@ -91,7 +91,7 @@ const divide = (sum: FreeShape, by: number): FreeShape => ({
 })
 
 /** What such hosts can do, no claim changes: a rule about it holds for all of a pool or for none. */
-const commonRules = [architecture, features, uplink] as const
+export const commonRules = [architecture, features, uplink] as const
 
 /** Ready hosts of a zone that are alike in what doesn't change, by what is free of one type of GPU. */
 export class Pool {

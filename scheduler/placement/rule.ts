@@ -3,8 +3,8 @@ import type { CountedHost } from './counted-host.ts'
 
 /** Why a rule does not hold. */
 export interface Lack {
-  /** How far off, as a sentence. */
-  readonly message: string
+  /** How far off, as a sentence: most lacks are only counted. */
+  describe(): string
   /** It would hold if the host were empty and ready. */
   readonly couldEverFit: boolean
   /** The share of the need that is lacking, above 0 up to 1; 1 where nothing of it is there. */
@@ -21,10 +21,14 @@ export interface Rule {
 }
 
 /** What nothing on this host will change. */
-export const lacksForGood = (message: string, shortfall = 1): Lack => ({
-  message,
+export const lacksForGood = (describe: () => string, shortfall = 1): Lack => ({
+  describe,
   couldEverFit: false,
   shortfall,
 })
 
-export const lacksNow = (message: string, shortfall = 1): Lack => ({ message, couldEverFit: true, shortfall })
+export const lacksNow = (describe: () => string, shortfall = 1): Lack => ({
+  describe,
+  couldEverFit: true,
+  shortfall,
+})

@@ -1,10 +1,5 @@
-import {
-  type Demand,
-  type HostRefusal,
-  type PlacementExplanation,
-  type PlacementRule,
-  placementRules,
-} from '../model/placement.ts'
+import type { Demand, PlacementRule } from '../model/placement.ts'
+import type { Tally } from './tally.ts'
 
 const ruleWords: Readonly<Record<PlacementRule, string>> = {
   zone: 'other zone',
@@ -25,33 +20,15 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'gpu-topology': 'too few GPUs near to one another free',
 }
 
-/** How many hosts each rule refused, in the order of the rules; hosts in other zones don't count. */
-export function countRefusals(
-  explanation: PlacementExplanation,
-): readonly { rule: PlacementRule; hosts: number }[] {
-  const counts = new Map<PlacementRule, number>()
-  for (const { rule } of explanation.refusals) counts.set(rule, (counts.get(rule) ?? 0) + 1)
-  return placementRules
-    .filter((rule) => rule !== 'zone')
-    .map((rule) => ({ rule, hosts: counts.get(rule) ?? 0 }))
-    .filter(({ hosts }) => hosts > 0)
-}
-
 /** For tenants: what was asked and what stood in the way, by numbers, never by a host's name. */
-export function refusalSentence(
-  demand: Demand,
-  explanation: PlacementExplanation,
-  nearest: HostRefusal | undefined,
-): string {
-  const counts = countRefusals(explanation)
-  const total = counts.reduce((sum, { hosts }) => sum + hosts, 0)
+export function refusalSentence(demand: Demand, { refusedBy, nearest }: Tally): string {
+  const total = refusedBy.reduce((sum, { hosts }) => sum + hosts, 0)
   if (total === 0) return `Zone ${demand.zone} has no hosts.`
-  const reasons = counts.map(({ rule, hosts }) => `${hosts} ${ruleWords[rule]}`).join(', ')
-  const isLater = explanation.refusals.some((refusal) => refusal.couldEverFit)
+  const reasons = refusedBy.map(({ rule, hosts }) => `${hosts} ${ruleWords[rule]}`).join(', ')
   const sentences = [
     `${hostsOf(total)} of zone ${demand.zone} has room for ${describeDemand(demand)}: ${reasons}.`,
-    ...(nearest ? [`The nearest: ${nearest.message}.`] : []),
-    isLater
+    ...(nearest ? [`The nearest: ${nearest.describe()}.`] : []),
+    nearest?.couldEverFit
       ? 'Try again later, or ask for less.'
       : 'No host of this zone can ever take it: ask for less, or for another type.',
   ]

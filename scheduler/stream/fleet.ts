@@ -34,14 +34,14 @@ export async function openFleet({
         return isConnected(hostId)
       },
     })
-    showHolds(hostId)
+    show(hostId)
   }
 
-  function showHolds(hostId: HostId): void {
+  function show(hostId: HostId, holds: Iterable<Hold> = held.get(hostId) ?? []): void {
     const host = stored.get(hostId)
     if (host === undefined) return
     around.put(host)
-    for (const { demand, devices } of held.get(hostId) ?? []) {
+    for (const { demand, devices } of holds) {
       around.claim(hostId, { uid: 'another request', demand, devices })
     }
   }
@@ -57,15 +57,24 @@ export async function openFleet({
     place: (demand, seed) => around.place(demand, seed),
     host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,
+    withoutHolds: (look) => {
+      const hostIds = [...held.keys()]
+      for (const hostId of hostIds) show(hostId, [])
+      try {
+        return look(around)
+      } finally {
+        for (const hostId of hostIds) show(hostId)
+      }
+    },
     hold: (hostId, hold) => {
       // A reservation's place is counted with its host already.
       if (hold.demand.slotUid !== undefined) return () => {}
       held.set(hostId, (held.get(hostId) ?? new Set()).add(hold))
-      showHolds(hostId)
+      show(hostId)
       return () => {
         const holds = held.get(hostId)
         if (holds?.delete(hold) === true && holds.size === 0) held.delete(hostId)
-        showHolds(hostId)
+        show(hostId)
       }
     },
   }

@@ -9,7 +9,7 @@ export const affinity: Rule = {
   explain: (demand, host) => {
     const missing = missingOf(demand, host)
     const share = missing.length / (demand.affinity?.length ?? 1)
-    return lacksNow(`no instance of ${missing.join(', ')} is there`, share)
+    return lacksNow(() => `no instance of ${missing.join(', ')} is there`, share)
   },
 }
 

@@ -7,6 +7,6 @@ export const antiAffinity: Rule = {
   holds: ({ antiAffinity: avoided = [] }, host) => !avoided.some((group) => hasMember(host, group)),
   explain: ({ antiAffinity: avoided = [] }, host) => {
     const there = avoided.filter((group) => hasMember(host, group))
-    return lacksNow(`instances of ${there.join(', ')} are there`, there.length / avoided.length)
+    return lacksNow(() => `instances of ${there.join(', ')} are there`, there.length / avoided.length)
   },
 }

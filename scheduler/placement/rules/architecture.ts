@@ -4,5 +4,5 @@ export const architecture: Rule = {
   name: 'architecture',
   holds: (demand, { host }) => host.architecture === demand.architecture,
   explain: (demand, { host }) =>
-    lacksForGood(`it is ${host.architecture} and the image is ${demand.architecture}`),
+    lacksForGood(() => `it is ${host.architecture} and the image is ${demand.architecture}`),
 }

@@ -4,5 +4,5 @@ import { lacksForGood, type Rule } from '../rule.ts'
 export const diskHost: Rule = {
   name: 'disk-host',
   holds: ({ volumes }, { host }) => volumes?.hostId === undefined || volumes.hostId === host.hostId,
-  explain: () => lacksForGood('the disk is on another host'),
+  explain: () => lacksForGood(() => 'the disk is on another host'),
 }

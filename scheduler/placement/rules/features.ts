@@ -6,7 +6,7 @@ import { lacksForGood, type Rule } from '../rule.ts'
 export const features: Rule = {
   name: 'features',
   holds: (demand, { host }) => demand.features === undefined || lackingOf(demand, host).length === 0,
-  explain: (demand, { host }) => lacksForGood(`it lacks ${lackingOf(demand, host).join(', ')}`),
+  explain: (demand, { host }) => lacksForGood(() => `it lacks ${lackingOf(demand, host).join(', ')}`),
 }
 
 const lackingOf = (demand: Demand, host: HostTraits) =>

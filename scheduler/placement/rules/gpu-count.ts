@@ -31,12 +31,12 @@ export const gpuCount: Rule = {
     const lacking = types.find(({ count, free }) => free < count)
     if (!lacking) return explainPartitions(demand, host)
     const { type, count, all, free } = lacking
-    const unclaimed = host.snapshot.devices.filter(
-      ({ acceleratorType, claimedBy }) => acceleratorType === type && claimedBy === undefined,
-    )
-    const troubles = describeTroubles(unclaimed, wishOf(demand, host.host))
     return {
-      message: `it has ${free} of ${all.length} ${type} free and ${count} are needed${troubles === '' ? '' : `: ${troubles}`}`,
+      describe: () => {
+        const sentence = `it has ${free} of ${all.length} ${type} free and ${count} are needed`
+        const troubles = troublesOf(demand, host, type)
+        return troubles === '' ? sentence : `${sentence}: ${troubles}`
+      },
       // Of every type, not only of the one that is told.
       couldEverFit: types.every((one) => one.count <= one.all.length),
       shortfall: (count - free) / count,
@@ -44,18 +44,25 @@ export const gpuCount: Rule = {
   },
 }
 
+function troublesOf(demand: Demand, host: CountedHost, type: string): string {
+  const unclaimed = host.snapshot.devices.filter(
+    ({ acceleratorType, claimedBy }) => acceleratorType === type && claimedBy === undefined,
+  )
+  return describeTroubles(unclaimed, wishOf(demand, host.host))
+}
+
 /** Enough are free; where NVSwitches join them, a guest gets exactly those of one partition. */
 function explainPartitions(demand: Demand, host: CountedHost): Lack {
   const [found, another] = stocksFor(demand, host)
-  if (found === undefined) return lacksForGood('it has no such GPU')
+  if (found === undefined) return lacksForGood(() => 'it has no such GPU')
   const { type, all } = found.stock
   const { count } = found.wish
   const sizes = (partitionsWithin(host.host, all) ?? []).map((one) => one.length)
   if (another === undefined && sizes.includes(count)) {
-    const message = `NVSwitches join its ${type}, and none of their partitions of ${count} is free`
+    const message = () => `NVSwitches join its ${type}, and none of their partitions of ${count} is free`
     return lacksNow(message, 1 / count)
   }
   const possible = [...new Set(sizes)].toSorted((a, b) => a - b).join(', ')
   const gets = another === undefined ? `${possible === '' ? 'none' : possible} of them` : 'one type of them'
-  return lacksForGood(`NVSwitches join its ${type}, and a guest gets ${gets}`, 1 / count)
+  return lacksForGood(() => `NVSwitches join its ${type}, and a guest gets ${gets}`, 1 / count)
 }

@@ -11,8 +11,10 @@ export const gpuModel: Rule = {
     return stocksFor(demand, host).every((found) => found !== undefined)
   },
   explain: (demand, host) => {
-    const index = stocksFor(demand, host).indexOf(undefined)
-    const { type = 'GPU', alternatives = [] } = demand.gpus[index] ?? {}
-    return lacksForGood(`it has no ${[type, ...alternatives].join(' or ')}`)
+    const lacking = demand.gpus[stocksFor(demand, host).indexOf(undefined)]
+    return lacksForGood(() => {
+      const { type = 'GPU', alternatives = [] } = lacking ?? {}
+      return `it has no ${[type, ...alternatives].join(' or ')}`
+    })
   },
 }

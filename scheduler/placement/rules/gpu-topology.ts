@@ -13,7 +13,7 @@ export const gpuTopology: Rule = {
   },
   explain: (demand, host) => {
     const apart = findApart(demand, host)
-    return apart === undefined ? lacksForGood('it has no such GPU') : explainApart(demand, host, apart)
+    return apart === undefined ? lacksForGood(() => 'it has no such GPU') : explainApart(demand, host, apart)
   },
 }
 
@@ -30,7 +30,7 @@ const places: Readonly<Record<GpuTopology, string>> = {
 function explainApart(demand: Demand, host: CountedHost, { wish, stock }: StockedWish): Lack {
   const { count, topology = 'any' } = wish
   const nearest = nearestOf(host, freeFor(demand, stock), wish)
-  const message = `it has ${nearest} ${stock.type} free ${places[topology]} and ${count} are needed`
+  const message = () => `it has ${nearest} ${stock.type} free ${places[topology]} and ${count} are needed`
   const possible = nearestOf(host, stock.all, wish)
   const shortfall = Math.max((count - nearest) / count, 1 / count)
   return possible >= count ? lacksNow(message, shortfall) : lacksForGood(message, shortfall)

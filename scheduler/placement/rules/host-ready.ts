@@ -5,5 +5,5 @@ export const hostReady: Rule = {
   name: 'host-ready',
   holds: (_demand, { host }) => host.state === 'ready' && host.connected,
   explain: (_demand, { host }) =>
-    lacksNow(host.state === 'ready' ? 'its agent is not connected' : `it is ${host.state}`),
+    lacksNow(() => (host.state === 'ready' ? 'its agent is not connected' : `it is ${host.state}`)),
 }

@@ -5,7 +5,7 @@ export const isolation: Rule = {
   name: 'isolation',
   holds: (demand, host) => !host.occupants.isTakenWhole && (demand.isolation !== 'host' || host.empty === 1),
   explain: (_demand, { occupants }) =>
-    lacksNow(
+    lacksNow(() =>
       occupants.isTakenWhole
         ? 'an instance has it for itself'
         : 'others are there, and the instance wants the host for itself',

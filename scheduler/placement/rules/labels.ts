@@ -8,7 +8,7 @@ export const labels: Rule = {
   holds: ({ hostLabels = [] }, { host }) => hostLabels.every((selector) => matches(host, selector)),
   explain: ({ hostLabels = [] }, { host }) => {
     const broken = hostLabels.filter((selector) => !matches(host, selector))
-    const sentence = broken.map((selector) => describe(host, selector)).join(', ')
+    const sentence = () => broken.map((selector) => describe(host, selector)).join(', ')
     return lacksForGood(sentence, broken.length / hostLabels.length)
   },
 }

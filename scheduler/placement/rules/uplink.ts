@@ -10,9 +10,10 @@ export const uplink: Rule = {
     const { physicalNetwork = '', mtu = 0 } = uplinks.find((wanted) => !carries(host, wanted)) ?? {}
     const there = uplinkOf(host, physicalNetwork)
     return there === undefined
-      ? lacksForGood(`it has no uplink of physical network ${physicalNetwork}`)
+      ? lacksForGood(() => `it has no uplink of physical network ${physicalNetwork}`)
       : lacksForGood(
-          `its uplink of physical network ${physicalNetwork} has an MTU of ${there.mtu}, and ${mtu} is needed`,
+          () =>
+            `its uplink of physical network ${physicalNetwork} has an MTU of ${there.mtu}, and ${mtu} is needed`,
           (mtu - there.mtu) / mtu,
         )
   },

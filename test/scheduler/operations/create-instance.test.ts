@@ -12,7 +12,7 @@ import type { Hold } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
 import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
 import { CountedHost } from '../../../scheduler/placement/counted-host.ts'
-import { place } from '../../../scheduler/placement/index.ts'
+import { indexOf, place } from '../../../scheduler/placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
 
@@ -65,6 +65,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       },
       host: held,
       hasHolds: () => holds.size > 0,
+      withoutHolds: (look) => look(indexOf([host])),
       hold: (_hostId, hold) => {
         holds.add(hold)
         return () => holds.delete(hold)

@@ -80,7 +80,8 @@ describe('the index of a fleet', () => {
         const able = hosts.filter((host) => fitsOn(demand, host, hosts))
         expect(verdict.kind === 'placed').toBe(able.length > 0)
         if (verdict.kind !== 'placed') {
-          expect(verdict.explanation.refusals).toHaveLength(hosts.length)
+          const refused = verdict.explanation.refusedBy?.reduce((sum, one) => sum + one.hosts, 0)
+          expect(refused).toBe(hosts.filter(({ zone }) => zone === demand.zone).length)
           return
         }
         placed += 1

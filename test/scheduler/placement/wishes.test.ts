@@ -86,7 +86,7 @@ describe('a host for one alone', () => {
     index.remove(busy.hostId)
     expect(index.place(exampleDemand, 's')).toMatchObject({
       kind: 'not-now',
-      explanation: { refusals: [{ message: 'an instance has it for itself' }] },
+      message: expect.stringContaining('an instance has it for itself'),
     })
     index.release(empty.hostId, claim)
     expect(index.decide(exampleDemand, 's')?.hostId).toBe('empty')
@@ -128,7 +128,7 @@ describe('instances that are to be together, or apart', () => {
   }
   const settle = (fleet: FleetIndex, demand: Demand, uid: string) => {
     const verdict = fleet.place(demand, uid)
-    if (verdict.kind !== 'placed') return verdict.explanation.refusals[0]?.message
+    if (verdict.kind !== 'placed') return verdict.message
     fleet.claim(verdict.hostId, { uid, demand, devices: [] })
     return verdict.hostId
   }
@@ -138,7 +138,7 @@ describe('instances that are to be together, or apart', () => {
     const demand = { ...exampleDemand, groups: ['web'], affinity: ['web'] }
     const hosts = ['1', '2', '3', '4'].map((uid) => settle(fleet, demand, uid))
     expect(new Set(hosts).size).toBe(1)
-    expect(settle(fleet, { ...exampleDemand, affinity: ['db'] }, '5')).toBe('no instance of db is there')
+    expect(settle(fleet, { ...exampleDemand, affinity: ['db'] }, '5')).toContain('no instance of db is there')
   })
 
   it('are each on a host of its own, as long as there is one', () => {
@@ -146,7 +146,7 @@ describe('instances that are to be together, or apart', () => {
     const demand = { ...exampleDemand, groups: ['web'], antiAffinity: ['web'] }
     const hosts = ['1', '2', '3'].map((uid) => settle(fleet, demand, uid))
     expect(hosts.toSorted()).toEqual(['a', 'b', 'c'])
-    expect(settle(fleet, demand, '4')).toBe('instances of web are there')
+    expect(settle(fleet, demand, '4')).toContain('instances of web are there')
   })
 })
 

@@ -76,14 +76,17 @@ describe('the fleet', () => {
       store: storeOf(hosts as never),
       isConnected: (id) => connected.has(id),
     })
+    const demand = { ...exampleDemand, vcpus: 40 }
     const placed = () => {
-      const verdict = fleet.place({ ...exampleDemand, vcpus: 40 }, 'seed')
+      const verdict = fleet.place(demand, 'seed')
       return verdict.kind === 'placed' ? verdict.hostId : verdict.kind
     }
     expect(placed()).toBe('not-now')
     connected.add(hostId('b'))
     expect(placed()).toBe('b')
-    const release = fleet.hold(hostId('b'), { demand: { ...exampleDemand, vcpus: 40 }, devices: [] })
+    const release = fleet.hold(hostId('b'), { demand, devices: [] })
+    expect(placed()).toBe('not-now')
+    expect(fleet.withoutHolds((index) => index.decide(demand, 'seed'))?.hostId).toBe('b')
     expect(placed()).toBe('not-now')
     connected.add(hostId('a'))
     expect(placed()).toBe('a')
