@@ -3,7 +3,8 @@
 //
 // Hosts of 8 GPUs, requests for 1, 2, 4 and 8 of them. A guest with GPUs can't be moved: where each goes decides whether
 // there is ever an empty host again. Every policy sees the same requests. `berth` is told with each how long it will be
-// there, which it uses and others have no use for; `berth-without-hints` is not told.
+// there, which it uses and others have no use for; `berth-without-hints` is not told. Then requests for GPUs near to one
+// another are counted, without hints.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../lib/random.ts'
 import { CountedHost } from '../../scheduler/placement/counted-host.ts'
@@ -11,6 +12,7 @@ import { say } from '../figures.ts'
 import { bestFit, dotProduct, firstFit, largestOf, random } from '../placement/baselines.ts'
 import { berth, linear } from '../placement/policy.ts'
 import { churnOf } from './events.ts'
+import { measureNear } from './near.ts'
 import { type Churned, churn, emptyHosts, gpusPerHost } from './run.ts'
 
 const { values } = parseArgs({
@@ -43,12 +45,13 @@ for (const [name, maker] of Object.entries(makers)) {
   if (only !== undefined && !only.includes(name)) continue
   policies[name] = churn(maker(hosts), events, { hosts, seed: values.seed, hasHints: name === 'berth' })
 }
+const near = measureNear(values.seed)
 if (values.json) {
   const rounded = Object.entries(policies).map(([name, found]) => [
     name,
     Object.fromEntries(Object.entries(found).map(([key, value]) => [key, Number(value.toFixed(3))])),
   ])
-  process.stdout.write(`${JSON.stringify({ policies: Object.fromEntries(rounded) })}\n`)
+  process.stdout.write(`${JSON.stringify({ policies: Object.fromEntries(rounded), near })}\n`)
 } else {
   say('hosts, GPUs, requests, load', `${hosts.length}, ${gpus}, ${values.arrivals}, ${values.load}`)
   for (const [name, { refused8Percent, refusedWhileHostEmpty, acceptedGpuPercent }] of Object.entries(
@@ -58,5 +61,8 @@ if (values.json) {
       name,
       `${refused8Percent.toFixed(3)} % of requests for 8 refused although 8 were free, ${refusedWhileHostEmpty} with a host empty; ${acceptedGpuPercent.toFixed(2)} % of GPUs given`,
     )
+  }
+  for (const [name, percent] of Object.entries(near)) {
+    say(`${name.replace('Percent', '')} requests that could be served`, `${percent.toFixed(2)} % were`)
   }
 }

@@ -36,11 +36,16 @@ export const emptyHosts = (count: number): readonly HostSnapshot[] =>
     })),
   }))
 
-const demandOf = ({ gpus, lifetimeS }: Request, hasHints: boolean): Demand => ({
+export const demandOf = ({ gpus, lifetimeS }: Request, hasHints: boolean): Demand => ({
   ...{ zone, architecture, vcpus: gpus * vcpusPerGpu, memoryMib: gpus * memoryMibPerGpu, diskGb: 0 },
   gpus: [{ type, count: gpus }],
   ...(hasHints ? { expectedLifetimeS: lifetimeS } : {}),
 })
+
+export interface PlacedRequest {
+  readonly hostId: HostSnapshot['hostId']
+  readonly claim: Claim
+}
 
 interface Options {
   readonly hosts: readonly HostSnapshot[]
@@ -55,7 +60,7 @@ export function churn(
   { hosts, seed, hasHints }: Options,
 ): Churned {
   const freeOn = new Map(hosts.map((host) => [host.hostId, gpusPerHost]))
-  const placed = new Map<number, { hostId: HostSnapshot['hostId']; claim: Claim }>()
+  const placed = new Map<number, PlacedRequest>()
   const warmUp = (events.length / 2) * warmUpShare
   const count = { eights: 0, refused8: 0, refusedWhileHostEmpty: 0, askedGpus: 0, givenGpus: 0 }
   const take = (id: HostSnapshot['hostId'], gpus: number) => freeOn.set(id, (freeOn.get(id) ?? 0) - gpus)

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { projectId } from '../../../proto/ids.ts'
 import type { Demand, HostDevice, HostSnapshot, Uplink } from '../../../scheduler/model/placement.ts'
 import { place } from '../../../scheduler/placement/index.ts'
+import { hashOf } from '../../../scheduler/placement/seed.ts'
 import { devicesOf, exampleDemand, exampleHost } from './fleets.ts'
 
 function placedOn(demand: Demand, hosts: readonly HostSnapshot[], seed = 'seed') {
@@ -36,6 +37,22 @@ describe('the choice of host', () => {
     const hosts = ['a', 'b', 'c', 'd'].map((id) => exampleHost(id))
     const chosen = Array.from({ length: 40 }, (_, seed) => placedOn(exampleDemand, hosts, `${seed}`).hostId)
     expect(new Set(chosen).size).toBe(4)
+  })
+
+  it('takes of equals the next on the ring from the seed on, wherever they are looked for', () => {
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    const next = (seed: string, among: readonly string[]) => {
+      const distanceOf = (id: string) => (hashOf(id) - hashOf(seed)) >>> 0
+      return among.toSorted((a, b) => distanceOf(a) - distanceOf(b))[0]
+    }
+    const alike = ids.map((id) => exampleHost(id, { labels: { rack: 'r1' } }))
+    const onRack = { ...exampleDemand, hostLabels: [{ kind: 'in', key: 'rack', values: ['r1'] }] } as const
+    const inTwoPools = ['a', 'b'].map((id) => exampleHost(id, { features: [id] }))
+    for (const seed of Array.from({ length: 20 }, (_, number) => `seed ${number}`)) {
+      expect(placedOn(exampleDemand, alike, seed).hostId).toBe(next(seed, ids))
+      expect(placedOn(onRack, alike, seed).hostId).toBe(next(seed, ids))
+      expect(placedOn(exampleDemand, inTwoPools, seed).hostId).toBe(next(seed, ['a', 'b']))
+    }
   })
 })
 
