@@ -18,8 +18,19 @@ export interface InstanceDetails {
   readonly gpus: readonly InstanceGpu[]
   /** Path of the reservation that its capacity is from. */
   readonly reservation?: string
+  readonly scheduling?: InstanceScheduling
   /** What its owner should know of what was made as asked: sentences. */
   readonly warnings?: readonly string[]
+}
+
+/** As it was asked for. */
+export interface InstanceScheduling {
+  readonly isolation?: 'shared' | 'host'
+  readonly hostLabels?: Readonly<Record<string, string>>
+  readonly affinity?: readonly string[]
+  readonly antiAffinity?: readonly string[]
+  readonly packing?: 'pack' | 'spread'
+  readonly expectedLifetimeSeconds?: number
 }
 
 export interface InstanceDisk {

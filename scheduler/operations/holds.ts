@@ -1,6 +1,6 @@
 import type { PciAddress } from '../../proto/ids.ts'
 import type { Demand, HostSnapshot } from '../model/placement.ts'
-import { roomWith } from '../placement/claim.ts'
+import { withClaim } from '../placement/claim.ts'
 
 /** What a placement takes of its host. */
 export interface Hold {
@@ -12,7 +12,7 @@ export interface Hold {
 export function withHolds(host: HostSnapshot, holds: ReadonlySet<Hold>): HostSnapshot {
   let taken = host
   for (const { demand, devices } of holds) {
-    taken = { ...taken, ...roomWith(taken, { uid: 'another request', demand, devices }) }
+    taken = withClaim(taken, { uid: 'another request', demand, devices })
   }
   return {
     ...taken,

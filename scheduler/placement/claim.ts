@@ -1,5 +1,6 @@
 import type { PciAddress } from '../../proto/ids.ts'
-import type { Counter, Demand, HostDevice, HostSnapshot, Occupant } from '../model/placement.ts'
+import { occupantOf } from '../model/neighbours.ts'
+import type { Counter, Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
 import { diskGbOf } from './rules/disk.ts'
 
 /** What an instance takes of its host. */
@@ -12,19 +13,12 @@ export interface Claim {
 }
 
 /** The host with the claim. */
-export function withClaim(host: HostSnapshot, claim: Claim): HostSnapshot {
+export function withClaim(host: HostSnapshot, { uid, demand, devices, nowMs }: Claim): HostSnapshot {
   return {
     ...host,
-    ...roomWith(host, claim),
-    occupants: [...(host.occupants ?? []), occupantOf(claim.uid, claim.demand, claim.nowMs)],
-  }
-}
-
-/** What is left of its room once the claim has taken its own. */
-export function roomWith(host: HostSnapshot, { uid, demand, devices }: Claim) {
-  return {
     ...countersWith(host, demand, 1),
     devices: withDevices(host, devices, (device) => ({ ...device, claimedBy: device.claimedBy ?? uid })),
+    occupants: [...(host.occupants ?? []), occupantOf(uid, demand, nowMs)],
   }
 }
 
@@ -54,19 +48,4 @@ function withDevices(
 ): readonly HostDevice[] {
   if (addresses.length === 0) return devices
   return devices.map((device) => (addresses.includes(device.address) ? change(device) : device))
-}
-
-function occupantOf(
-  uid: string,
-  { groups, isolation, expectedLifetimeS }: Demand,
-  nowMs: number | undefined,
-): Occupant {
-  return {
-    uid,
-    ...(groups === undefined ? {} : { groups }),
-    ...(isolation === undefined ? {} : { isolation }),
-    ...(expectedLifetimeS === undefined || nowMs === undefined
-      ? {}
-      : { expectedEndMs: nowMs + expectedLifetimeS * 1000 }),
-  }
 }

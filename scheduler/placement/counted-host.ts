@@ -61,7 +61,7 @@ export class CountedHost implements FreeShape, Readonly<Room> {
     this.freeBelowSwitch = belowSwitch
     this.freePartitions = sizes
     this.empty = isEmpty(host) ? 1 : 0
-    this.occupants = host.occupants?.length ?? claimantsOf(host)
+    this.occupants = countOccupants(host)
   }
 
   stockOf(type: string): GpuStock | undefined {
@@ -76,9 +76,12 @@ function isEmpty({ vcpus, memoryMib, occupants, devices }: HostSnapshot): boolea
   return devices.every(({ claimedBy }) => claimedBy === undefined)
 }
 
-/** Where nobody says who is there, devices do. */
-const claimantsOf = ({ devices }: HostSnapshot): number =>
-  new Set(devices.flatMap(({ claimedBy = [] }) => claimedBy)).size
+/** Those that are named, and those that devices tell of. */
+function countOccupants({ devices, occupants = [] }: HostSnapshot): number {
+  const uids = new Set(occupants.map(({ uid }) => uid))
+  for (const { claimedBy } of devices) if (claimedBy !== undefined) uids.add(claimedBy)
+  return uids.size
+}
 
 const none: readonly HostDevice[] = []
 

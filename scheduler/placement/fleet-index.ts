@@ -1,4 +1,5 @@
 import type { HostId, ZoneId } from '../../proto/ids.ts'
+import { isTakenWhole } from '../model/neighbours.ts'
 import type {
   Demand,
   HostRefusal,
@@ -13,7 +14,6 @@ import { chooseDevices } from './devices.ts'
 import { findMiss, findNearestMiss, type Miss } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
-import { isTakenWhole } from './rules/isolation.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
 import { refusalSentence } from './sentence.ts'

@@ -207,7 +207,9 @@ export type CommitPlacementsOutcome =
 /** The snapshot was old: place again on a fresh one. */
 export interface ClaimLost {
   readonly kind: 'claim-lost'
-  readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
+  readonly what:
+    | ('host' | 'vcpus' | 'memory' | 'disk' | 'device')
+    | ('labels' | 'isolation' | 'affinity' | 'anti-affinity')
   readonly message: string
 }
 

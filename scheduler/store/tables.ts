@@ -8,6 +8,8 @@ export interface Tables {
   instances: InstanceRow
   device_claims: DeviceClaimRow
   reservation_slots: ReservationSlotRow
+  occupants: OccupantRow
+  group_members: { group_name: string; instance_uid: string }
   address_claims: AddressClaimRow
   audit: AuditRow
   resources: ResourceRow
@@ -55,6 +57,8 @@ export interface HostRow {
   features: string
   /** JSON: a list of physical networks and MTUs. */
   uplinks: string
+  /** JSON, by key: what operators have written on it. */
+  labels: string
   /** Null where nothing joins its GPUs. */
   partitions: string | null
   /** Its zone's word on them. */
@@ -150,6 +154,15 @@ export interface ReservationSlotRow {
   host_id: string
   demand: string
   instance_uid: string | null
+}
+
+/** Of an instance that has asked for what matters to others on its host. */
+export interface OccupantRow {
+  instance_uid: string
+  host_id: string
+  /** `host`, while it has it whole. */
+  isolation: string | null
+  expected_end_ms: number | null
 }
 
 /** Of a NIC, of a reservation, or of a NIC that has a reserved one. */

@@ -1770,6 +1770,29 @@ export interface components {
                 readonly topology?: "any" | "same-numa" | "same-switch" | "fabric";
             }[];
             readonly reservation?: string;
+            /** @description Where it may go. Immutable. */
+            readonly scheduling?: {
+                /**
+                 * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
+                 * @enum {unknown}
+                 */
+                readonly isolation?: "shared" | "host";
+                /** @description What operators have written on its host: all of them, with these values. */
+                readonly hostLabels?: {
+                    readonly [key: string]: string;
+                };
+                /** @description Groups of the project that it joins, to be on the host of the others who join them so. A group is a name; the first goes anywhere. */
+                readonly affinity?: readonly string[];
+                /** @description Groups of the project that it joins, to be on another host than everybody else in them. */
+                readonly antiAffinity?: readonly string[];
+                /**
+                 * @description Rather on hosts that are in use, or on those that are not. Defaults to pack.
+                 * @enum {unknown}
+                 */
+                readonly packing?: "pack" | "spread";
+                /** @description A hint that keeps together what ends together. Nothing ends because of it. */
+                readonly expectedLifetimeSeconds?: number;
+            };
             /** Format: date-time */
             readonly createdAt: string;
             /** Format: date-time */
@@ -1919,6 +1942,29 @@ export interface components {
             }[];
             /** @description Capacity that was reserved for it. Immutable. */
             readonly reservation?: string;
+            /** @description Where it may go. Immutable. */
+            readonly scheduling?: {
+                /**
+                 * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
+                 * @enum {unknown}
+                 */
+                readonly isolation?: "shared" | "host";
+                /** @description What operators have written on its host: all of them, with these values. */
+                readonly hostLabels?: {
+                    readonly [key: string]: string;
+                };
+                /** @description Groups of the project that it joins, to be on the host of the others who join them so. A group is a name; the first goes anywhere. */
+                readonly affinity?: readonly string[];
+                /** @description Groups of the project that it joins, to be on another host than everybody else in them. */
+                readonly antiAffinity?: readonly string[];
+                /**
+                 * @description Rather on hosts that are in use, or on those that are not. Defaults to pack.
+                 * @enum {unknown}
+                 */
+                readonly packing?: "pack" | "spread";
+                /** @description A hint that keeps together what ends together. Nothing ends because of it. */
+                readonly expectedLifetimeSeconds?: number;
+            };
         };
         /** InstanceType */
         readonly InstanceType: {

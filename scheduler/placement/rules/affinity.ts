@@ -1,3 +1,4 @@
+import { hasMember } from '../../model/neighbours.ts'
 import type { Demand, HostSnapshot } from '../../model/placement.ts'
 import { lacksNow, type Rule } from '../rule.ts'
 
@@ -11,9 +12,6 @@ export const affinity: Rule = {
     return lacksNow(`no instance of ${missing.join(', ')} is there`, share)
   },
 }
-
-export const hasMember = ({ occupants = [] }: HostSnapshot, group: string): boolean =>
-  occupants.some(({ groups }) => groups?.includes(group) === true)
 
 const missingOf = ({ affinity: wanted = [] }: Demand, host: HostSnapshot) =>
   wanted.filter((group) => !hasMember(host, group))

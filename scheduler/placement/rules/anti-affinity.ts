@@ -1,5 +1,5 @@
+import { hasMember } from '../../model/neighbours.ts'
 import { lacksNow, type Rule } from '../rule.ts'
-import { hasMember } from './affinity.ts'
 
 /** Away from every member of the groups. */
 export const antiAffinity: Rule = {

@@ -1,4 +1,4 @@
-import type { HostSnapshot } from '../../model/placement.ts'
+import { isTakenWhole } from '../../model/neighbours.ts'
 import { lacksNow, type Rule } from '../rule.ts'
 
 /** Who asks for a whole host gets one where nobody is, and nobody comes to it afterwards. */
@@ -13,6 +13,3 @@ export const isolation: Rule = {
         : 'others are there, and the instance wants the host for itself',
     ),
 }
-
-export const isTakenWhole = ({ occupants }: HostSnapshot): boolean =>
-  occupants?.some((occupant) => occupant.isolation === 'host') === true

@@ -17,6 +17,7 @@ import { membersMigration } from './0018-members.ts'
 import { devicesMigration } from './0019-devices.ts'
 import { partitionsMigration } from './0020-partitions.ts'
 import { switchesMigration } from './0021-switches.ts'
+import { schedulingMigration } from './0022-scheduling.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -42,6 +43,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0019-devices': devicesMigration,
         '0020-partitions': partitionsMigration,
         '0021-switches': switchesMigration,
+        '0022-scheduling': schedulingMigration,
       }),
     },
   })

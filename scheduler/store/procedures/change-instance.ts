@@ -30,6 +30,7 @@ import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
 import { readHostState } from './host-state.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { rejoinOccupants } from './occupants.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
 import { takeQuota } from './quotas.ts'
@@ -168,7 +169,8 @@ async function claimForStart(
   const devices = (input.gpus ?? []).map(({ address }) => address)
   const lost =
     (await claimCompute(tx, { hostId, demand })) ??
-    (await claimDevices(tx, { hostId, project, uid, devices }))
+    (await claimDevices(tx, { hostId, project, uid, devices })) ??
+    (await rejoinOccupants(tx, { uid, hostId, demand, nowMs: input.nowMs }))
   if (lost) throw new Refused(lost)
   return 'everything'
 }

@@ -3,6 +3,7 @@ import type { Holding } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import { noteGivenBack } from './address-hints.ts'
+import { checkLabels, forgetOccupant, restOccupant } from './occupants.ts'
 import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 import { nextHostRevision, touchHost } from './sequences.ts'
@@ -14,7 +15,7 @@ const findCapacity = prepare((tx: Tx, { hostId }: { hostId: string }) =>
   tx
     .selectFrom('hosts')
     .select(['state', 'zone', 'vcpus_used', 'vcpus_capacity', 'memory_mib_used', 'memory_mib_capacity'])
-    .select(['disk_gb_used', 'disk_gb_capacity'])
+    .select(['disk_gb_used', 'disk_gb_capacity', 'labels'])
     .where('host_id', '=', hostId),
 )
 
@@ -52,6 +53,8 @@ export async function claimCapacity(
   }
   if (host.disk_gb_used + demand.diskGb > host.disk_gb_capacity)
     return lost('disk', 'the disk space is taken')
+  const relabelled = checkLabels(demand, host.labels)
+  if (relabelled) return relabelled
   const { vcpus, memoryMib, diskGb } = demand
   const revision = await nextHostRevision(tx)
   const updated = await takeCapacity.run(tx, { hostId, vcpus, memoryMib, diskGb, revision })
@@ -114,6 +117,7 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
   if (demand.slotUid !== undefined) return
   await giveBack(tx, hostId, { ...demand, diskGb: 0 })
   await forgetDevices.run(tx, { uid })
+  await restOccupant(tx, { uid, demand })
   await touchHost(tx, hostId)
 }
 
@@ -127,6 +131,7 @@ export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Hold
   if (demand.slotUid !== undefined) await leaveSlot(tx, uid)
   await forgetDevices.run(tx, { uid })
   await releaseAddresses(tx, uid)
+  await forgetOccupant(tx, { uid, demand })
   await touchHost(tx, hostId)
 }
 

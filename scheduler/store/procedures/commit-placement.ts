@@ -20,6 +20,7 @@ import { takeDisk } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { joinOccupants } from './occupants.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
 import { prepare, prepareInsert } from './prepared.ts'
@@ -76,6 +77,8 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   const lostLater =
     slotUid === undefined ? await claimDevices(tx, input) : await enterSlot(tx, { ...input, slotUid })
   if (lostLater) throw new Refused(lostLater)
+  const crowded = await joinOccupants(tx, input)
+  if (crowded) throw new Refused(crowded)
   await claimAddresses(tx, input, addresses)
   await appendEvent(tx, {
     instanceUid: input.uid,
