@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ChangeRequest } from '../client/client.ts'
+import { collect } from '../context/collect.ts'
 import { addWithContext } from '../context/flags.ts'
 import { parseCount, parseWhole } from '../context/numbers.ts'
 import { withExamples } from '../output/examples.ts'
@@ -119,5 +120,3 @@ export function addInstancesCommand(program: Command): void {
     (await actions()).consoleAction(id, flags),
   )
 }
-
-const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]

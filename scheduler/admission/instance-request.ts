@@ -124,17 +124,17 @@ export const InstanceRequest = Type.Object(
   { ...closed, title: 'InstanceRequest' },
 )
 
+export const LabelPatch = Type.Unsafe<Record<string, string | null> | null>({
+  type: ['object', 'null'],
+  additionalProperties: { type: ['string', 'null'] },
+})
+
 /** A merge patch (RFC 7396): what is null goes, what is absent stays, a list is replaced as a whole. */
 export const InstancePatch = Type.Object(
   {
     displayName: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...lineOfText })),
     description: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...textOfLines })),
-    labels: Type.Optional(
-      Type.Unsafe<Record<string, string | null> | null>({
-        type: ['object', 'null'],
-        additionalProperties: { type: ['string', 'null'] },
-      }),
-    ),
+    labels: Type.Optional(LabelPatch),
     instanceMetadata: Type.Optional(
       Type.Unsafe<{ key: string; value: string }[] | null>({
         type: ['array', 'null'],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { hostId } from '../../proto/ids.ts'
+import type { LabelPatch } from '../../scheduler/model/label-patch.ts'
 import type { Demand } from '../../scheduler/model/placement.ts'
 import { type OpenStore, storeWithHost } from './store-opening.ts'
 import {
@@ -118,6 +119,29 @@ export function describeSchedulingContract(name: string, open: OpenStore): void 
       expect(await store().commitPlacement(wanting(2, apart))).toMatchObject({ what: 'anti-affinity' })
       expect(await start(1)).toMatchObject({ kind: 'accepted' })
       expect(await readHost(store())).toMatchObject({ occupants: [{ expectedEndMs: 3_604_000 }] })
+    })
+
+    it('are on hosts that say of themselves what they want, or the commit is lost', async () => {
+      const label = (patch: LabelPatch) => store().labelHost({ hostId: host, patch, nowMs: 5 })
+      expect(await label({ rack: 'r1', tier: 'x' })).toEqual({
+        kind: 'done',
+        labels: { rack: 'r1', tier: 'x' },
+      })
+      const hostLabels = [{ kind: 'in' as const, key: 'rack', values: ['r1'] }]
+      await commit(store(), wanting(1, { hostLabels }))
+      expect(await label({ rack: 'r2', tier: null })).toEqual({ kind: 'done', labels: { rack: 'r2' } })
+      expect(await store().commitPlacement(wanting(2, { hostLabels }))).toEqual({
+        ...{ kind: 'claim-lost', what: 'labels', message: 'the labels of the host are others now' },
+      })
+      await store().registerHost(hostOf({ bootId: 'boot-2' }))
+      expect(await readHost(store())).toMatchObject({ labels: { rack: 'r2' } })
+      expect(await label(null)).toEqual({ kind: 'done', labels: {} })
+      expect(await readHost(store())).not.toHaveProperty('labels')
+      const many = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`k${index}`, 'v']))
+      expect(await label(many)).toEqual({ kind: 'too-many' })
+      expect(await store().labelHost({ hostId: otherHost, patch: {}, nowMs: 5 })).toEqual({
+        kind: 'not-found',
+      })
     })
 
     it('are not remembered for what nobody has asked for', async () => {

@@ -928,7 +928,8 @@ export interface paths {
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
-        readonly patch?: never;
+        /** Changes the labels of a host; what is placed there stays */
+        readonly patch: operations["updateHost"];
         readonly trace?: never;
     };
     readonly "/v1/regions/{region}/hosts/{id}:cordon": {
@@ -1634,6 +1635,10 @@ export interface components {
                  */
                 readonly state: "FREE" | "ACTIVE" | "BLOCKED" | "UNHEALTHY";
             }[];
+            /** @description What operators have written on it, for scheduling.hostLabels of instances. */
+            readonly labels: {
+                readonly [key: string]: string;
+            };
             /** @description What it can do, as its agent says. */
             readonly features: readonly string[];
             /** @description Where networks with a VLAN leave it. */
@@ -1655,6 +1660,15 @@ export interface components {
             }[];
             /** Format: date-time */
             readonly updatedAt: string;
+        };
+        /**
+         * HostPatch
+         * @description A merge patch (RFC 7396).
+         */
+        readonly HostPatch: {
+            readonly labels: {
+                readonly [key: string]: string | null;
+            } | null;
         };
         /** IdentityDiscovery */
         readonly IdentityDiscovery: {
@@ -7371,6 +7385,59 @@ export interface operations {
             readonly cookie?: never;
         };
         readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly updateHost: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** @description A merge patch (RFC 7396). */
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["HostPatch"];
+                readonly "application/merge-patch+json": components["schemas"]["HostPatch"];
+            };
+        };
         readonly responses: {
             /** @description As asked. */
             readonly 200: {

@@ -11,6 +11,7 @@ import { applyDiskObservation, listDisksToRemove } from './disk-reports.ts'
 import { findDisk, listDisks } from './disk-rows.ts'
 import { createDisk, deleteDisk, findDiskByKey, updateDisk } from './disks.ts'
 import { listEvents } from './events.ts'
+import { labelHost } from './host-labels.ts'
 import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
@@ -42,6 +43,7 @@ export const procedures: Procedures = {
   registerHost,
   readHostsChangedAfter,
   setHostState,
+  labelHost,
   fenceHost,
   commitPlacement,
   commitPlacements,
@@ -92,6 +94,7 @@ export const procedures: Procedures = {
 export const writes: ReadonlySet<StoreMethod> = new Set([
   'registerHost',
   'setHostState',
+  'labelHost',
   'fenceHost',
   'commitPlacement',
   'commitPlacements',

@@ -66,6 +66,24 @@ describe('a host for one alone', () => {
   })
 })
 
+it('is on a host with the labels that it asks for, which operators write', async () => {
+  const token = await region.issuer.tokenFor('operator')
+  const hostPath = '/v1/regions/us-texas-1/hosts/host-2'
+  const label = (labels: unknown, path = hostPath) => region.call('PATCH', path, { token, body: { labels } })
+  const early = await create('early', { hostLabels: { rack: 'r1' } })
+  expect([early.status, ...reasonsOf(early)]).toEqual([422, 'scheduling.hostLabels: CAN_NEVER_FIT'])
+  expect((await label({ rack: 'r1' })).body.labels).toEqual({ rack: 'r1' })
+  expect((await create('racked', { hostLabels: { rack: 'r1' } })).status).toBe(202)
+  expect(await hostOf('racked')).toBe('host-2')
+  expect((await label(null)).body.labels).toEqual({})
+  expect((await create('late', { hostLabels: { rack: 'r1' } })).status).toBe(422)
+  expect(await hostOf('racked')).toBe('host-2')
+
+  expect(reasonsOf(await label({ Rack: 'r1' }))).toEqual(['labels.Rack: INVALID_LABEL'])
+  expect((await label({}, hostPath.replace('host-2', 'host-9'))).status).toBe(404)
+  expect((await region.call('PATCH', hostPath, { body: { labels: {} } })).status).toBe(403)
+})
+
 it('is planned as it would be placed', async () => {
   await Promise.all(['a', 'b', 'c'].map((id) => create(id, { antiAffinity: ['db'] })))
   const plan = (scheduling: object) =>
