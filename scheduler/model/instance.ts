@@ -1,7 +1,7 @@
 // An instance as the scheduler remembers it. `InstanceDetails` is the request with every default filled in, in the
 // API's words; `InstanceSpec` (proto) is the same in the host's words. Both are fixed at commit.
 import type { DesiredState, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { HostId, InstanceUid, OperationId, ProjectId } from '../../proto/ids.ts'
+import { type HostId, hostId, type InstanceUid, type OperationId, type ProjectId } from '../../proto/ids.ts'
 import type { InstanceStatus } from '../../proto/instance-state.ts'
 import type { Demand, GpuTopology, PlacementExplanation } from './placement.ts'
 
@@ -74,6 +74,9 @@ export interface InstanceGpu {
  * with them its host; one that holds nothing has only a name.
  */
 export type Holding = 'everything' | 'storage' | 'nothing'
+
+/** Where one is that waits for capacity, or has done so in vain. */
+export const nowhere = hostId('')
 
 export interface InstanceRecord {
   readonly uid: InstanceUid

@@ -9,6 +9,7 @@ export interface Tables {
   device_claims: DeviceClaimRow
   reservation_slots: ReservationSlotRow
   occupants: OccupantRow
+  waiting: WaitingRow
   group_members: { group_name: string; instance_uid: string }
   address_claims: AddressClaimRow
   audit: AuditRow
@@ -118,7 +119,8 @@ export interface InstanceRow {
   uid: string
   project: string
   id: string
-  host_id: string
+  /** Null of one that waits for capacity, or has done so in vain. */
+  host_id: string | null
   details: string
   spec: Uint8Array
   demand: string
@@ -154,6 +156,19 @@ export interface ReservationSlotRow {
   host_id: string
   demand: string
   instance_uid: string | null
+}
+
+/** Of an instance that is on no host yet. */
+export interface WaitingRow {
+  instance_uid: string
+  project: string
+  zone: string
+  /** JSON: with the needs of disks that outlive it. */
+  demand: string
+  since_ms: number
+  until_ms: number
+  stop_deadline_ms: number
+  request_id: string
 }
 
 /** Of an instance that has asked for what matters to others on its host. */

@@ -10,6 +10,7 @@ import type { OpenStore } from './store-opening.ts'
 import { describePlaceContract } from './store-places.ts'
 import { describeResourceContract } from './store-resources.ts'
 import { describeSchedulingContract } from './store-scheduling.ts'
+import { describeWaitingContract } from './store-waiting.ts'
 
 export function describeStoreContract(name: string, open: OpenStore): void {
   describeHostContract(name, open)
@@ -22,4 +23,5 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeResourceContract(name, open)
   describePlaceContract(name, open)
   describeSchedulingContract(name, open)
+  describeWaitingContract(name, open)
 }

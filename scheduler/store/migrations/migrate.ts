@@ -18,6 +18,7 @@ import { devicesMigration } from './0019-devices.ts'
 import { partitionsMigration } from './0020-partitions.ts'
 import { switchesMigration } from './0021-switches.ts'
 import { schedulingMigration } from './0022-scheduling.ts'
+import { waitingMigration } from './0023-waiting.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -44,6 +45,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0020-partitions': partitionsMigration,
         '0021-switches': switchesMigration,
         '0022-scheduling': schedulingMigration,
+        '0023-waiting': waitingMigration,
       }),
     },
   })

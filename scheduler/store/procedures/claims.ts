@@ -154,7 +154,7 @@ const leaveAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>
 )
 
 /** Reserved ones stay reserved. */
-async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
+export async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
   for (const { network_uid, ipv4 } of await forgetAddresses.all(tx, { uid })) {
     noteGivenBack(tx, network_uid, ipv4)
   }

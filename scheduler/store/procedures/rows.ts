@@ -12,7 +12,7 @@ import {
 } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { UnscrubbedPolicy } from '../../model/device.ts'
-import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
+import { type Holding, type InstanceDetails, type InstanceRecord, nowhere } from '../../model/instance.ts'
 import type {
   Demand,
   HostDevice,
@@ -40,7 +40,7 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
     statusSinceMs: row.status_since_ms,
     desiredState: row.desired_state as DesiredState,
     generation: row.generation,
-    hostId: hostId(row.host_id),
+    hostId: row.host_id === null ? nowhere : hostId(row.host_id),
     startGeneration: row.start_generation,
     resetGeneration: row.reset_generation,
     demand: JSON.parse(row.demand) as Demand,
@@ -59,7 +59,7 @@ export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'chan
     uid: instance.uid,
     project: instance.project,
     id: instance.id,
-    host_id: instance.hostId,
+    host_id: instance.hostId === nowhere ? null : instance.hostId,
     details: JSON.stringify(instance.details),
     spec: toBinary(InstanceSpecSchema, instance.spec),
     demand: JSON.stringify(instance.demand),
