@@ -71,7 +71,7 @@ const importRules: readonly ImportRule[] = [
   },
   {
     from: ['scheduler/operations/'],
-    mayNot: /^scheduler\/(store\/(?!((resource|device|host)-)?store\.ts)|stream\/|api\/)/,
+    mayNot: /^scheduler\/(store\/(?!((resource|device|host|waiting)-)?store\.ts)|stream\/|api\/)/,
     reason: 'an operation knows the store as a port and HTTP not at all',
   },
   {

@@ -90,6 +90,7 @@ export interface Client {
   openConsole(id: string, listeners: LastingListeners): Promise<ConsoleConnection>
   /** For operators. */
   changeHost(request: { id: string; verb: string; body?: object }): Promise<Host>
+  updateHost(request: { id: string; patch: object }): Promise<Host>
   listHosts(): Promise<Host[]>
   listDevices(host: string): Promise<Device[]>
   getDevice(host: string, address: string): Promise<Device>
@@ -187,6 +188,8 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     },
     changeHost: ({ id, verb, ...body }) =>
       http({ method: 'POST', path: `${region}/hosts/${encodeURIComponent(id)}:${verb}`, ...body }),
+    updateHost: ({ id, patch }) =>
+      http({ method: 'PATCH', path: `${region}/hosts/${encodeURIComponent(id)}`, body: patch }),
     listHosts: () => readPages<'hosts', Host>(http, `${region}/hosts`, 'hosts'),
     listDevices: (host) => readPages<'devices', Device>(http, devicesOf(host), 'devices'),
     getDevice: (host, address) => http({ method: 'GET', path: `${devicesOf(host)}/${addressIn(address)}` }),

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { collect } from '../context/collect.ts'
 import { addWithContext } from '../context/flags.ts'
 import { parseWhole } from '../context/numbers.ts'
 import { type Examples, withExamples } from '../output/examples.ts'
@@ -24,6 +25,13 @@ export function addHostVerbs(program: Command): void {
   })
     .option('--notice <seconds>', 'how long guests are told before', parseWhole, 60)
     .action(async (ids, flags) => (await actions()).hostAction('drain', ids, flags))
+  add('update <id...>', 'change what is written on them, for instances that ask for it', {
+    'the rack that they are in': 'berth hosts update host-1 host-2 --label rack=r1',
+    'take it off again': 'berth hosts update host-1 --remove-label rack',
+  })
+    .option('--label <key=value>', 'set a label; may be repeated', collect)
+    .option('--remove-label <key>', 'remove a label; may be repeated', collect)
+    .action(async (ids, flags) => (await actions()).labelAction(ids, flags))
   add('fence <id>', 'give up a host that is gone for good, with its instances', {
     'once it is off, and will stay off': 'berth hosts fence host-1 --confirm host-1',
   })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ChangeRequest } from '../client/client.ts'
+import { collect } from '../context/collect.ts'
 import { addWithContext } from '../context/flags.ts'
 import { parseCount, parseWhole } from '../context/numbers.ts'
 import { withExamples } from '../output/examples.ts'
@@ -37,6 +38,12 @@ export function addInstancesCommand(program: Command): void {
         'how near they are: same-numa, same-switch, fabric; any where absent',
       )
       .option('--reservation <reservation>', 'capacity that was reserved for it')
+      .option('--affinity <group>', 'on the host of the others in this group; may be repeated', collect)
+      .option('--anti-affinity <group>', 'on another host than all in this group; may be repeated', collect)
+      .option('--isolation <isolation>', 'host: alone on its host; shared where absent')
+      .option('--host-label <key=value>', 'what its host is labelled; may be repeated', collect)
+      .option('--packing <packing>', 'spread: rather on hosts that are not in use; pack where absent')
+      .option('--expected-lifetime <seconds>', 'a hint of how long it stays', parseWhole)
       .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)
       .option('--user-data <@file>', 'what cloud-init does in the guest')
       .option('--metadata <key=value>', 'instance metadata, or key=@file; may be repeated', collect)
@@ -113,5 +120,3 @@ export function addInstancesCommand(program: Command): void {
     (await actions()).consoleAction(id, flags),
   )
 }
-
-const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]

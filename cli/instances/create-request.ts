@@ -5,6 +5,8 @@ import { usageError } from '../exit-codes.ts'
 
 type GpuTopology = NonNullable<NonNullable<InstanceRequest['gpus']>[number]['topology']>
 
+type Scheduling = NonNullable<InstanceRequest['scheduling']>
+
 export interface CreateFlags {
   readonly type: string
   readonly zone?: string
@@ -20,6 +22,12 @@ export interface CreateFlags {
   readonly gpu?: readonly string[]
   readonly gpuTopology?: GpuTopology
   readonly reservation?: string
+  readonly isolation?: Scheduling['isolation']
+  readonly hostLabel?: readonly string[]
+  readonly affinity?: readonly string[]
+  readonly antiAffinity?: readonly string[]
+  readonly packing?: Scheduling['packing']
+  readonly expectedLifetime?: number
   readonly sshKey?: readonly string[]
   readonly userData?: string
   readonly metadata?: readonly string[]
@@ -51,6 +59,7 @@ export function makeCreateRequest(flags: CreateFlags, surroundings: CreateSurrou
     ...makeNics(flags),
     ...makeGpus(flags),
     ...(flags.reservation === undefined ? {} : { reservation: flags.reservation }),
+    ...makeScheduling(flags),
   }
 }
 
@@ -73,6 +82,21 @@ function makeGpus({ gpu, gpuTopology: topology }: CreateFlags): Pick<InstanceReq
   if (gpu === undefined && topology !== undefined) throw usageError('--gpu-topology needs --gpu.')
   if (gpu === undefined) return {}
   return { gpus: gpu.map((text) => ({ ...parseGpu(text), ...(topology === undefined ? {} : { topology }) })) }
+}
+
+function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'> {
+  const { isolation, hostLabel, affinity, antiAffinity, packing, expectedLifetime } = flags
+  const scheduling: Scheduling = {
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(hostLabel === undefined
+      ? {}
+      : { hostLabels: Object.fromEntries(parsePairs('--host-label', hostLabel)) }),
+    ...(affinity === undefined ? {} : { affinity }),
+    ...(antiAffinity === undefined ? {} : { antiAffinity }),
+    ...(packing === undefined ? {} : { packing }),
+    ...(expectedLifetime === undefined ? {} : { expectedLifetimeSeconds: expectedLifetime }),
+  }
+  return Object.keys(scheduling).length === 0 ? {} : { scheduling }
 }
 
 /** `nvidia-l40s` or `nvidia-h100-80gb:8`. */

@@ -52,6 +52,9 @@ export const oneInstance: Rendering<Instance> = {
           ] as const,
       ),
       ...(instance.gpus.length === 0 ? [] : ([['gpus', renderGpus(instance)]] as const)),
+      ...(instance.scheduling === undefined
+        ? []
+        : ([['scheduling', renderScheduling(instance.scheduling)]] as const)),
       ...(Object.keys(instance.labels).length === 0
         ? []
         : ([['labels', renderLabels(instance.labels)]] as const)),
@@ -60,6 +63,14 @@ export const oneInstance: Rendering<Instance> = {
   },
   names: (instance) => [instance.id],
 }
+
+const renderScheduling = (scheduling: NonNullable<Instance['scheduling']>): string =>
+  Object.entries(scheduling)
+    .map(([wish, value]) => `${wish} ${typeof value === 'object' ? renderWishes(value) : String(value)}`)
+    .join('; ')
+
+const renderWishes = (value: readonly string[] | Readonly<Record<string, string>>): string =>
+  Array.isArray(value) ? value.join(' ') : renderLabels(value as Readonly<Record<string, string>>)
 
 export const eventList: Rendering<readonly InstanceEvent[]> = {
   table: async (events) => {

@@ -30,7 +30,10 @@ export function makeUpdatePatch(
   return patch
 }
 
-function patchLabels({ label = [], removeLabel = [] }: UpdateFlags): object {
+export function patchLabels({
+  label = [],
+  removeLabel = [],
+}: Pick<UpdateFlags, 'label' | 'removeLabel'>): object {
   if (label.length + removeLabel.length === 0) return {}
   const removed = removeLabel.map((key) => [key, null] as const)
   return { labels: Object.fromEntries([...parsePairs('--label', label), ...removed]) }

@@ -21,6 +21,7 @@ import { type ResolvedNic, resolveNics } from './nics.ts'
 import { checkReservation, resolveReservation } from './reservation.ts'
 import { type AdmissionContext, problemsOf, resolved } from './resolution.ts'
 import { resourcePaths } from './resource-path.ts'
+import { checkScheduling, schedulingDemand } from './scheduling.ts'
 import { renderSpec } from './spec.ts'
 import { subnetAddresses } from './subnet.ts'
 import { checkVolumes, volumeDemand } from './volumes.ts'
@@ -67,6 +68,7 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
     ...checkLabels(request.labels ?? {}),
     ...checkMetadata(request.instanceMetadata ?? []),
     ...(request.hostname === undefined ? [] : checkHostname(request.hostname)),
+    ...checkScheduling(request.scheduling ?? {}),
   ]
   if (first !== undefined) return { kind: 'refused', problems: [first, ...others] }
   // Without problems everything is resolved; the compiler wants to see it.
@@ -116,6 +118,7 @@ function assemble(request: InstanceRequest, parts: Parts, context: AdmissionCont
       ...(volumes === undefined ? {} : { volumes }),
       ...featureDemand(type, { nics, disks }),
       ...uplinkDemand(nics),
+      ...schedulingDemand(context.project.id, request.scheduling ?? {}),
     },
     addresses: nics.map(claimAddress),
     uses: [
@@ -177,6 +180,7 @@ function renderDetails(
     nics: nics.map((nic) => nic.details),
     gpus: gpus.map((gpu) => ({ ...gpu, type: paths.acceleratorType(zone.id, gpu.type) })),
     ...(reservation === undefined ? {} : { reservation: paths.reservation(project.id, reservation.id) }),
+    ...(request.scheduling === undefined ? {} : { scheduling: request.scheduling }),
     ...(warnings.length === 0 ? {} : { warnings }),
   }
 }

@@ -53,6 +53,48 @@ export const GpuRequest = Type.Object(
   closed,
 )
 
+const placementGroups = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 63, pattern: resourceIdPattern }), {
+      ...{ maxItems: 8, uniqueItems: true, description },
+    }),
+  )
+
+export const SchedulingRequest = Type.Object(
+  {
+    isolation: Type.Optional(
+      Type.Enum(['shared', 'host'], {
+        description:
+          'host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.',
+      }),
+    ),
+    hostLabels: Type.Optional(
+      Type.Unsafe<Record<string, string>>({
+        ...{ type: 'object', additionalProperties: { type: 'string' }, maxProperties: 16 },
+        description: 'What operators have written on its host: all of them, with these values.',
+      }),
+    ),
+    affinity: placementGroups(
+      'Groups of the project that it joins, to be on the host of the others who join them so. A group is a name; the first goes anywhere.',
+    ),
+    antiAffinity: placementGroups(
+      'Groups of the project that it joins, to be on another host than everybody else in them.',
+    ),
+    packing: Type.Optional(
+      Type.Enum(['pack', 'spread'], {
+        description: 'Rather on hosts that are in use, or on those that are not. Defaults to pack.',
+      }),
+    ),
+    expectedLifetimeSeconds: Type.Optional(
+      Type.Integer({
+        ...{ minimum: 60, maximum: 315_360_000 },
+        description: 'A hint that keeps together what ends together. Nothing ends because of it.',
+      }),
+    ),
+  },
+  { ...closed, description: 'Where it may go. Immutable.' },
+)
+
 export const MetadataItem = Type.Object({ key: Type.String(), value: Type.String() }, closed)
 
 export const InstanceRequest = Type.Object(
@@ -77,21 +119,22 @@ export const InstanceRequest = Type.Object(
     nics: Type.Optional(Type.Array(NicRequest, { maxItems: 8 })),
     gpus: Type.Optional(Type.Array(GpuRequest, { maxItems: 8 })),
     reservation: Type.Optional(reference('Capacity that was reserved for it. Immutable.')),
+    scheduling: Type.Optional(SchedulingRequest),
   },
   { ...closed, title: 'InstanceRequest' },
 )
+
+export const LabelPatch = Type.Unsafe<Record<string, string | null> | null>({
+  type: ['object', 'null'],
+  additionalProperties: { type: ['string', 'null'] },
+})
 
 /** A merge patch (RFC 7396): what is null goes, what is absent stays, a list is replaced as a whole. */
 export const InstancePatch = Type.Object(
   {
     displayName: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...lineOfText })),
     description: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], ...textOfLines })),
-    labels: Type.Optional(
-      Type.Unsafe<Record<string, string | null> | null>({
-        type: ['object', 'null'],
-        additionalProperties: { type: ['string', 'null'] },
-      }),
-    ),
+    labels: Type.Optional(LabelPatch),
     instanceMetadata: Type.Optional(
       Type.Unsafe<{ key: string; value: string }[] | null>({
         type: ['array', 'null'],
@@ -108,6 +151,7 @@ export type InstanceRequest = Static<typeof InstanceRequest>
 export type DiskRequest = Static<typeof DiskRequest>
 export type NicRequest = Static<typeof NicRequest>
 export type GpuRequest = Static<typeof GpuRequest>
+export type SchedulingRequest = Static<typeof SchedulingRequest>
 
 /** No request has more NICs; as many MAC addresses are made beforehand. */
 export const maximumNics = 8

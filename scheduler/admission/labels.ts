@@ -4,10 +4,10 @@ const maximumLabels = 64
 const maximumLength = 63
 const keyPattern = /^[a-z]([-_a-z0-9./]*[a-z0-9])?$/
 
-export function checkLabels(labels: Readonly<Record<string, string>>): readonly Problem[] {
+export function checkLabels(labels: Readonly<Record<string, string>>, name = 'labels'): readonly Problem[] {
   const entries = Object.entries(labels)
   const problems = entries.flatMap(([key, value]) => {
-    const field = `labels.${key.slice(0, maximumLength)}`
+    const field = `${name}.${key.slice(0, maximumLength)}`
     const invalid = (message: string) => problem('INVALID_LABEL', { message }, field)
     return [
       ...(keyPattern.test(key) && key.length <= maximumLength ? [] : [invalid(keyRule)]),
@@ -19,7 +19,7 @@ export function checkLabels(labels: Readonly<Record<string, string>>): readonly 
   })
   if (entries.length <= maximumLabels) return problems
   const message = `There are ${entries.length} labels; at most ${maximumLabels} are possible.`
-  return [problem('INVALID_LABEL', { message }, 'labels'), ...problems]
+  return [problem('INVALID_LABEL', { message }, name), ...problems]
 }
 
 /** Values end up in terminals. */

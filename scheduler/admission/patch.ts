@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts'
 import type { InstanceDetails } from '../model/instance.ts'
+import { patchLabels } from '../model/label-patch.ts'
 import type { InstancePatch } from './instance-request.ts'
 import { checkLabels } from './labels.ts'
 import { checkMetadata } from './metadata.ts'
@@ -34,12 +35,3 @@ export const patched = <Value>(
   before: Value | undefined,
   patch: Value | null | undefined,
 ): Value | undefined => (patch === undefined ? before : (patch ?? undefined))
-
-export function patchLabels(
-  before: InstanceDetails['labels'],
-  patch: InstancePatch['labels'],
-): InstanceDetails['labels'] {
-  if (patch === undefined) return before
-  const merged = Object.entries({ ...(patch === null ? {} : before), ...patch })
-  return Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== null))
-}

@@ -3,9 +3,11 @@ import { formatTimestamp } from '../../lib/clock.ts'
 import { deviceStates } from '../../proto/device-state.ts'
 import { Accelerator } from '../../proto/gen/berth/agent/v1/host_pb.ts'
 import { hostId } from '../../proto/ids.ts'
+import { LabelPatch } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { longestNoticeMs } from '../lifecycle/verbs.ts'
 import { changeHost, type HostVerb, hostVerbs } from '../operations/change-host.ts'
+import { labelHost } from '../operations/label-host.ts'
 import { type HostView, listHosts } from '../operations/list-hosts.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
@@ -44,6 +46,10 @@ const HostResource = Type.Object(
       }),
     ),
     partitions: HostPartitions,
+    labels: Type.Unsafe<Record<string, string>>({
+      ...{ type: 'object', additionalProperties: { type: 'string' } },
+      description: 'What operators have written on it, for scheduling.hostLabels of instances.',
+    }),
     features: Type.Array(Type.String(), { description: 'What it can do, as its agent says.' }),
     uplinks: Type.Array(
       Type.Object({
@@ -82,6 +88,7 @@ export function addHostRoutes(server: Server, ports: OperationPorts): void {
     render: ({ host }) => renderHost(host, ports.catalogue.region),
   })
   addHostVerbs(server, ports)
+  addHostPatch(server, ports)
   addDeviceRoutes(server, ports)
 }
 
@@ -144,6 +151,33 @@ function addHostVerbs(server: Server, ports: OperationPorts): void {
   }
 }
 
+const HostPatch = Type.Object(
+  { labels: LabelPatch },
+  { additionalProperties: false, title: 'HostPatch', description: 'A merge patch (RFC 7396).' },
+)
+
+function addHostPatch(server: Server, ports: OperationPorts): void {
+  server.patch(
+    '/v1/regions/:region/hosts/:id',
+    {
+      config: { access: operatorOnly },
+      schema: {
+        ...about('Hosts', 'updateHost', 'Changes the labels of a host; what is placed there stays'),
+        params: Type.Object({ region: Type.String(), id: Type.String() }),
+        querystring: NoQuery,
+        body: HostPatch,
+        response: { 200: HostResource, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const { labels: patch } = request.body
+      const outcome = await labelHost({ hostId: hostId(request.params.id), patch }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return renderHost(outcome.value, ports.catalogue.region)
+    },
+  )
+}
+
 function renderHost(host: HostView, region: string): Static<typeof HostResource> {
   const { facts } = host
   const paths = resourcePaths(region)
@@ -166,6 +200,7 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
       ...(device.claimedBy === undefined ? {} : { claimedBy: device.claimedBy }),
     })),
     partitions: renderPartitions(host),
+    labels: host.labels ?? {},
     features: [...facts.features],
     uplinks: facts.uplinks.map(({ physicalNetwork, mtu, members, ...uplink }) => ({
       ...{ interface: uplink.interface, physicalNetwork, mtu, members: [...members] },

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { formatTimestamp } from '../../lib/clock.ts'
 import { instanceStatuses } from '../../proto/instance-state.ts'
-import { MetadataItem } from '../admission/instance-request.ts'
+import { MetadataItem, SchedulingRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import type { InstanceEvent, InstanceRecord } from '../model/instance.ts'
+import type { InstanceEvent, InstanceRecord, InstanceScheduling } from '../model/instance.ts'
 import { gpuTopologies } from '../model/placement.ts'
 
 /** The published instance; what is absent in it is left out, never null. */
@@ -59,6 +59,7 @@ export const InstanceResource = Type.Object(
       }),
     ),
     reservation: Type.Optional(Type.String()),
+    scheduling: Type.Optional(SchedulingRequest),
     createdAt: Type.String({ format: 'date-time' }),
     updatedAt: Type.String({ format: 'date-time' }),
   },
@@ -90,10 +91,21 @@ export function renderInstance(instance: InstanceRecord, region: string): Instan
     nics: [...details.nics],
     gpus: [...details.gpus],
     ...(details.reservation === undefined ? {} : { reservation: details.reservation }),
+    ...(details.scheduling === undefined ? {} : { scheduling: renderScheduling(details.scheduling) }),
     createdAt: formatTimestamp(instance.createdAtMs),
     updatedAt: formatTimestamp(instance.updatedAtMs),
   }
 }
+
+const renderScheduling = ({
+  affinity,
+  antiAffinity,
+  ...scheduling
+}: InstanceScheduling): SchedulingRequest => ({
+  ...scheduling,
+  ...(affinity === undefined ? {} : { affinity: [...affinity] }),
+  ...(antiAffinity === undefined ? {} : { antiAffinity: [...antiAffinity] }),
+})
 
 export const EventResource = Type.Object(
   {

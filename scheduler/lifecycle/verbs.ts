@@ -42,6 +42,9 @@ export function decideVerb(
   if (verb === 'delete') return status === 'DEPROVISIONING' ? already : changes.delete
   if (status === 'DEPROVISIONING') return refused('It is being deleted.')
   if (verb === 'update') return { kind: 'change', status, desiredState, asks: 'nothing' }
+  if (status === 'PENDING' && verb !== 'start') {
+    return refused('It is PENDING: it runs once there is room for it; delete it to wait no longer.')
+  }
   if (verb === 'resizeDisk' && (status === 'SUSPENDING' || status === 'SUSPENDED')) {
     return refused(`It is ${status}: what its memory knows of its disks must stay true; resume it first.`)
   }

@@ -1,7 +1,7 @@
 // An instance as the scheduler remembers it. `InstanceDetails` is the request with every default filled in, in the
 // API's words; `InstanceSpec` (proto) is the same in the host's words. Both are fixed at commit.
 import type { DesiredState, InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { HostId, InstanceUid, OperationId, ProjectId } from '../../proto/ids.ts'
+import { type HostId, hostId, type InstanceUid, type OperationId, type ProjectId } from '../../proto/ids.ts'
 import type { InstanceStatus } from '../../proto/instance-state.ts'
 import type { Demand, GpuTopology, PlacementExplanation } from './placement.ts'
 
@@ -18,8 +18,19 @@ export interface InstanceDetails {
   readonly gpus: readonly InstanceGpu[]
   /** Path of the reservation that its capacity is from. */
   readonly reservation?: string
+  readonly scheduling?: InstanceScheduling
   /** What its owner should know of what was made as asked: sentences. */
   readonly warnings?: readonly string[]
+}
+
+/** As it was asked for. */
+export interface InstanceScheduling {
+  readonly isolation?: 'shared' | 'host'
+  readonly hostLabels?: Readonly<Record<string, string>>
+  readonly affinity?: readonly string[]
+  readonly antiAffinity?: readonly string[]
+  readonly packing?: 'pack' | 'spread'
+  readonly expectedLifetimeSeconds?: number
 }
 
 export interface InstanceDisk {
@@ -63,6 +74,9 @@ export interface InstanceGpu {
  * with them its host; one that holds nothing has only a name.
  */
 export type Holding = 'everything' | 'storage' | 'nothing'
+
+/** Where one is that waits for capacity, or has done so in vain. */
+export const nowhere = hostId('')
 
 export interface InstanceRecord {
   readonly uid: InstanceUid

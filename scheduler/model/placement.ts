@@ -108,7 +108,7 @@ export interface HostSnapshot {
   readonly diskGb: Counter
   readonly devices: readonly HostDevice[]
   readonly labels?: Readonly<Record<string, string>>
-  /** Who is there; nobody is known where absent. */
+  /** Those there that have asked for what matters to others, and maybe more. */
   readonly occupants?: readonly Occupant[]
   /** Sets of its GPUs that NVSwitches join: a guest gets one of them, whole. Absent where nothing joins them. */
   readonly partitions?: readonly (readonly PciAddress[])[]

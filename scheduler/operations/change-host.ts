@@ -42,7 +42,7 @@ export async function changeHost(request: ChangeHost, ports: OperationPorts): Pr
   return host === undefined ? refuseHost(hostId, ports) : done(host)
 }
 
-const refuseHost = (id: string, { catalogue }: OperationPorts): Refusal =>
+export const refuseHost = (id: string, { catalogue }: OperationPorts): Refusal =>
   refuse('NOT_FOUND', { what: 'Host', id, where: `region ${catalogue.region}` })
 
 async function setState(

@@ -2,7 +2,7 @@ import { pciAddress } from '../../proto/ids.ts'
 import { type Refusal, refuse, refuseAll } from '../errors.ts'
 import { describeTroubles } from '../model/device.ts'
 import type { InstanceRecord } from '../model/instance.ts'
-import type { HostSnapshot } from '../model/placement.ts'
+import type { Demand, HostSnapshot } from '../model/placement.ts'
 import { wishOf } from '../placement/devices.ts'
 import { place } from '../placement/index.ts'
 import type { ChangeInstance } from '../store/store.ts'
@@ -28,13 +28,28 @@ export async function findGpusForStart(
   // A cordoned host takes no new instances, and its own back.
   const own = hosts
     .filter(({ hostId }) => hostId === instance.hostId)
-    .map((host) => ({ ...host, state: 'ready' as const }))
-  const verdict = place({ ...demandOf(instance), diskGb: 0 }, own, instance.uid)
+    .map((host) => ({ ...host, ...withoutItself(host, instance), state: 'ready' as const }))
+  const verdict = place(demandOfStart(instance), own, instance.uid)
   return verdict.kind === 'placed' ? done(verdict.devices) : refuseStart(instance, refusePlacement(verdict))
 }
 
 /** What was placed before devices were kept does not say whose it is. */
 const demandOf = ({ demand, project }: InstanceRecord) => ({ ...demand, project })
+
+/** Its disks are there, they say where it goes, and its groups have kept its place. */
+function demandOfStart(instance: InstanceRecord): Demand {
+  const {
+    hostLabels: _labels,
+    affinity: _affinity,
+    antiAffinity: _antiAffinity,
+    ...demand
+  } = demandOf(instance)
+  return { ...demand, diskGb: 0 }
+}
+
+const withoutItself = ({ occupants = [] }: HostSnapshot, { uid }: InstanceRecord) => ({
+  occupants: occupants.filter((occupant) => occupant.uid !== uid),
+})
 
 /** Its place in a reservation has kept them for it; whether its last run has left them fit for the next is another matter. */
 function ownGpus(instance: InstanceRecord, hosts: readonly HostSnapshot[]): Outcome<ChangeInstance['gpus']> {

@@ -1,5 +1,5 @@
 import type { PciAddress } from '../../proto/ids.ts'
-import type { Demand, Occupant } from '../model/placement.ts'
+import type { Demand } from '../model/placement.ts'
 
 /** What an instance takes of its host. */
 export interface Claim {
@@ -8,19 +8,4 @@ export interface Claim {
   readonly devices: readonly PciAddress[]
   /** When it began, where its end is to be expected. */
   readonly nowMs?: number
-}
-
-export function occupantOf(
-  uid: string,
-  { groups, isolation, expectedLifetimeS }: Demand,
-  nowMs: number | undefined,
-): Occupant {
-  return {
-    uid,
-    ...(groups === undefined ? {} : { groups }),
-    ...(isolation === undefined ? {} : { isolation }),
-    ...(expectedLifetimeS === undefined || nowMs === undefined
-      ? {}
-      : { expectedEndMs: nowMs + expectedLifetimeS * 1000 }),
-  }
 }

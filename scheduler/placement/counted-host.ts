@@ -1,6 +1,7 @@
 import type { PciAddress } from '../../proto/ids.ts'
+import { occupantOf } from '../model/neighbours.ts'
 import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
-import { type Claim, occupantOf } from './claim.ts'
+import type { Claim } from './claim.ts'
 import type { FreeShape } from './free-shape.ts'
 import { type GpuStock, stocksOf } from './gpu-stock.ts'
 import { Occupants } from './occupants.ts'

@@ -1,6 +1,6 @@
 import type { HostSnapshot, Occupant } from '../model/placement.ts'
 
-/** Who is on a host, with what decisions ask of them counted once. */
+/** Who is on a host, as far as it matters to others, with what decisions ask of them counted once. */
 export class Occupants {
   /** One has the host for itself. */
   isTakenWhole = false
@@ -9,10 +9,15 @@ export class Occupants {
   /** Of all of them; undefined for most hosts. */
   groups: readonly string[] | undefined
   readonly #list: Occupant[]
+  /** Those that only devices tell of. */
+  readonly #others: Set<string>
 
-  /** Where nobody says who is there, devices do. */
-  constructor({ occupants, devices }: Pick<HostSnapshot, 'occupants' | 'devices'>) {
-    this.#list = occupants === undefined ? claimantsOf(devices) : occupants.slice()
+  constructor({ occupants = [], devices }: Pick<HostSnapshot, 'occupants' | 'devices'>) {
+    this.#list = occupants.slice()
+    const named = occupants.map(({ uid }) => uid)
+    this.#others = new Set(
+      devices.flatMap(({ claimedBy = [] }) => claimedBy).filter((uid) => !named.includes(uid)),
+    )
     for (const occupant of this.#list) this.#count(occupant)
   }
 
@@ -21,7 +26,7 @@ export class Occupants {
   }
 
   get size(): number {
-    return this.#list.length
+    return this.#list.length + this.#others.size
   }
 
   add(occupant: Occupant): void {
@@ -30,6 +35,7 @@ export class Occupants {
   }
 
   remove(uid: string): void {
+    this.#others.delete(uid)
     const at = this.#list.findIndex((occupant) => occupant.uid === uid)
     if (at === -1) return
     this.#list.splice(at, 1)
@@ -45,9 +51,4 @@ export class Occupants {
     else if (this.emptyAtMs !== undefined && expectedEndMs > this.emptyAtMs) this.emptyAtMs = expectedEndMs
     if (groups !== undefined) this.groups = [...(this.groups ?? []), ...groups]
   }
-}
-
-function claimantsOf(devices: HostSnapshot['devices']): Occupant[] {
-  const uids = new Set(devices.flatMap(({ claimedBy = [] }) => claimedBy))
-  return [...uids].map((uid) => ({ uid }))
 }

@@ -11,7 +11,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   labels: 'other labels',
   affinity: 'without those it is to be with',
   'anti-affinity': 'with those it is to be apart from',
-  isolation: 'not for one alone',
+  isolation: 'with others, or with one that has it for itself',
   vcpus: 'too few vCPUs free',
   memory: 'too little memory free',
   disk: 'too little disk free',

@@ -1,11 +1,17 @@
 // Hosts, as the store's port has them: what they say of themselves, what is taken of them, and news of both.
 import type { HostId, PciAddress, ZoneId } from '../../proto/ids.ts'
+import type { LabelPatch, Labels } from '../model/label-patch.ts'
 import type { HostSnapshot, HostState, Uplink } from '../model/placement.ts'
+
+/** Of one host. */
+export const maximumHostLabels = 64
 
 export interface HostStore {
   registerHost(input: RegisterHost): Promise<RegisterHostOutcome>
   /** Ready or cordoned; a fenced host becomes neither by this. */
   setHostState(input: SetHostState): Promise<SetHostStateOutcome>
+  /** Of what is placed there already, nothing moves. */
+  labelHost(input: LabelHost): Promise<LabelHostOutcome>
   /**
    * Gives up what is placed on a host that an operator has declared gone: everything it held is free, its instances have
    * FAILED, and those that were being deleted are gone.
@@ -73,6 +79,18 @@ export type SetHostStateOutcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'not-found' }
   | { readonly kind: 'fenced' }
+
+export interface LabelHost {
+  readonly hostId: HostId
+  readonly patch: LabelPatch
+  readonly nowMs: number
+}
+
+export type LabelHostOutcome =
+  | { readonly kind: 'done'; readonly labels: Labels }
+  /** More than a host has. */
+  | { readonly kind: 'too-many' }
+  | { readonly kind: 'not-found' }
 
 export interface FenceHost {
   readonly hostId: HostId

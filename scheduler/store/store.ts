@@ -31,6 +31,7 @@ import type { Quota } from '../model/quota.ts'
 import type { DeviceStore } from './device-store.ts'
 import type { HostStore } from './host-store.ts'
 import type { ResourceStore } from './resource-store.ts'
+import type { WaitingStore } from './waiting-store.ts'
 
 /** More than all of a host's instances can have waiting. */
 export const outboxLimit = 10_000
@@ -40,7 +41,7 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-export interface Store extends HostStore, ResourceStore, DeviceStore {
+export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingStore {
   // Instances
   /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
@@ -207,7 +208,9 @@ export type CommitPlacementsOutcome =
 /** The snapshot was old: place again on a fresh one. */
 export interface ClaimLost {
   readonly kind: 'claim-lost'
-  readonly what: 'host' | 'vcpus' | 'memory' | 'disk' | 'device'
+  readonly what:
+    | ('host' | 'vcpus' | 'memory' | 'disk' | 'device')
+    | ('labels' | 'isolation' | 'affinity' | 'anti-affinity')
   readonly message: string
 }
 

@@ -8,6 +8,9 @@ export interface Tables {
   instances: InstanceRow
   device_claims: DeviceClaimRow
   reservation_slots: ReservationSlotRow
+  occupants: OccupantRow
+  waiting: WaitingRow
+  group_members: { group_name: string; instance_uid: string }
   address_claims: AddressClaimRow
   audit: AuditRow
   resources: ResourceRow
@@ -55,6 +58,8 @@ export interface HostRow {
   features: string
   /** JSON: a list of physical networks and MTUs. */
   uplinks: string
+  /** JSON, by key: what operators have written on it. */
+  labels: string
   /** Null where nothing joins its GPUs. */
   partitions: string | null
   /** Its zone's word on them. */
@@ -114,7 +119,8 @@ export interface InstanceRow {
   uid: string
   project: string
   id: string
-  host_id: string
+  /** Null of one that waits for capacity, or has done so in vain. */
+  host_id: string | null
   details: string
   spec: Uint8Array
   demand: string
@@ -150,6 +156,28 @@ export interface ReservationSlotRow {
   host_id: string
   demand: string
   instance_uid: string | null
+}
+
+/** Of an instance that is on no host yet. */
+export interface WaitingRow {
+  instance_uid: string
+  project: string
+  zone: string
+  /** JSON: with the needs of disks that outlive it. */
+  demand: string
+  since_ms: number
+  until_ms: number
+  stop_deadline_ms: number
+  request_id: string
+}
+
+/** Of an instance that has asked for what matters to others on its host. */
+export interface OccupantRow {
+  instance_uid: string
+  host_id: string
+  /** `host`, while it has it whole. */
+  isolation: string | null
+  expected_end_ms: number | null
 }
 
 /** Of a NIC, of a reservation, or of a NIC that has a reserved one. */

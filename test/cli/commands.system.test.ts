@@ -98,6 +98,8 @@ describe('berth', () => {
   it('cordons hosts, and gives none up by mistake', async () => {
     expect((await berth('hosts', 'cordon', 'host-2')).stdout).toBe('host-2 is cordoned\n')
     expect((await berth('hosts', 'uncordon', 'host-2')).stdout).toBe('host-2 is ready\n')
+    expect((await berth('hosts', 'update', 'host-2', '--label', 'rack=r1')).stdout).toBe('host-2: rack=r1\n')
+    expect((await berth('hosts', 'update', 'host-2')).exitCode).toBe(2)
     const fence = await berth('hosts', 'fence', 'host-2', '--confirm', 'host-1')
     expect([fence.exitCode, fence.stderr]).toEqual([2, expect.stringContaining('make sure that it is off')])
   })

@@ -9,6 +9,8 @@ import { describeModelContract } from './store-model.ts'
 import type { OpenStore } from './store-opening.ts'
 import { describePlaceContract } from './store-places.ts'
 import { describeResourceContract } from './store-resources.ts'
+import { describeSchedulingContract } from './store-scheduling.ts'
+import { describeWaitingContract } from './store-waiting.ts'
 
 export function describeStoreContract(name: string, open: OpenStore): void {
   describeHostContract(name, open)
@@ -20,4 +22,6 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describeFilterContract(name, open)
   describeResourceContract(name, open)
   describePlaceContract(name, open)
+  describeSchedulingContract(name, open)
+  describeWaitingContract(name, open)
 }

@@ -945,7 +945,8 @@ export interface paths {
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
-        readonly patch?: never;
+        /** Changes the labels of a host; what is placed there stays */
+        readonly patch: operations["updateHost"];
         readonly trace?: never;
     };
     readonly "/v1/regions/{region}/hosts/{id}:cordon": {
@@ -1699,6 +1700,10 @@ export interface components {
                  */
                 readonly state: "FREE" | "ACTIVE" | "BLOCKED" | "UNHEALTHY";
             }[];
+            /** @description What operators have written on it, for scheduling.hostLabels of instances. */
+            readonly labels: {
+                readonly [key: string]: string;
+            };
             /** @description What it can do, as its agent says. */
             readonly features: readonly string[];
             /** @description Where networks with a VLAN leave it. */
@@ -1720,6 +1725,15 @@ export interface components {
             }[];
             /** Format: date-time */
             readonly updatedAt: string;
+        };
+        /**
+         * HostPatch
+         * @description A merge patch (RFC 7396).
+         */
+        readonly HostPatch: {
+            readonly labels: {
+                readonly [key: string]: string | null;
+            } | null;
         };
         /** IdentityDiscovery */
         readonly IdentityDiscovery: {
@@ -1835,6 +1849,29 @@ export interface components {
                 readonly topology?: "any" | "same-numa" | "same-switch" | "fabric";
             }[];
             readonly reservation?: string;
+            /** @description Where it may go. Immutable. */
+            readonly scheduling?: {
+                /**
+                 * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
+                 * @enum {unknown}
+                 */
+                readonly isolation?: "shared" | "host";
+                /** @description What operators have written on its host: all of them, with these values. */
+                readonly hostLabels?: {
+                    readonly [key: string]: string;
+                };
+                /** @description Groups of the project that it joins, to be on the host of the others who join them so. A group is a name; the first goes anywhere. */
+                readonly affinity?: readonly string[];
+                /** @description Groups of the project that it joins, to be on another host than everybody else in them. */
+                readonly antiAffinity?: readonly string[];
+                /**
+                 * @description Rather on hosts that are in use, or on those that are not. Defaults to pack.
+                 * @enum {unknown}
+                 */
+                readonly packing?: "pack" | "spread";
+                /** @description A hint that keeps together what ends together. Nothing ends because of it. */
+                readonly expectedLifetimeSeconds?: number;
+            };
             /** Format: date-time */
             readonly createdAt: string;
             /** Format: date-time */
@@ -1984,6 +2021,29 @@ export interface components {
             }[];
             /** @description Capacity that was reserved for it. Immutable. */
             readonly reservation?: string;
+            /** @description Where it may go. Immutable. */
+            readonly scheduling?: {
+                /**
+                 * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
+                 * @enum {unknown}
+                 */
+                readonly isolation?: "shared" | "host";
+                /** @description What operators have written on its host: all of them, with these values. */
+                readonly hostLabels?: {
+                    readonly [key: string]: string;
+                };
+                /** @description Groups of the project that it joins, to be on the host of the others who join them so. A group is a name; the first goes anywhere. */
+                readonly affinity?: readonly string[];
+                /** @description Groups of the project that it joins, to be on another host than everybody else in them. */
+                readonly antiAffinity?: readonly string[];
+                /**
+                 * @description Rather on hosts that are in use, or on those that are not. Defaults to pack.
+                 * @enum {unknown}
+                 */
+                readonly packing?: "pack" | "spread";
+                /** @description A hint that keeps together what ends together. Nothing ends because of it. */
+                readonly expectedLifetimeSeconds?: number;
+            };
         };
         /** InstanceType */
         readonly InstanceType: {
@@ -7434,6 +7494,59 @@ export interface operations {
             readonly cookie?: never;
         };
         readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly updateHost: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** @description A merge patch (RFC 7396). */
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["HostPatch"];
+                readonly "application/merge-patch+json": components["schemas"]["HostPatch"];
+            };
+        };
         readonly responses: {
             /** @description As asked. */
             readonly 200: {

@@ -17,6 +17,8 @@ import { membersMigration } from './0018-members.ts'
 import { devicesMigration } from './0019-devices.ts'
 import { partitionsMigration } from './0020-partitions.ts'
 import { switchesMigration } from './0021-switches.ts'
+import { schedulingMigration } from './0022-scheduling.ts'
+import { waitingMigration } from './0023-waiting.ts'
 import { attributesMigration } from './0024-attributes.ts'
 import type { ColumnTypes } from './column-types.ts'
 
@@ -43,6 +45,8 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0019-devices': devicesMigration,
         '0020-partitions': partitionsMigration,
         '0021-switches': switchesMigration,
+        '0022-scheduling': schedulingMigration,
+        '0023-waiting': waitingMigration,
         '0024-attributes': attributesMigration,
       }),
     },

@@ -10,7 +10,9 @@ import { listDevices } from './device-rows.ts'
 import { applyDiskObservation, listDisksToRemove } from './disk-reports.ts'
 import { findDisk, listDisks } from './disk-rows.ts'
 import { createDisk, deleteDisk, findDiskByKey, updateDisk } from './disks.ts'
+import { enqueueInstance } from './enqueue-instance.ts'
 import { listEvents } from './events.ts'
+import { labelHost } from './host-labels.ts'
 import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
@@ -30,6 +32,7 @@ import { listReservations } from './reservations.ts'
 import { declareResources, listAddresses, readResourcesAfter } from './resource-changes.ts'
 import { createResources, deleteResources, findResourceByKey, updateResource } from './resources.ts'
 import type { Tx } from './rows.ts'
+import { giveUpWaiting, listWaiting, placeWaiting, tellWaiting } from './waiting.ts'
 
 export type StoreMethod = Exclude<keyof Store, 'close' | 'onWrite' | 'onHostsChanged'>
 
@@ -42,6 +45,7 @@ export const procedures: Procedures = {
   registerHost,
   readHostsChangedAfter,
   setHostState,
+  labelHost,
   fenceHost,
   commitPlacement,
   commitPlacements,
@@ -86,12 +90,18 @@ export const procedures: Procedures = {
   changeDevice,
   applyDeviceObservation,
   failDeviceCommand,
+  enqueueInstance,
+  listWaiting,
+  placeWaiting,
+  giveUpWaiting,
+  tellWaiting,
 }
 
 /** Those that write run in a savepoint of their own. */
 export const writes: ReadonlySet<StoreMethod> = new Set([
   'registerHost',
   'setHostState',
+  'labelHost',
   'fenceHost',
   'commitPlacement',
   'commitPlacements',
@@ -112,4 +122,8 @@ export const writes: ReadonlySet<StoreMethod> = new Set([
   'changeDevice',
   'applyDeviceObservation',
   'failDeviceCommand',
+  'enqueueInstance',
+  'placeWaiting',
+  'giveUpWaiting',
+  'tellWaiting',
 ])

@@ -16,7 +16,7 @@ import {
   longestNoticeMs,
   maintenanceReason,
 } from '../../lifecycle/verbs.ts'
-import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import { type Holding, type InstanceRecord, nowhere } from '../../model/instance.ts'
 import type { Demand } from '../../model/placement.ts'
 import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
@@ -30,6 +30,7 @@ import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
 import { readHostState } from './host-state.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { rejoinOccupants } from './occupants.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
 import { takeQuota } from './quotas.ts'
@@ -69,10 +70,11 @@ export async function changeInstance(tx: Tx, input: ChangeInstance): Promise<Cha
 }
 
 /**
- * Whether its host was fenced since: given up with all that was on it. No session tells that host anything before an
+ * Whether it is on no host, or that was fenced since: given up with all that was on it. No session tells that host anything before an
  * operator has emptied it, so nobody would ever answer.
  */
 async function isLostWithHost(tx: Tx, { hostId, holds }: InstanceRecord): Promise<boolean> {
+  if (hostId === nowhere) return true
   return holds === 'nothing' && (await readHostState(tx, hostId)) === 'fenced'
 }
 
@@ -168,7 +170,8 @@ async function claimForStart(
   const devices = (input.gpus ?? []).map(({ address }) => address)
   const lost =
     (await claimCompute(tx, { hostId, demand })) ??
-    (await claimDevices(tx, { hostId, project, uid, devices }))
+    (await claimDevices(tx, { hostId, project, uid, devices })) ??
+    (await rejoinOccupants(tx, { uid, hostId, demand, nowMs: input.nowMs }))
   if (lost) throw new Refused(lost)
   return 'everything'
 }

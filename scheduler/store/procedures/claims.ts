@@ -3,6 +3,7 @@ import type { Holding } from '../../model/instance.ts'
 import type { Demand, HostState } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import { noteGivenBack } from './address-hints.ts'
+import { checkLabels, forgetOccupant, restOccupant } from './occupants.ts'
 import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
 import { nextHostRevision, touchHost } from './sequences.ts'
@@ -14,7 +15,7 @@ const findCapacity = prepare((tx: Tx, { hostId }: { hostId: string }) =>
   tx
     .selectFrom('hosts')
     .select(['state', 'zone', 'vcpus_used', 'vcpus_capacity', 'memory_mib_used', 'memory_mib_capacity'])
-    .select(['disk_gb_used', 'disk_gb_capacity'])
+    .select(['disk_gb_used', 'disk_gb_capacity', 'labels'])
     .where('host_id', '=', hostId),
 )
 
@@ -46,7 +47,10 @@ export async function claimCapacity(
   tx: Tx,
   { hostId, demand }: { hostId: string; demand: Demand },
 ): Promise<ClaimLost | undefined> {
-  const { zone, vcpus, memoryMib, diskGb } = demand
+  const { zone, vcpus, memoryMib, diskGb, hostLabels } = demand
+  const labelled = hostLabels === undefined ? undefined : await findCapacity.first(tx, { hostId })
+  const relabelled = labelled && checkLabels(demand, labelled.labels)
+  if (relabelled) return relabelled
   const revision = await nextHostRevision(tx)
   const updated = await takeCapacity.run(tx, { hostId, zone, vcpus, memoryMib, diskGb, revision })
   return updated === 1 ? undefined : findLack(tx, hostId, demand)
@@ -118,6 +122,7 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
   if (demand.slotUid !== undefined) return
   await giveBack(tx, hostId, { ...demand, diskGb: 0 })
   await forgetDevices.run(tx, { uid })
+  await restOccupant(tx, { uid, demand })
   await touchHost(tx, hostId)
 }
 
@@ -131,6 +136,7 @@ export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Hold
   if (demand.slotUid !== undefined) await leaveSlot(tx, uid)
   await forgetDevices.run(tx, { uid })
   await releaseAddresses(tx, uid)
+  await forgetOccupant(tx, { uid, demand })
   await touchHost(tx, hostId)
 }
 
@@ -153,7 +159,7 @@ const leaveAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>
 )
 
 /** Reserved ones stay reserved. */
-async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
+export async function releaseAddresses(tx: Tx, uid: string): Promise<void> {
   for (const { network_uid, ipv4 } of await forgetAddresses.all(tx, { uid })) {
     noteGivenBack(tx, network_uid, ipv4)
   }

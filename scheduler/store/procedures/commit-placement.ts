@@ -20,6 +20,7 @@ import { takeDisk } from './disk-use.ts'
 import { appendEvent } from './events.ts'
 import { withFirewalls } from './firewalls.ts'
 import { findByIdempotencyKey, rememberKey } from './idempotency.ts'
+import { joinOccupants } from './occupants.ts'
 import { startOperation } from './operations.ts'
 import { queueEnsureInstance } from './outbox.ts'
 import { prepare, prepareInsert } from './prepared.ts'
@@ -29,11 +30,11 @@ import { rowOfInstance, type Tx } from './rows.ts'
 import { enterSlot } from './slots.ts'
 import { writeUses } from './uses.ts'
 
-const findNamesake = prepare((tx: Tx, { project, id }: { project: string; id: string }) =>
+export const findNamesake = prepare((tx: Tx, { project, id }: { project: string; id: string }) =>
   tx.selectFrom('instances').select('uid').where('project', '=', project).where('id', '=', id),
 )
 
-const insertInstance = prepareInsert('instances', [
+export const insertInstance = prepareInsert('instances', [
   ...(['uid', 'project', 'id', 'host_id', 'details', 'spec', 'demand', 'explanation'] as const),
   ...(['status', 'status_message', 'reason', 'status_since_ms', 'desired_state', 'generation'] as const),
   ...(['start_generation', 'reset_generation', 'holds', 'operation_id', 'change', 'revision'] as const),
@@ -76,6 +77,8 @@ export async function commitPlacement(tx: Tx, input: CommitPlacement): Promise<C
   const lostLater =
     slotUid === undefined ? await claimDevices(tx, input) : await enterSlot(tx, { ...input, slotUid })
   if (lostLater) throw new Refused(lostLater)
+  const crowded = await joinOccupants(tx, input)
+  if (crowded) throw new Refused(crowded)
   await claimAddresses(tx, input, addresses)
   await appendEvent(tx, {
     instanceUid: input.uid,
@@ -122,7 +125,10 @@ function outcomeOfRefused(thrown: unknown): CommitPlacementOutcome {
 }
 
 /** One that went elsewhere meanwhile was seen too early: placed again, the instance goes there too. */
-async function takeDisks(tx: Tx, { uid, hostId, demand, spec, nowMs }: CommitPlacement): Promise<void> {
+export async function takeDisks(
+  tx: Tx,
+  { uid, hostId, demand, spec, nowMs }: Pick<CommitPlacement, 'uid' | 'hostId' | 'demand' | 'spec' | 'nowMs'>,
+): Promise<void> {
   for (const { volumeUid } of spec.disks) {
     if (volumeUid === '') continue
     const refused = await takeDisk(tx, volumeUid, { uid, hostId, zone: demand.zone, nowMs })
@@ -133,7 +139,9 @@ async function takeDisks(tx: Tx, { uid, hostId, demand, spec, nowMs }: CommitPla
   }
 }
 
-async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly number[]> {
+type Addressed = Pick<CommitPlacement, 'uid' | 'addresses'>
+
+export async function pickAddresses(tx: Tx, input: Addressed): Promise<readonly number[]> {
   const picked: number[] = []
   for (const [nic, claim] of input.addresses.entries()) {
     // What an earlier NIC of this request was given in the same network isn't claimed yet.
@@ -148,7 +156,7 @@ async function pickAddresses(tx: Tx, input: CommitPlacement): Promise<readonly n
 }
 
 /** What later NICs ask for by name is not for one that takes any. */
-function askedBeside({ addresses }: CommitPlacement, nic: number): readonly string[] {
+function askedBeside({ addresses }: Addressed, nic: number): readonly string[] {
   const own = addresses[nic]
   if (own === undefined || own.requestedIpv4 !== undefined) return []
   return addresses
@@ -175,7 +183,7 @@ const insertAddress = prepare((tx: Tx, { network_uid, ipv4, mac_address, instanc
     ),
 )
 
-async function claimAddresses(tx: Tx, input: CommitPlacement, addresses: readonly number[]): Promise<void> {
+export async function claimAddresses(tx: Tx, input: Addressed, addresses: readonly number[]): Promise<void> {
   const rows = input.addresses.map((claim, nic) => ({
     network_uid: claim.networkUid,
     ipv4: addresses[nic] ?? 0,
@@ -195,17 +203,17 @@ interface NicAddresses {
   readonly ipv6Address?: string
 }
 
-const nicAddresses = (spec: InstanceSpec, addresses: readonly number[]): readonly NicAddresses[] =>
+export const nicAddresses = (spec: InstanceSpec, addresses: readonly number[]): readonly NicAddresses[] =>
   addresses.map((address, index) => {
     const ipv4Address = formatIpv4(address)
     const ipv6Cidr = spec.nics[index]?.network?.ipv6Cidr ?? ''
     return { ipv4Address, ...(ipv6Cidr === '' ? {} : { ipv6Address: ipv6Of(ipv6Cidr, ipv4Address) }) }
   })
 
-function withAddresses(details: InstanceDetails, addresses: readonly NicAddresses[]): InstanceDetails {
+export function withAddresses(details: InstanceDetails, addresses: readonly NicAddresses[]): InstanceDetails {
   return { ...details, nics: details.nics.map((nic, index) => ({ ...nic, ...addresses[index] })) }
 }
 
-function specWithAddresses(spec: InstanceSpec, addresses: readonly NicAddresses[]): InstanceSpec {
+export function specWithAddresses(spec: InstanceSpec, addresses: readonly NicAddresses[]): InstanceSpec {
   return { ...spec, nics: spec.nics.map((nic, index) => ({ ...nic, ...addresses[index] })) }
 }

@@ -2,6 +2,7 @@ import type { RegisterHost, RegisterHostOutcome, StoredCapacity, StoredHost } fr
 import type { HostRow } from '../tables.ts'
 import { newDevice } from './device-condition.ts'
 import { distrustDevices } from './device-reports.ts'
+import { occupantsAfter } from './occupants.ts'
 import { capacityIn, type Place, readPlace } from './places.ts'
 import { prepare } from './prepared.ts'
 import { capacityFromRows, type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
@@ -48,6 +49,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     .values({
       host_id: input.hostId,
       state: 'ready',
+      labels: '{}',
       vcpus_used: 0,
       memory_mib_used: 0,
       disk_gb_used: 0,
@@ -144,9 +146,12 @@ export async function readHostsChangedAfter(
   const rows = await hostsAfter.all(tx, { revision })
   if (rows.length === 0) return { revision, hosts: [] }
   const devices = await devicesAfter(tx, revision)
+  const occupants = await occupantsAfter(tx, revision)
   return {
     revision: Math.max(...rows.map((row) => row.revision)),
-    hosts: rows.map((row) => hostFromRows(row, devices.get(row.host_id) ?? [])),
+    hosts: rows.map((row) =>
+      hostFromRows(row, { devices: devices.get(row.host_id), occupants: occupants.get(row.host_id) }),
+    ),
   }
 }
 
@@ -155,7 +160,10 @@ export async function readCapacityAfter(tx: Tx, revision: number): Promise<reado
   const rows = await capacityAfter.all(tx, { revision })
   if (rows.length === 0) return []
   const devices = await devicesAfter(tx, revision)
-  return rows.map((row) => capacityFromRows(row, devices.get(row.host_id) ?? []))
+  const occupants = await occupantsAfter(tx, revision)
+  return rows.map((row) =>
+    capacityFromRows(row, { devices: devices.get(row.host_id), occupants: occupants.get(row.host_id) }),
+  )
 }
 
 export const readHostRevision = async (tx: Tx): Promise<number> =>
@@ -171,7 +179,7 @@ const capacityAfter = prepare((tx: Tx, { revision }: { revision: number }) =>
     .selectFrom('hosts')
     .select(['host_id', 'zone', 'state', 'architecture', 'features', 'uplinks', 'partitions'])
     .select(['vcpus_capacity', 'vcpus_used', 'memory_mib_capacity', 'memory_mib_used', 'disk_gb_capacity'])
-    .select(['disk_gb_used', 'unscrubbed_devices', 'revision'])
+    .select(['disk_gb_used', 'unscrubbed_devices', 'labels', 'revision'])
     .where('revision', '>', revision),
 )
 

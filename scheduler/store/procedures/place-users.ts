@@ -37,10 +37,17 @@ async function findZoneUsers(tx: Tx, zone: string): Promise<Users> {
     .where('hosts.zone', '=', zone)
     .limit(namedUsers)
     .execute()
+  const waiting = await tx
+    .selectFrom('waiting')
+    .innerJoin('instances', 'instances.uid', 'waiting.instance_uid')
+    .select('instances.id')
+    .where('waiting.zone', '=', zone)
+    .limit(namedUsers)
+    .execute()
   const disks = await tx.selectFrom('disks').select('id').where('zone', '=', zone).limit(namedUsers).execute()
   return [
     ...hosts.map(({ host_id: id }) => ({ noun: 'host', id })),
-    ...instances.map(({ id }) => ({ noun: 'instance', id })),
+    ...[...instances, ...waiting].map(({ id }) => ({ noun: 'instance', id })),
     ...disks.map(({ id }) => ({ noun: 'disk', id })),
     ...(await findNaming(tx, (one) => one.zone === zone)),
   ]

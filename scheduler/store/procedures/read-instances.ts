@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf'
-import { sql } from 'kysely'
+import { type NotNull, sql } from 'kysely'
 import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type HostId,
@@ -86,6 +86,7 @@ export async function listNetworkMembers(tx: Tx, network: NetworkUid): Promise<r
     .select(['instances.uid', 'instances.host_id', 'instances.spec'])
     .where('resource_uses.resource_uid', '=', network)
     .where('instances.holds', '!=', 'nothing')
+    .$narrowType<{ host_id: NotNull }>()
     .orderBy('instances.uid')
     .execute()
   return rows.map((row) => ({
@@ -103,6 +104,7 @@ export async function listNetworkHosts(tx: Tx, network: NetworkUid): Promise<rea
     .distinct()
     .where('resource_uses.resource_uid', '=', network)
     .where('instances.holds', '!=', 'nothing')
+    .$narrowType<{ host_id: NotNull }>()
     .orderBy('instances.host_id')
     .execute()
   return rows.map((row) => hostId(row.host_id))

@@ -1,5 +1,5 @@
 import type { Releases } from '../../lifecycle/transition.ts'
-import type { Holding, InstanceRecord } from '../../model/instance.ts'
+import { type Holding, type InstanceRecord, nowhere } from '../../model/instance.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import { forgetAttributes } from './attributes.ts'
 import { rememberDeletion } from './changes.ts'
@@ -11,6 +11,7 @@ import { prepare } from './prepared.ts'
 import { giveQuotaBack } from './quotas.ts'
 import type { Tx } from './rows.ts'
 import { forgetUses } from './uses.ts'
+import { leaveQueue } from './waiting.ts'
 
 /** Gives claims and quota back. Only proof leads here: of tear-down, or of an operator who fenced the host. */
 export async function releaseFrom(
@@ -47,6 +48,7 @@ export async function removeInstance(
   { requestId, nowMs }: { requestId: string; nowMs: number },
 ): Promise<void> {
   const { uid, project, status } = before
+  if (before.hostId === nowhere) await leaveQueue(tx, before)
   await releaseFrom(tx, before, { releases: 'everything', nowMs })
   await giveQuotaBack(tx, project, { instances: 1 })
   await endOperationsOfDeleted(tx, uid, nowMs)

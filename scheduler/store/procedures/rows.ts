@@ -12,8 +12,15 @@ import {
 } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { UnscrubbedPolicy } from '../../model/device.ts'
-import type { Holding, InstanceDetails, InstanceRecord } from '../../model/instance.ts'
-import type { Demand, HostDevice, HostState, PlacementExplanation, Uplink } from '../../model/placement.ts'
+import { type Holding, type InstanceDetails, type InstanceRecord, nowhere } from '../../model/instance.ts'
+import type {
+  Demand,
+  HostDevice,
+  HostState,
+  Occupant,
+  PlacementExplanation,
+  Uplink,
+} from '../../model/placement.ts'
 import type { StoredCapacity, StoredHost } from '../host-store.ts'
 import type { DeviceRow, HostRow, InstanceRow, Tables } from '../tables.ts'
 import { type ConditionRow, conditionFromRow } from './device-condition.ts'
@@ -33,7 +40,7 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
     statusSinceMs: row.status_since_ms,
     desiredState: row.desired_state as DesiredState,
     generation: row.generation,
-    hostId: hostId(row.host_id),
+    hostId: row.host_id === null ? nowhere : hostId(row.host_id),
     startGeneration: row.start_generation,
     resetGeneration: row.reset_generation,
     demand: JSON.parse(row.demand) as Demand,
@@ -52,7 +59,7 @@ export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'chan
     uid: instance.uid,
     project: instance.project,
     id: instance.id,
-    host_id: instance.hostId,
+    host_id: instance.hostId === nowhere ? null : instance.hostId,
     details: JSON.stringify(instance.details),
     spec: toBinary(InstanceSpecSchema, instance.spec),
     demand: JSON.stringify(instance.demand),
@@ -81,9 +88,15 @@ export interface DeviceWithClaim
   readonly kept_by: string | null
 }
 
-export function hostFromRows(row: HostRow, devices: readonly DeviceWithClaim[]): StoredHost {
+/** What is on a host, from rows of other tables. */
+interface OnHost {
+  readonly devices: readonly DeviceWithClaim[] | undefined
+  readonly occupants: readonly Occupant[] | undefined
+}
+
+export function hostFromRows(row: HostRow, there: OnHost): StoredHost {
   return {
-    ...capacityFromRows(row, devices),
+    ...capacityFromRows(row, there),
     journalUuid: row.journal_uuid,
     bootId: row.boot_id,
     agentVersion: row.agent_version,
@@ -97,10 +110,10 @@ export type CapacityRow = Pick<
   HostRow,
   | ('host_id' | 'zone' | 'state' | 'architecture' | 'features' | 'uplinks' | 'partitions')
   | ('vcpus_capacity' | 'vcpus_used' | 'memory_mib_capacity' | 'memory_mib_used' | 'disk_gb_capacity')
-  | ('disk_gb_used' | 'unscrubbed_devices' | 'revision')
+  | ('disk_gb_used' | 'unscrubbed_devices' | 'labels' | 'revision')
 >
 
-export function capacityFromRows(row: CapacityRow, devices: readonly DeviceWithClaim[]): StoredCapacity {
+export function capacityFromRows(row: CapacityRow, { devices = [], occupants = [] }: OnHost): StoredCapacity {
   return {
     hostId: hostId(row.host_id),
     zone: zoneId(row.zone),
@@ -114,6 +127,8 @@ export function capacityFromRows(row: CapacityRow, devices: readonly DeviceWithC
     devices: devices.toSorted((a, b) => (a.address < b.address ? -1 : 1)).map(deviceFromRow),
     ...(row.partitions === null ? {} : { partitions: JSON.parse(row.partitions) as PciAddress[][] }),
     unscrubbedDevices: row.unscrubbed_devices as UnscrubbedPolicy,
+    ...(row.labels === '{}' ? {} : { labels: JSON.parse(row.labels) as Record<string, string> }),
+    ...(occupants.length === 0 ? {} : { occupants }),
     revision: row.revision,
   }
 }

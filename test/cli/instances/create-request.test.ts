@@ -31,6 +31,8 @@ describe('the request of a create', () => {
         ...{ network: 'backend', subnet: 'backend-1', address: '10.90.0.20' },
         gpu: ['nvidia-l40s', 'nvidia-h100-80gb:8'],
         gpuTopology: 'same-numa',
+        ...{ affinity: ['cache'], antiAffinity: ['db', 'web'], isolation: 'host', packing: 'spread' },
+        ...{ hostLabel: ['rack=r1'], expectedLifetime: 3600 },
         sshKey: ['admin:@/id.pub', '@~/id.pub', `root:${key}`],
         userData: '@/user-data',
         metadata: ['note=a=b'],
@@ -44,6 +46,10 @@ describe('the request of a create', () => {
         { type: 'nvidia-l40s', count: 1, topology: 'same-numa' },
         { type: 'nvidia-h100-80gb', count: 8, topology: 'same-numa' },
       ],
+      scheduling: {
+        ...{ affinity: ['cache'], antiAffinity: ['db', 'web'], isolation: 'host', packing: 'spread' },
+        ...{ hostLabels: { rack: 'r1' }, expectedLifetimeSeconds: 3600 },
+      },
       labels: { team: 'ml', tier: '' },
       instanceMetadata: [
         { key: 'note', value: 'a=b' },

@@ -32,7 +32,7 @@ const ranks: Partial<Record<Caller, number>> = { viewer: 1, 'viewer everywhere':
 
 /** The status of who is not let in; undefined for who is. */
 function expected(method: string, template: string, caller: Caller): number | undefined {
-  if (template.includes('/hosts') || template.endsWith('{region}/audit'))
+  if (template.includes('/hosts') || /\{region\}\/(audit|capacity\b.*)$|^\/metrics$/.test(template))
     return caller === 'operator' ? undefined : 403
   if (template.endsWith('/quotas') && method === 'put') return caller === 'operator' ? undefined : 403
   if (!template.includes('{project}')) {

@@ -1,0 +1,60 @@
+import { type Problem, problem } from '../errors.ts'
+import type { Demand } from '../model/placement.ts'
+import type { SchedulingRequest } from './instance-request.ts'
+import { checkLabels } from './labels.ts'
+
+export function checkScheduling({
+  hostLabels = {},
+  affinity = [],
+  antiAffinity = [],
+}: SchedulingRequest): readonly Problem[] {
+  const inBoth = antiAffinity.flatMap((group, index) => {
+    if (!affinity.includes(group)) return []
+    const message = `It can't be on the host of group ${group} and apart from it: keep the group in one of both lists.`
+    return [problem('INVALID_VALUE', { message }, `scheduling.antiAffinity[${index}]`)]
+  })
+  return [...checkLabels(hostLabels, 'scheduling.hostLabels'), ...inBoth]
+}
+
+type SchedulingDemand = Pick<
+  Demand,
+  'isolation' | 'hostLabels' | 'groups' | 'affinity' | 'antiAffinity' | 'packing' | 'expectedLifetimeS'
+>
+
+/** What was left at its default is left out. */
+export function schedulingDemand(project: string, request: SchedulingRequest): SchedulingDemand {
+  const { isolation, hostLabels = {}, packing, expectedLifetimeSeconds } = request
+  const selectors = Object.entries(hostLabels).map(([key, value]) => ({
+    ...{ kind: 'in' as const, key, values: [value] },
+  }))
+  return {
+    ...(isolation === 'host' ? { isolation } : {}),
+    ...(selectors.length === 0 ? {} : { hostLabels: selectors }),
+    ...groupDemand(project, request),
+    ...(packing === 'spread' ? { packing } : {}),
+    ...(expectedLifetimeSeconds === undefined ? {} : { expectedLifetimeS: expectedLifetimeSeconds }),
+  }
+}
+
+/**
+ * Who wants to be beside a group and who wants to be apart from it are told apart, so that the wish of each holds whoever
+ * comes first: one that is apart is no company, and keeps those away who come for company.
+ */
+function groupDemand(
+  project: string,
+  { affinity = [], antiAffinity = [] }: SchedulingRequest,
+): Pick<Demand, 'groups' | 'affinity' | 'antiAffinity'> {
+  const together = affinity.map((group) => `${project}/${group}:together`)
+  const apart = antiAffinity.map((group) => `${project}/${group}:apart`)
+  const avoided = [
+    ...affinity.map((group) => `${project}/${group}:apart`),
+    ...antiAffinity.map((group) => `${project}/${group}:together`),
+    ...apart,
+  ]
+  if (avoided.length === 0) return {}
+  return {
+    groups: [...together, ...apart],
+    antiAffinity: avoided,
+    ...(together.length === 0 ? {} : { affinity: together }),
+  }
+}
