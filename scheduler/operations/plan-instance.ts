@@ -33,10 +33,10 @@ export async function planInstance(
   const { demand } = admission
   const index = indexOf(ports.fleet.snapshot())
   const places: Places = {
-    place: (wanted, seed) => placeExplained(index, wanted, seed),
+    place: (wanted, seed, nowMs) => placeExplained(index, wanted, seed, nowMs),
     host: (hostId) => index.host(hostId),
   }
-  const verdict = placeAdmitted(admission, places, { seed: uid })
+  const verdict = placeAdmitted(admission, places, { seed: uid, nowMs: ports.clock.nowMs() })
   const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
   return done({
     verdict,

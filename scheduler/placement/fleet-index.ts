@@ -11,12 +11,12 @@ import { Best, searchPools } from './candidates.ts'
 import { type Claim, withClaim, withoutClaim } from './claim.ts'
 import { CountedHost } from './counted-host.ts'
 import { chooseDevices } from './devices.ts'
-import { findMiss, findNearestMiss, type Miss } from './pipeline.ts'
+import { byNearness, findMiss, findNearestMiss, fits, type Miss } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
-import { refusalSentence } from './sentence.ts'
+import { advice, lackSentence } from './sentence.ts'
 import { ZonePools } from './zone-pools.ts'
 
 type Placed = Extract<PlacementVerdict, { kind: 'placed' }>
@@ -101,6 +101,20 @@ export class FleetIndex {
   /** Of every host that does not fit. */
   refusalsOf(demand: Demand): readonly HostRefusal[] {
     return this.#missesOf(demand).map(({ refusal }) => refusal)
+  }
+
+  /** Whether this very host could take it. */
+  fitsOn(demand: Demand, hostId: HostId): boolean {
+    const entry = this.#entries.get(hostId)
+    return entry !== undefined && fits(this.#withFirstMembers(demand), entry.counted)
+  }
+
+  /** Of every host that could take it once others are gone, the one that lacks least first. */
+  nearMisses(demand: Demand): readonly HostRefusal[] {
+    return this.#missesOf(demand)
+      .filter(({ refusal }) => refusal.couldEverFit)
+      .toSorted(byNearness)
+      .map(({ refusal }) => refusal)
   }
 
   #search(asked: Demand, best: Best): void {
@@ -195,9 +209,10 @@ export class FleetIndex {
     const misses = this.#missesOf(demand)
     const refusals = misses.map(({ refusal }) => refusal)
     const explanation: PlacementExplanation = { seed, hostsConsidered: this.size, refusals }
-    const message = refusalSentence(demand, explanation, findNearestMiss(misses)?.refusal)
+    const lack = lackSentence(demand, explanation, findNearestMiss(misses)?.refusal)
     const kind = refusals.some((refusal) => refusal.couldEverFit) ? 'not-now' : 'never-fits'
-    return { kind, message, explanation }
+    const message = refusals.every(({ rule }) => rule === 'zone') ? lack : `${lack} ${advice[kind]}`
+    return { kind, message, lack, explanation }
   }
 }
 

@@ -17,8 +17,13 @@ export const place = (demand: Demand, hosts: readonly HostSnapshot[], seed: stri
   placeExplained(indexOf(hosts), demand, seed)
 
 /** As the index places, with the reason of each host that does not fit beside a placement, too. */
-export function placeExplained(index: FleetIndex, demand: Demand, seed: string): PlacementVerdict {
-  const verdict = index.place(demand, seed)
+export function placeExplained(
+  index: FleetIndex,
+  demand: Demand,
+  seed: string,
+  nowMs?: number,
+): PlacementVerdict {
+  const verdict = index.place(demand, seed, nowMs)
   if (verdict.kind !== 'placed') return verdict
   return { ...verdict, explanation: { ...verdict.explanation, refusals: index.refusalsOf(demand) } }
 }

@@ -23,6 +23,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'gpu-model': 'no such GPU',
   'gpu-count': 'too few GPUs free',
   'gpu-topology': 'too few GPUs near to one another free',
+  kept: 'kept for who has waited for long',
 }
 
 /** How many hosts each rule refused, in the order of the rules; hosts in other zones don't count. */
@@ -38,7 +39,7 @@ export function countRefusals(
 }
 
 /** For tenants: what was asked and what stood in the way, by numbers, never by a host's name. */
-export function refusalSentence(
+export function lackSentence(
   demand: Demand,
   explanation: PlacementExplanation,
   nearest: HostRefusal | undefined,
@@ -47,16 +48,17 @@ export function refusalSentence(
   const total = counts.reduce((sum, { hosts }) => sum + hosts, 0)
   if (total === 0) return `Zone ${demand.zone} has no hosts.`
   const reasons = counts.map(({ rule, hosts }) => `${hosts} ${ruleWords[rule]}`).join(', ')
-  const isLater = explanation.refusals.some((refusal) => refusal.couldEverFit)
   const sentences = [
     `${hostsOf(total)} of zone ${demand.zone} has room for ${describeDemand(demand)}: ${reasons}.`,
     ...(nearest ? [`The nearest: ${nearest.message}.`] : []),
-    isLater
-      ? 'Try again later, or ask for less.'
-      : 'No host of this zone can ever take it: ask for less, or for another type.',
   ]
   return sentences.join(' ')
 }
+
+export const advice = {
+  'not-now': 'Try again later, or ask for less.',
+  'never-fits': 'No host of this zone can ever take it: ask for less, or for another type.',
+} as const
 
 const hostsOf = (total: number) => (total === 1 ? 'Not the one host' : `None of the ${total} hosts`)
 

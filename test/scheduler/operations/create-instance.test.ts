@@ -10,7 +10,7 @@ import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
 import { type Hold, withHolds } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
-import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
+import type { HostQueries, OperationPorts, WaitingQueue } from '../../../scheduler/operations/ports.ts'
 import { place } from '../../../scheduler/placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
 import { exampleContext, exampleType } from '../admission/context.ts'
@@ -49,6 +49,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     store: { commitPlacement } as Partial<Store> as Store,
     turns: createTurns(),
     feed: {} as ChangeFeed,
+    waiting: {} as WaitingQueue,
     identity: {} as IdentityKeys,
     fleet: {
       snapshot: () => [host],
