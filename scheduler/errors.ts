@@ -312,6 +312,11 @@ const catalogue = {
     ({ type, bundled }) =>
       `The instance type ${type} comes with ${bundled} and takes no other GPUs; leave gpus out.`,
   ),
+  QUEUE_FULL: entry<{ maximum: number }>(
+    409,
+    ({ maximum }) =>
+      `${maximum} instances of the project wait for capacity already, and more don't: delete some, or try again later.`,
+  ),
   GPU_TOPOLOGIES_DIFFER: entry<{ type: string; topology: string; other: string }>(
     422,
     ({ type, topology, other }) =>

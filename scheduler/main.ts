@@ -22,6 +22,7 @@ import { startLoop } from './reconcile/loop.ts'
 import { openBlobStore } from './store/blob-store.ts'
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts'
 import { startAgentServer } from './stream/agent-server.ts'
+import { openWaitingQueue } from './waiting/queue.ts'
 
 const usage = 'Usage: scheduler/main.ts --config FILE | --version\n'
 const deadlineCheckIntervalMs = 30_000
@@ -87,16 +88,19 @@ async function startScheduler(settings: Settings, log: Logger) {
     clock,
     log,
   })
+  const { fleet, dispatch } = agents
+  const waiting = await openWaitingQueue({ store, fleet, dispatch, clock, random, log })
   const feed = createChangeFeed({ store, clock })
   const api = await startApiServer({
     ...whereToListen(settings),
     ports: {
       store,
-      fleet: agents.fleet,
+      fleet,
+      waiting,
       feed,
       identity: createIdentityKeys({ store, issuer: identityIssuerOf(settings) }),
       turns: createTurns(),
-      dispatch: agents.dispatch,
+      dispatch,
       queries: agents.queries,
       ...(await openUploads(settings, random)),
       catalogue,
@@ -115,6 +119,7 @@ async function startScheduler(settings: Settings, log: Logger) {
       await api.close()
       feed.close()
       await deadlines.stop()
+      await waiting.close()
       await agents.close()
       await store.close()
     },

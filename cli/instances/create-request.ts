@@ -28,6 +28,8 @@ export interface CreateFlags {
   readonly antiAffinity?: readonly string[]
   readonly packing?: Scheduling['packing']
   readonly expectedLifetime?: number
+  readonly waitForCapacity?: boolean
+  readonly waitTimeout?: number
   readonly sshKey?: readonly string[]
   readonly userData?: string
   readonly metadata?: readonly string[]
@@ -86,6 +88,10 @@ function makeGpus({ gpu, gpuTopology: topology }: CreateFlags): Pick<InstanceReq
 
 function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'> {
   const { isolation, hostLabel, affinity, antiAffinity, packing, expectedLifetime } = flags
+  const { waitForCapacity, waitTimeout } = flags
+  if (waitTimeout !== undefined && waitForCapacity !== true) {
+    throw usageError('--wait-timeout needs --wait-for-capacity.')
+  }
   const scheduling: Scheduling = {
     ...(isolation === undefined ? {} : { isolation }),
     ...(hostLabel === undefined
@@ -95,6 +101,8 @@ function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'>
     ...(antiAffinity === undefined ? {} : { antiAffinity }),
     ...(packing === undefined ? {} : { packing }),
     ...(expectedLifetime === undefined ? {} : { expectedLifetimeSeconds: expectedLifetime }),
+    ...(waitForCapacity === undefined ? {} : { waitForCapacity }),
+    ...(waitTimeout === undefined ? {} : { waitTimeoutSeconds: waitTimeout }),
   }
   return Object.keys(scheduling).length === 0 ? {} : { scheduling }
 }

@@ -68,7 +68,7 @@ export function admitInstance(request: InstanceRequest, context: AdmissionContex
     ...checkLabels(request.labels ?? {}),
     ...checkMetadata(request.instanceMetadata ?? []),
     ...(request.hostname === undefined ? [] : checkHostname(request.hostname)),
-    ...checkScheduling(request.scheduling ?? {}),
+    ...checkScheduling(request),
   ]
   if (first !== undefined) return { kind: 'refused', problems: [first, ...others] }
   // Without problems everything is resolved; the compiler wants to see it.

@@ -91,6 +91,17 @@ export const SchedulingRequest = Type.Object(
         description: 'A hint that keeps together what ends together. Nothing ends because of it.',
       }),
     ),
+    waitForCapacity: Type.Optional(
+      Type.Boolean({
+        description: 'Where there is no room now, it is PENDING until there is. Otherwise it is refused.',
+      }),
+    ),
+    waitTimeoutSeconds: Type.Optional(
+      Type.Integer({
+        ...{ minimum: 1, maximum: 2_592_000 },
+        description: 'How long it waits at most: then it has FAILED. A week where absent.',
+      }),
+    ),
   },
   { ...closed, description: 'Where it may go. Immutable.' },
 )

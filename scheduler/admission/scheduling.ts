@@ -1,19 +1,36 @@
 import { type Problem, problem } from '../errors.ts'
 import type { Demand } from '../model/placement.ts'
-import type { SchedulingRequest } from './instance-request.ts'
+import type { InstanceRequest, SchedulingRequest } from './instance-request.ts'
 import { checkLabels } from './labels.ts'
 
+export const defaultWaitSeconds = 7 * 24 * 3600
+
 export function checkScheduling({
-  hostLabels = {},
-  affinity = [],
-  antiAffinity = [],
-}: SchedulingRequest): readonly Problem[] {
+  scheduling = {},
+  reservation,
+}: Pick<InstanceRequest, 'scheduling' | 'reservation'>): readonly Problem[] {
+  const { hostLabels = {}, affinity = [], antiAffinity = [], waitForCapacity = false } = scheduling
   const inBoth = antiAffinity.flatMap((group, index) => {
     if (!affinity.includes(group)) return []
     const message = `It can't be on the host of group ${group} and apart from it: keep the group in one of both lists.`
     return [problem('INVALID_VALUE', { message }, `scheduling.antiAffinity[${index}]`)]
   })
-  return [...checkLabels(hostLabels, 'scheduling.hostLabels'), ...inBoth]
+  const invalid = (field: string, message: string) => [
+    problem('INVALID_VALUE', { message }, `scheduling.${field}`),
+  ]
+  return [
+    ...checkLabels(hostLabels, 'scheduling.hostLabels'),
+    ...inBoth,
+    ...(waitForCapacity && reservation !== undefined
+      ? invalid(
+          'waitForCapacity',
+          'A reservation has room or has none, and nothing to wait for: leave one of both out.',
+        )
+      : []),
+    ...(scheduling.waitTimeoutSeconds !== undefined && !waitForCapacity
+      ? invalid('waitTimeoutSeconds', 'It does not wait: set waitForCapacity as well.')
+      : []),
+  ]
 }
 
 type SchedulingDemand = Pick<

@@ -31,6 +31,8 @@ export interface InstanceScheduling {
   readonly antiAffinity?: readonly string[]
   readonly packing?: 'pack' | 'spread'
   readonly expectedLifetimeSeconds?: number
+  readonly waitForCapacity?: boolean
+  readonly waitTimeoutSeconds?: number
 }
 
 export interface InstanceDisk {

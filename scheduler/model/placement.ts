@@ -60,6 +60,8 @@ export interface Demand {
   readonly packing?: 'pack' | 'spread'
   /** A hint, never a promise: how long it will be there. */
   readonly expectedLifetimeS?: number
+  /** Of one that waits for capacity, its uid: hosts that are kept for it are open to it. */
+  readonly ticket?: string
 }
 
 /** An instance that is on a host, as far as it matters for others. */
@@ -108,6 +110,8 @@ export interface HostSnapshot {
   readonly diskGb: Counter
   readonly devices: readonly HostDevice[]
   readonly labels?: Readonly<Record<string, string>>
+  /** The ticket of the one instance that may come to it. */
+  readonly keptFor?: string
   /** Those there that have asked for what matters to others, and maybe more. */
   readonly occupants?: readonly Occupant[]
   /** Sets of its GPUs that NVSwitches join: a guest gets one of them, whole. Absent where nothing joins them. */
@@ -133,6 +137,7 @@ export const placementRules = [
   'gpu-model',
   'gpu-count',
   'gpu-topology',
+  'kept',
 ] as const
 
 export type PlacementRule = (typeof placementRules)[number]
@@ -176,5 +181,11 @@ export type PlacementVerdict =
       readonly slotUid?: SlotUid
       readonly explanation: PlacementExplanation
     }
-  | { readonly kind: 'not-now'; readonly message: string; readonly explanation: PlacementExplanation }
+  | {
+      readonly kind: 'not-now'
+      readonly message: string
+      /** The same without advice. */
+      readonly lack: string
+      readonly explanation: PlacementExplanation
+    }
   | { readonly kind: 'never-fits'; readonly message: string; readonly explanation: PlacementExplanation }

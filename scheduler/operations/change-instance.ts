@@ -56,7 +56,10 @@ export async function changeInstance(
     const change = changeOf(request, { gpus: gpus.value, idempotency }, ports)
     const outcome = await ports.store.changeInstance(change)
     const answer = answerTo(outcome, request)
-    if (outcome.kind === 'accepted') ports.dispatch.nudge(outcome.instance.hostId)
+    if (outcome.kind === 'accepted') {
+      ports.dispatch.nudge(outcome.instance.hostId)
+      if (request.verb === 'delete') ports.waiting.forget(outcome.instance.uid)
+    }
     if (answer !== 'again') return answerAsVerb(request, answer)
   }
   const message = 'Many starts compete for the same capacity at this moment; repeat the request in a second.'

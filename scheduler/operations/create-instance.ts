@@ -3,7 +3,7 @@
 // host.
 import { clone, create } from '@bufbuild/protobuf'
 import { GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type InstanceUid, instanceUid, operationId, projectId } from '../../proto/ids.ts'
+import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
@@ -12,12 +12,15 @@ import type { AuditEntry } from '../model/audit.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
+import type { EnqueueInstanceOutcome } from '../store/waiting-store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
+import { askedOf } from './asked-instance.ts'
+import { enqueue } from './enqueue-instance.ts'
 import { answerRepeat, idempotencyKeyOf } from './idempotency.ts'
 import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
-import type { Fleet, OperationPorts } from './ports.ts'
+import type { OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
@@ -33,7 +36,6 @@ export interface CreateInstance {
 }
 
 const maximumAttempts = 5
-const stopDeadlineMs = 60_000
 
 export async function createInstance(
   request: CreateInstance,
@@ -63,13 +65,18 @@ async function createOnce(
     const admission = admitInstance(request.body, await readAdmissionContext(request, uid, ports))
     if (admission.kind === 'refused') return refuseAll(admission.problems)
 
-    const verdict = placeAroundHolds(admission, ports.fleet, uid)
-    if (verdict.kind !== 'placed') return refusePlacement(verdict)
-
-    const commit = commitOf(request, { admission, verdict, idempotency }, ports)
-    const outcome = await commitHeld(commit, ports)
+    const verdict = placeAroundHolds(admission, ports, uid)
+    const mayWait = request.body.scheduling?.waitForCapacity === true
+    if (verdict.kind === 'never-fits' || (verdict.kind === 'not-now' && !mayWait)) {
+      return refusePlacement(verdict)
+    }
+    const decision = { admission, idempotency }
+    const outcome =
+      verdict.kind === 'placed'
+        ? await commitHeld(commitOf(request, { ...decision, verdict }, ports), ports)
+        : await enqueue(request, { ...decision, verdict }, ports)
     const answer = answerTo(outcome, request, admission)
-    if (outcome.kind === 'committed') ports.dispatch.offer(verdict.hostId, outcome.command)
+    if (outcome.kind === 'committed') ports.dispatch.offer(outcome.instance.hostId, outcome.command)
     if (answer !== 'again') return answer
     if (outcome.kind === 'resource-gone') await ports.catalogue.refresh()
     ports.log.info({ requestId: request.requestId, attempt, outcome: outcome.kind }, 'Placing again.')
@@ -82,10 +89,15 @@ async function createOnce(
  * A hold may stand for what will come to nothing: it spreads requests, and refuses none. Where only holds are in the way,
  * the commit decides.
  */
-function placeAroundHolds(admission: AdmittedInstance, fleet: Fleet, seed: InstanceUid): PlacementVerdict {
-  const verdict = placeAdmitted(admission, fleet, { seed })
+function placeAroundHolds(
+  admission: AdmittedInstance,
+  { fleet, clock }: Pick<OperationPorts, 'fleet' | 'clock'>,
+  seed: InstanceUid,
+): PlacementVerdict {
+  const nowMs = clock.nowMs()
+  const verdict = placeAdmitted(admission, fleet, { seed, nowMs })
   if (verdict.kind !== 'not-now' || !fleet.hasHolds()) return verdict
-  return fleet.withoutHolds((index) => placeAdmitted(admission, index, { seed }))
+  return fleet.withoutHolds((index) => placeAdmitted(admission, index, { seed, nowMs }))
 }
 
 /** Held until it is in the fleet, or has come to nothing. */
@@ -119,45 +131,32 @@ interface Decision {
 export function commitOf(
   request: CreateInstance,
   { admission, verdict, idempotency }: Decision,
-  { random, clock }: OperationPorts,
+  ports: OperationPorts,
 ): CommitPlacement {
-  const { details, addresses, uses, id } = admission
-  // What volumes need is theirs: it outlives the instance.
-  const { volumes: _, ...own } = admission.demand
-  const demand = verdict.slotUid === undefined ? own : { ...own, slotUid: verdict.slotUid }
-  const spec = clone(InstanceSpecSchema, admission.spec)
+  const asked = askedOf(request, { admission, idempotency }, ports)
+  const { slotUid } = verdict
+  const spec = clone(InstanceSpecSchema, asked.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {
-    ...(idempotency === undefined ? {} : { idempotency }),
-    uid: instanceUid(spec.uid),
-    project: projectId(request.project.id),
-    id,
-    details,
+    ...asked,
     spec,
-    addresses,
-    uses,
     hostId: verdict.hostId,
-    demand,
+    demand: slotUid === undefined ? asked.demand : { ...asked.demand, slotUid },
     devices: verdict.devices.map((device) => device.address),
     explanation: verdict.explanation,
     statusMessage: 'Placed; preparation is about to begin.',
-    operationId: operationId(random.uuid()),
-    commandId: random.uuid(),
-    principal: request.principal,
-    requestId: request.requestId,
-    ...(request.audit === undefined ? {} : { audit: request.audit }),
-    stopDeadlineMs,
-    nowMs: clock.nowMs(),
+    commandId: ports.random.uuid(),
   }
 }
 
 export function answerTo(
-  outcome: CommitPlacementOutcome,
+  outcome: CommitPlacementOutcome | EnqueueInstanceOutcome,
   { body, idempotencyKey, audit }: CreateInstance,
   { id, addresses }: AdmittedInstance,
 ): Outcome<Accepted> | 'again' {
   switch (outcome.kind) {
     case 'committed':
+    case 'waiting':
       return done({ ...acceptedNow(outcome.instance), isAudited: audit !== undefined })
     case 'replay':
     case 'other-request':
@@ -173,6 +172,8 @@ export function answerTo(
     }
     case 'quota-exceeded':
       return refuseQuota(outcome)
+    case 'queue-full':
+      return refuse('QUEUE_FULL', { maximum: outcome.maximum }, 'scheduling.waitForCapacity')
     case 'disk-refused':
       return refuse(outcome.reason, { message: outcome.message }, 'disks')
     case 'claim-lost':

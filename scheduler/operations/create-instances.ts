@@ -3,7 +3,7 @@
 import { instanceUid, type SlotUid } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
-import { type Problem, type Refusal, refuse, refuseAll } from '../errors.ts'
+import { type Problem, problem, type Refusal, refuse, refuseAll } from '../errors.ts'
 import { indexOf } from '../placement/index.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
@@ -96,7 +96,8 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
     const uid = instanceUid(ports.random.uuid())
     const admission = admitInstance(create.body, await readAdmissionContext(create, uid, ports))
     if (admission.kind === 'admitted') admissions.push(admission)
-    else problems.push(...admission.problems.map((found) => prefixed(found, index)))
+    const own = admission.kind === 'admitted' ? refuseWait(create.body) : admission.problems
+    problems.push(...own.map((found) => prefixed(found, index)))
   }
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
@@ -135,7 +136,9 @@ function placeAll(
   for (const [index, admission] of admissions.entries()) {
     const create = creates[index]
     if (create === undefined) throw new Error(`Nothing was asked at ${index}.`)
-    const verdict = placeAdmitted(admission, places, { seed: admission.spec.uid, entered })
+    const verdict = placeAdmitted(admission, places, {
+      ...{ seed: admission.spec.uid, entered, nowMs: ports.clock.nowMs() },
+    })
     if (verdict.kind !== 'placed') return within(index, refusePlacement(verdict))
     const idempotency = idempotencyOf(create, ports.catalogue)
     const commit = commitOf(create, { admission, verdict, idempotency }, ports)
@@ -145,6 +148,13 @@ function placeAll(
     commits.push(commit)
   }
   return done({ commits, admissions })
+}
+
+/** All or none of them would have to find room at one moment. */
+function refuseWait({ scheduling }: InstanceRequest): readonly Problem[] {
+  if (scheduling?.waitForCapacity !== true) return []
+  const message = 'Instances that are all or none do not wait: leave it out, or create them one by one.'
+  return [problem('INVALID_VALUE', { message }, 'scheduling.waitForCapacity')]
 }
 
 const prefixed = (found: Problem, index: number): Problem => ({

@@ -11,9 +11,13 @@ type Wish = Pick<AdmittedInstance, 'demand' | 'reservation'>
 export function placeAdmitted(
   { demand, reservation }: Wish,
   places: Places,
-  { seed, entered = new Set() }: { readonly seed: string; readonly entered?: ReadonlySet<SlotUid> },
+  {
+    seed,
+    nowMs,
+    entered = new Set(),
+  }: { readonly seed: string; readonly nowMs: number; readonly entered?: ReadonlySet<SlotUid> },
 ): PlacementVerdict {
-  if (reservation === undefined) return places.place(demand, seed)
+  if (reservation === undefined) return places.place(demand, seed, nowMs)
   const free = reservation.slots.filter(({ uid, user }) => user === undefined && !entered.has(uid))
   let verdict: PlacementVerdict = allInUse(reservation, seed)
   for (const slot of inTurn(free, seed)) {
@@ -36,7 +40,7 @@ function allInUse({ id, slots }: StoredReservation, seed: string): PlacementVerd
     slots.length === 0
       ? `Reservation ${id} holds nothing any more: its hosts were lost.`
       : `Reservation ${id} holds room for ${slots.length}, and all of it is in use.`
-  return { kind: 'not-now', message, explanation: { seed, hostsConsidered: 0, refusals: [] } }
+  return { kind: 'not-now', message, lack: message, explanation: { seed, hostsConsidered: 0, refusals: [] } }
 }
 
 /** As its owner sees it: what the place holds is free, and of the devices nothing else. */

@@ -41,10 +41,11 @@ export async function planInstance(
   return ports.fleet.withoutHolds((index) => {
     const { demand } = admission
     const places: Places = {
-      place: (wanted, seed) => placeExplained(index, wanted, seed, request),
+      place: (wanted, seed, nowMs) =>
+        placeExplained(index, wanted, seed, { isHostByHost: request.isHostByHost, nowMs }),
       host: (hostId) => index.host(hostId),
     }
-    const verdict = placeAdmitted(admission, places, { seed: uid })
+    const verdict = placeAdmitted(admission, places, { seed: uid, nowMs: ports.clock.nowMs() })
     const isFinal = verdict.kind === 'placed' || admission.reservation !== undefined
     return done({
       verdict,

@@ -4,7 +4,8 @@ import type { Random } from '../../lib/random.ts'
 import type { Turns } from '../../lib/turns.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { LiveCatalogue } from '../catalogue/live-catalogue.ts'
-import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import type { Demand, HostRefusal, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
+import type { WaitingInstance } from '../model/waiting.ts'
 import type { GpuCapacity } from '../placement/capacity.ts'
 import type { FleetIndex } from '../placement/index.ts'
 import type { BlobStore } from '../store/resource-store.ts'
@@ -20,7 +21,7 @@ export { StoreUnavailable } from '../store/store.ts'
  * Only a hint: the commit decides.
  */
 export interface Places {
-  place(demand: Demand, seed: string): PlacementVerdict
+  place(demand: Demand, seed: string, nowMs?: number): PlacementVerdict
   host(hostId: HostId): HostSnapshot | undefined
 }
 
@@ -35,6 +36,30 @@ export interface Fleet extends Places {
   withoutHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** Until the result is called: when the commit is through, whatever became of it. */
   hold(hostId: HostId, hold: Hold): () => void
+}
+
+/** What the queue for capacity asks of the fleet beside. */
+export interface FleetRoom extends Pick<Fleet, 'place' | 'host' | 'hold'> {
+  /** As `place`, without the question why not. */
+  decide(
+    demand: Demand,
+    seed: string,
+    nowMs: number,
+  ): Extract<PlacementVerdict, { kind: 'placed' }> | undefined
+  /** Whether this very host could take it now. */
+  fitsOn(demand: Demand, hostId: HostId): boolean
+  /** Hosts that could take it once others are gone, the one that lacks least first. Looks at the whole fleet. */
+  nearMisses(demand: Demand): readonly HostRefusal[]
+  /** Until the result is called, only a demand with this ticket comes to the host. */
+  keep(hostId: HostId, ticket: string): () => void
+  /** Called with hosts that may have room for somebody that was not there before. The result stops it. */
+  onRoom(listener: (hosts: readonly HostId[]) => void): () => void
+}
+
+/** Those who wait for capacity. Whoever comes or goes is told here, once the store has it. */
+export interface WaitingQueue {
+  add(instance: WaitingInstance): void
+  forget(uid: InstanceUid): void
 }
 
 /** Tells the dispatcher that a host's outbox has something new. Never waits, never fails. */
@@ -113,6 +138,7 @@ export interface HostQueries {
 export interface OperationPorts {
   readonly store: Store
   readonly fleet: Fleet
+  readonly waiting: WaitingQueue
   readonly feed: ChangeFeed
   readonly identity: IdentityKeys
   /** One request of an idempotency key at a time. */

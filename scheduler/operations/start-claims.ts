@@ -25,10 +25,14 @@ export async function findGpusForStart(
   if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
   const hosts = ports.fleet.snapshot()
   if (instance.demand.slotUid !== undefined) return ownGpus(instance, hosts)
-  // A cordoned host takes no new instances, and its own back.
+  // A host that is cordoned, or kept for somebody, takes no new instances, and its own back.
   const own = hosts
     .filter(({ hostId }) => hostId === instance.hostId)
-    .map((host) => ({ ...host, ...withoutItself(host, instance), state: 'ready' as const }))
+    .map(({ keptFor: _, ...host }) => ({
+      ...host,
+      ...withoutItself(host, instance),
+      state: 'ready' as const,
+    }))
   const verdict = place(demandOfStart(instance), own, instance.uid)
   return verdict.kind === 'placed' ? done(verdict.devices) : refuseStart(instance, refusePlacement(verdict))
 }

@@ -4,12 +4,12 @@ import { Best, searchPools } from './candidates.ts'
 import type { Claim } from './claim.ts'
 import { CountedHost } from './counted-host.ts'
 import { chooseDevices } from './devices.ts'
-import { findMiss, refusalOf } from './pipeline.ts'
+import { findMiss, fits, isNearer, type Miss, refusalOf } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
-import { refusalSentence } from './sentence.ts'
+import { advice, lackSentence } from './sentence.ts'
 import { type Pooled, type Tally, tallyRefusals } from './tally.ts'
 import { ZonePools } from './zone-pools.ts'
 
@@ -101,14 +101,29 @@ export class FleetIndex {
 
   /** Of every host that does not fit, in words. */
   refusalsOf(demand: Demand): readonly HostRefusal[] {
-    const asked = this.#withFirstMembers(demand)
-    const misses = [...this.#entries.values()].flatMap(({ counted }) => findMiss(asked, counted) ?? [])
-    return misses.map(refusalOf)
+    return this.#missesOf(demand).map(refusalOf)
   }
 
   /** The same, counted. */
   tally(demand: Demand): Tally {
     return tallyRefusals(this.#withFirstMembers(demand), this.#entries.values())
+  }
+
+  /** Whether this very host could take it. */
+  fitsOn(demand: Demand, hostId: HostId): boolean {
+    const entry = this.#entries.get(hostId)
+    return entry !== undefined && fits(this.#withFirstMembers(demand), entry.counted)
+  }
+
+  /** Of every host that could take it once others are gone, the one that lacks least first. */
+  nearMisses(demand: Demand): readonly HostRefusal[] {
+    const misses = this.#missesOf(demand).filter(({ couldEverFit }) => couldEverFit)
+    return misses.toSorted((a, b) => (isNearer(a, b) ? -1 : 1)).map(refusalOf)
+  }
+
+  #missesOf(demand: Demand): readonly Miss[] {
+    const asked = this.#withFirstMembers(demand)
+    return [...this.#entries.values()].flatMap(({ counted }) => findMiss(asked, counted) ?? [])
   }
 
   #search(asked: Demand, best: Best): void {
@@ -207,7 +222,9 @@ export class FleetIndex {
     const { refusedBy, nearest } = tally
     const kind = nearest?.couldEverFit ? 'not-now' : 'never-fits'
     const explanation = { seed, hostsConsidered: this.size, refusedBy, refusals: [] }
-    return { kind, message: refusalSentence(demand, tally), explanation }
+    const lack = lackSentence(demand, tally)
+    const message = refusedBy.length === 0 ? lack : `${lack} ${advice[kind]}`
+    return { kind, message, lack, explanation }
   }
 }
 

@@ -21,9 +21,9 @@ export function placeExplained(
   index: FleetIndex,
   demand: Demand,
   seed: string,
-  { isHostByHost }: { readonly isHostByHost: boolean },
+  { isHostByHost, nowMs }: { readonly isHostByHost: boolean; readonly nowMs?: number | undefined },
 ): PlacementVerdict {
-  const verdict = index.place(demand, seed)
+  const verdict = index.place(demand, seed, nowMs)
   const refusedBy = verdict.explanation.refusedBy ?? index.tally(demand).refusedBy
   const refusals = isHostByHost ? index.refusalsOf(demand) : []
   return { ...verdict, explanation: { ...verdict.explanation, refusedBy, refusals } }

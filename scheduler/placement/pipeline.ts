@@ -12,6 +12,7 @@ import { gpuModel } from './rules/gpu-model.ts'
 import { gpuTopology } from './rules/gpu-topology.ts'
 import { hostReady } from './rules/host-ready.ts'
 import { isolation } from './rules/isolation.ts'
+import { kept } from './rules/kept.ts'
 import { labels } from './rules/labels.ts'
 import { memory } from './rules/memory.ts'
 import { uplink } from './rules/uplink.ts'
@@ -36,6 +37,7 @@ const rules: readonly Rule[] = [
   disk,
   gpuCount,
   gpuTopology,
+  kept,
 ]
 
 /** Why a host does not fit. */

@@ -18,22 +18,25 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'gpu-model': 'no such GPU',
   'gpu-count': 'too few GPUs free',
   'gpu-topology': 'too few GPUs near to one another free',
+  kept: 'kept for who has waited for long',
 }
 
 /** For tenants: what was asked and what stood in the way, by numbers, never by a host's name. */
-export function refusalSentence(demand: Demand, { refusedBy, nearest }: Tally): string {
+export function lackSentence(demand: Demand, { refusedBy, nearest }: Tally): string {
   const total = refusedBy.reduce((sum, { hosts }) => sum + hosts, 0)
   if (total === 0) return `Zone ${demand.zone} has no hosts.`
   const reasons = refusedBy.map(({ rule, hosts }) => `${hosts} ${ruleWords[rule]}`).join(', ')
   const sentences = [
     `${hostsOf(total)} of zone ${demand.zone} has room for ${describeDemand(demand)}: ${reasons}.`,
     ...(nearest ? [`The nearest: ${nearest.describe()}.`] : []),
-    nearest?.couldEverFit
-      ? 'Try again later, or ask for less.'
-      : 'No host of this zone can ever take it: ask for less, or for another type.',
   ]
   return sentences.join(' ')
 }
+
+export const advice = {
+  'not-now': 'Try again later, or ask for less.',
+  'never-fits': 'No host of this zone can ever take it: ask for less, or for another type.',
+} as const
 
 const hostsOf = (total: number) => (total === 1 ? 'Not the one host' : `None of the ${total} hosts`)
 

@@ -9,10 +9,10 @@ import type { Random } from '../../lib/random.ts'
 import { AgentService, type SendBytesResponse } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import { isLoopback } from '../loopback.ts'
-import type { CommandDispatch, Fleet, HostQueries } from '../operations/ports.ts'
+import type { CommandDispatch, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
 import type { ConsoleCall } from './console-calls.ts'
-import { openFleet } from './fleet.ts'
+import { openFleet, type WatchedFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
 import { createPendingQueries } from './pending-queries.ts'
@@ -48,7 +48,7 @@ export interface AgentServer {
   readonly port: number
   /** host:port, as agents dial it. */
   readonly address: string
-  readonly fleet: Fleet
+  readonly fleet: WatchedFleet
   readonly dispatch: CommandDispatch
   readonly queries: HostQueries
   /** For operators: who is connected, since when, last heard when. */
@@ -68,7 +68,10 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const peers: PeerSettings = { sharedToken: options.token }
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? 10_000
   const silenceAfterMs = options.silenceAfterMs ?? 3 * heartbeatIntervalMs
-  const sessions = createSessions({ clock, log, silenceAfterMs })
+  const sessions = createSessions({
+    ...{ clock, log, silenceAfterMs },
+    onConnected: (hostId) => fleet.noteConnected(hostId),
+  })
   const queries = createPendingQueries({
     ...{ sessions, clock, random },
     timeoutMs: options.queryTimeoutMs ?? 10_000,

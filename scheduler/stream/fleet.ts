@@ -1,11 +1,16 @@
 import type { HostId } from '../../proto/ids.ts'
-import type { HostSnapshot } from '../model/placement.ts'
+import type { HostDevice, HostSnapshot } from '../model/placement.ts'
 import type { Hold } from '../operations/holds.ts'
-import type { Fleet } from '../operations/ports.ts'
+import type { Fleet, FleetRoom } from '../operations/ports.ts'
 import { CapacityCounter } from '../placement/capacity.ts'
 import { FleetIndex } from '../placement/index.ts'
 import type { StoredCapacity } from '../store/host-store.ts'
 import type { Store } from '../store/store.ts'
+
+export interface WatchedFleet extends Fleet, FleetRoom {
+  /** From the sessions: this host is there, maybe again. */
+  noteConnected(hostId: HostId): void
+}
 
 /**
  * Every host in memory: read once, then kept up by what each transaction has changed, in their order. Whoever hears that
@@ -17,24 +22,48 @@ export async function openFleet({
 }: {
   store: Pick<Store, 'readHostsChangedAfter' | 'onHostsChanged'>
   isConnected: (hostId: HostId) => boolean
-}): Promise<Fleet> {
+}): Promise<WatchedFleet> {
   const stored = new Map<HostId, HostSnapshot & { readonly revision: number }>()
+  const keptFor = new Map<HostId, string>()
+  const listeners = new Set<(hosts: readonly HostId[]) => void>()
   /** With what is held. */
   const around = new FleetIndex()
   const held = new Map<HostId, Set<Hold>>()
   const counter = new CapacityCounter()
 
-  function put(host: StoredCapacity): void {
+  /** Whether there may be room for somebody now that was not there before. */
+  function put(host: StoredCapacity): boolean {
     const { hostId, revision } = host
+    const before = stored.get(hostId)
     // The first read may come after news of what it has read.
-    if ((stored.get(hostId)?.revision ?? 0) >= revision) return
+    if ((before?.revision ?? 0) >= revision) return false
+    take(host)
+    return before === undefined || !isFuller(host, before)
+  }
+
+  function take(host: StoredCapacity): void {
+    const { hostId } = host
+    const ticket = keptFor.get(hostId)
+    const { keptFor: _, ...own } = host
     stored.set(hostId, {
-      ...host,
+      ...own,
+      ...(ticket === undefined ? {} : { keptFor: ticket }),
       get connected() {
         return isConnected(hostId)
       },
     })
     show(hostId)
+  }
+
+  function tell(hosts: readonly HostId[]): void {
+    if (hosts.length > 0) for (const listener of listeners) listener(hosts)
+  }
+
+  function keep(hostId: HostId, ticket: string | undefined): void {
+    if (ticket === undefined) keptFor.delete(hostId)
+    else keptFor.set(hostId, ticket)
+    const host = stored.get(hostId)
+    if (host !== undefined) take(host)
   }
 
   function show(hostId: HostId, holds: Iterable<Hold> = held.get(hostId) ?? []): void {
@@ -47,14 +76,30 @@ export async function openFleet({
   }
 
   store.onHostsChanged((hosts) => {
-    for (const host of hosts) put(host)
+    tell(hosts.filter(put).map(({ hostId }) => hostId))
   })
   for (const host of (await store.readHostsChangedAfter(0)).hosts) put(host)
 
   return {
     snapshot: () => [...stored.values()],
     capacity: () => counter.count(around.counted()),
-    place: (demand, seed) => around.place(demand, seed),
+    place: (demand, seed, nowMs) => around.place(demand, seed, nowMs),
+    decide: (demand, seed, nowMs) => around.decide(demand, seed, nowMs),
+    fitsOn: (demand, hostId) => around.fitsOn(demand, hostId),
+    nearMisses: (demand) => around.nearMisses(demand),
+    keep: (hostId, ticket) => {
+      keep(hostId, ticket)
+      return () => {
+        if (keptFor.get(hostId) !== ticket) return
+        keep(hostId, undefined)
+        tell([hostId])
+      }
+    },
+    onRoom: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    noteConnected: (hostId) => tell([hostId]),
     host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,
     withoutHolds: (look) => {
@@ -75,7 +120,18 @@ export async function openFleet({
         const holds = held.get(hostId)
         if (holds?.delete(hold) === true && holds.size === 0) held.delete(hostId)
         show(hostId)
+        // It may have come to nothing, and until now it stood beside what it has become.
+        tell([hostId])
       }
     },
   }
 }
+
+/** Most changes are claims: nothing has come free by one that takes CPUs and gives no device back. */
+const isFuller = (after: StoredCapacity, before: HostSnapshot): boolean =>
+  after.vcpus.used > before.vcpus.used &&
+  claimsOf(after.devices) >= claimsOf(before.devices) &&
+  after.state === before.state
+
+const claimsOf = (devices: readonly HostDevice[]) =>
+  devices.reduce((count, { claimedBy }) => count + (claimedBy === undefined ? 0 : 1), 0)

@@ -44,10 +44,13 @@ export function createSessions({
   clock,
   log,
   silenceAfterMs,
+  onConnected = () => {},
 }: {
   clock: Clock
   log: Logger
   silenceAfterMs: number
+  /** A host is there: anew, or heard again. */
+  onConnected?: (hostId: HostId) => void
 }): Sessions {
   const live = new Map<HostId, LiveHandle>()
   const silent = new Set<HostId>()
@@ -65,6 +68,7 @@ export function createSessions({
       const former = live.get(session.hostId)
       live.set(session.hostId, session)
       former?.end('The host has opened another session.')
+      onConnected(session.hostId)
     },
     remove: (session) => {
       if (live.get(session.hostId) !== session) return
@@ -85,8 +89,10 @@ export function createSessions({
       for (const session of live.values()) {
         const { hostId } = session
         if (isSilent(session) === silent.has(hostId)) continue
-        if (silent.delete(hostId)) log.info({ hostId }, 'The host is heard again.')
-        else {
+        if (silent.delete(hostId)) {
+          log.info({ hostId }, 'The host is heard again.')
+          onConnected(hostId)
+        } else {
           silent.add(hostId)
           log.warn({ hostId, lastHeardMs: session.lastHeard().unixMs }, 'The host has fallen silent.')
         }

@@ -33,6 +33,7 @@ import type { Outcome } from '../../scheduler/operations/outcome.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
 import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
 import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
+import { openWaitingQueue } from '../../scheduler/waiting/queue.ts'
 
 const zone = 'us1-a'
 const token = 'a token of this test alone'
@@ -123,12 +124,16 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     nowMs: systemClock.nowMs,
   })
   const feed = createChangeFeed({ store, clock: systemClock })
+  const waiting = await openWaitingQueue({
+    ...{ store, fleet: server.fleet, dispatch: server.dispatch },
+    ...{ clock: systemClock, random: systemRandom, log },
+  })
   const ports: OperationPorts = {
     ...{ store, catalogue, log },
     turns: createTurns(),
     feed,
     identity: createIdentityKeys({ store, issuer: identityIssuer }),
-    ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries },
+    ...{ fleet: server.fleet, dispatch: server.dispatch, queries: server.queries, waiting },
     ...{ clock: systemClock, random: systemRandom },
   }
   let agent: Agent | undefined
@@ -243,6 +248,7 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
     },
     close: async () => {
       await agent?.close()
+      await waiting.close()
       await server.close()
       feed.close()
       await store.close()

@@ -1595,7 +1595,7 @@ export interface components {
                 readonly message: string;
                 readonly details: readonly {
                     /** @enum {unknown} */
-                    readonly reason: "MALFORMED_REQUEST" | "HEADERS_TOO_LARGE" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "CONSOLE_UNSUPPORTED" | "TOO_MANY_VIEWERS" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "GPU_TOPOLOGIES_DIFFER" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "CONSOLE_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
+                    readonly reason: "MALFORMED_REQUEST" | "HEADERS_TOO_LARGE" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "CONSOLE_UNSUPPORTED" | "TOO_MANY_VIEWERS" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "QUEUE_FULL" | "GPU_TOPOLOGIES_DIFFER" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "CONSOLE_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
                     readonly field?: string;
                     readonly message: string;
                     readonly rule?: string;
@@ -1871,6 +1871,10 @@ export interface components {
                 readonly packing?: "pack" | "spread";
                 /** @description A hint that keeps together what ends together. Nothing ends because of it. */
                 readonly expectedLifetimeSeconds?: number;
+                /** @description Where there is no room now, it is PENDING until there is. Otherwise it is refused. */
+                readonly waitForCapacity?: boolean;
+                /** @description How long it waits at most: then it has FAILED. A week where absent. */
+                readonly waitTimeoutSeconds?: number;
             };
             /** Format: date-time */
             readonly createdAt: string;
@@ -1930,7 +1934,7 @@ export interface components {
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -1951,7 +1955,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];
@@ -2043,6 +2047,10 @@ export interface components {
                 readonly packing?: "pack" | "spread";
                 /** @description A hint that keeps together what ends together. Nothing ends because of it. */
                 readonly expectedLifetimeSeconds?: number;
+                /** @description Where there is no room now, it is PENDING until there is. Otherwise it is refused. */
+                readonly waitForCapacity?: boolean;
+                /** @description How long it waits at most: then it has FAILED. A week where absent. */
+                readonly waitTimeoutSeconds?: number;
             };
         };
         /** InstanceType */

@@ -32,7 +32,7 @@ describe('the request of a create', () => {
         gpu: ['nvidia-l40s', 'nvidia-h100-80gb:8'],
         gpuTopology: 'same-numa',
         ...{ affinity: ['cache'], antiAffinity: ['db', 'web'], isolation: 'host', packing: 'spread' },
-        ...{ hostLabel: ['rack=r1'], expectedLifetime: 3600 },
+        ...{ hostLabel: ['rack=r1'], expectedLifetime: 3600, waitForCapacity: true, waitTimeout: 60 },
         sshKey: ['admin:@/id.pub', '@~/id.pub', `root:${key}`],
         userData: '@/user-data',
         metadata: ['note=a=b'],
@@ -49,6 +49,7 @@ describe('the request of a create', () => {
       scheduling: {
         ...{ affinity: ['cache'], antiAffinity: ['db', 'web'], isolation: 'host', packing: 'spread' },
         ...{ hostLabels: { rack: 'r1' }, expectedLifetimeSeconds: 3600 },
+        ...{ waitForCapacity: true, waitTimeoutSeconds: 60 },
       },
       labels: { team: 'ml', tier: '' },
       instanceMetadata: [
@@ -62,6 +63,7 @@ describe('the request of a create', () => {
   it.each([
     [{ diskGb: 20 }, '--disk-gb needs --image'],
     [{ gpuTopology: 'fabric' as const }, '--gpu-topology needs --gpu'],
+    [{ waitTimeout: 60 }, '--wait-timeout needs --wait-for-capacity'],
     [{ userData: 'setup.yaml' }, '--user-data setup.yaml: write @setup.yaml'],
     [{ userData: '~/setup' }, 'write @~/setup'],
     [{ metadata: ['novalue'] }, '--metadata novalue: write KEY=VALUE.'],

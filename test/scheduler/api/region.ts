@@ -31,6 +31,7 @@ import { openBlobStore } from '../../../scheduler/store/blob-store.ts'
 import type { RegisterHost } from '../../../scheduler/store/host-store.ts'
 import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { openFleet } from '../../../scheduler/stream/fleet.ts'
+import { openWaitingQueue } from '../../../scheduler/waiting/queue.ts'
 import { createAnswerChecker, type OpenapiDocument } from '../../support/openapi.ts'
 import { settingsFile } from '../admission/context.ts'
 import { createIssuer } from '../auth/issuer.ts'
@@ -81,16 +82,27 @@ export async function startRegion(
     open: async () => ({ kind: 'unavailable', reason: 'NOT_CONNECTED', message: 'host-1 is not connected' }),
   }
   const feed = createChangeFeed({ store, clock: systemClock })
+  const dispatch = {
+    nudge: (host: HostId) => void nudged.push(host),
+    offer: (host: HostId) => void nudged.push(host),
+  }
+  const fleet = await openFleet({ store, isConnected: () => options.connected?.() ?? true })
+  const waiting = await openWaitingQueue({
+    store,
+    fleet,
+    dispatch,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  })
   const ports = {
     store,
+    waiting,
     feed,
     identity: createIdentityKeys({ store, issuer: 'http://scheduler.example.net:8080/identity' }),
     turns: createTurns(),
-    fleet: await openFleet({ store, isConnected: () => options.connected?.() ?? true }),
-    dispatch: {
-      nudge: (host: HostId) => void nudged.push(host),
-      offer: (host: HostId) => void nudged.push(host),
-    },
+    fleet,
+    dispatch,
     queries: {
       readSerial: async () => serial.reading,
       readGuestAttributes: async () => guestAttributes.reading,
@@ -176,6 +188,7 @@ export async function startRegion(
   }
 
   return {
+    fleet,
     url: api.url,
     remove,
     issuer,
@@ -187,6 +200,7 @@ export async function startRegion(
     call,
     close: async () => {
       await api.close()
+      await waiting.close()
       feed.close()
       await store.close()
       rmSync(folder, { recursive: true })

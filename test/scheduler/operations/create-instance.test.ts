@@ -10,7 +10,7 @@ import type { ChangeFeed } from '../../../scheduler/operations/change-feed.ts'
 import { createInstance } from '../../../scheduler/operations/create-instance.ts'
 import type { Hold } from '../../../scheduler/operations/holds.ts'
 import type { IdentityKeys } from '../../../scheduler/operations/identity-keys.ts'
-import type { HostQueries, OperationPorts } from '../../../scheduler/operations/ports.ts'
+import type { HostQueries, OperationPorts, WaitingQueue } from '../../../scheduler/operations/ports.ts'
 import { CountedHost } from '../../../scheduler/placement/counted-host.ts'
 import { indexOf, place } from '../../../scheduler/placement/index.ts'
 import type { CommitPlacement, CommitPlacementOutcome, Store } from '../../../scheduler/store/store.ts'
@@ -55,6 +55,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
     store: { commitPlacement } as Partial<Store> as Store,
     turns: createTurns(),
     feed: {} as ChangeFeed,
+    waiting: {} as WaitingQueue,
     identity: {} as IdentityKeys,
     fleet: {
       snapshot: () => [host],

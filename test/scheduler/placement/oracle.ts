@@ -90,5 +90,6 @@ export const fitsOn = (demand: Demand, host: HostSnapshot, fleet: readonly HostS
   hasRoom(host.memoryMib, demand.memoryMib) &&
   hasRoom(host.diskGb, demand.diskGb) &&
   hasLabels(demand, host) &&
+  [undefined, demand.ticket].includes(host.keptFor) &&
   suitsOthers(demand, host, fleet) &&
   hasGpus(demand, host)

@@ -50,6 +50,7 @@ const host = fc.record({
   devices: fc.array(device, { maxLength: 6 }),
   isEmpty: fc.boolean(),
   occupants: fc.array(occupant, { maxLength: 2 }),
+  keptFor: rarely(fc.constantFrom('w1', 'w2')),
   labels: fc.constantFrom(undefined, { rack: 'r1' }, { rack: 'r2' }, { rack: 'r2', tier: 'x' }),
   partitions: fc.option(fc.array(fc.subarray([0, 1, 2, 3], { minLength: 1 }), { maxLength: 6 }), {
     nil: undefined,
@@ -75,6 +76,7 @@ export const richHosts: fc.Arbitrary<HostSnapshot> = fc
       ...{ vcpus: empty(one.vcpus), memoryMib: empty(one.memoryMib) },
       ...defined('features', one.features),
       ...defined('labels', one.labels),
+      ...defined('keptFor', one.keptFor),
       ...defined('unscrubbedDevices', one.unscrubbedDevices),
       ...defined(
         'partitions',
@@ -155,6 +157,7 @@ export const richDemands: fc.Arbitrary<Demand> = fc
     affinity: rarely(fc.subarray([...groups])),
     antiAffinity: rarely(fc.subarray([...groups])),
     packing: fc.constantFrom(undefined, 'pack', 'spread'),
+    ticket: rarely(fc.constantFrom('w1', 'w2')),
   })
   .map(({ project, vcpus, memoryMib, diskGb, gpus, ...wishes }) => ({
     ...{ zone: zoneId('z1'), project: projectId(project), architecture: 'x86_64' },

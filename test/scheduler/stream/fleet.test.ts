@@ -69,6 +69,40 @@ describe('the fleet', () => {
     expect(usedOf(fleet.snapshot())[0]).toEqual(['a', 3])
   })
 
+  it('keeps a host for one ticket, with holds and without, until it is let go', async () => {
+    const store = storeOf([hostOf('a', 1, 0)])
+    const fleet = await openFleet({ store, isConnected: () => true })
+    const fits = (ticket?: string) =>
+      fleet.fitsOn({ ...exampleDemand, ...(ticket === undefined ? {} : { ticket }) }, hostId('a'))
+    const letGo = fleet.keep(hostId('a'), 'w1')
+    expect([fits(), fits('w1'), fits('w2'), fleet.snapshot()[0]?.keptFor]).toEqual([false, true, false, 'w1'])
+    store.commit(hostOf('a', 2, 1))
+    expect([fits(), fleet.place(exampleDemand, 'seed')]).toMatchObject([
+      false,
+      { kind: 'not-now', explanation: { refusedBy: [{ rule: 'kept', hosts: 1 }] } },
+    ])
+    letGo()
+    expect([fits(), fleet.snapshot()[0]?.keptFor]).toEqual([true, undefined])
+  })
+
+  it('tells of hosts that may have room that was not there before, and of no claims', async () => {
+    const store = storeOf([hostOf('a', 1, 4)])
+    const fleet = await openFleet({ store, isConnected: () => true })
+    const told: (readonly HostId[])[] = []
+    const stop = fleet.onRoom((hosts) => told.push(hosts))
+    store.commit(hostOf('a', 2, 5))
+    expect(told).toEqual([])
+    store.commit(hostOf('a', 3, 4), hostOf('b', 4, 8))
+    fleet.noteConnected(hostId('b'))
+    fleet.hold(hostId('a'), { demand: exampleDemand, devices: [] })()
+    fleet.keep(hostId('b'), 'w1')()
+    store.commit({ ...hostOf('b', 5, 8), labels: { rack: 'r1' } })
+    expect(told).toEqual([['a', 'b'], ['b'], ['a'], ['b'], ['b']])
+    stop()
+    store.commit(hostOf('c', 6, 0))
+    expect(told).toHaveLength(5)
+  })
+
   it('places around what is held, and on hosts that have come to be connected', async () => {
     const connected = new Set<HostId>()
     const hosts = ['a', 'b'].map((id, index) => ({ ...exampleHost(id), revision: index + 1 }))
