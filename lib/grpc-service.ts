@@ -35,9 +35,10 @@ function grpcMethodOf(method: DescMethod): GrpcMethod {
   }
 }
 
+/** Bytes are a message that is encoded already. */
 function serializerOf<Message extends DescMessage>(schema: Message) {
   return (message: unknown): Buffer => {
-    const bytes = toBinary(schema, message as MessageShape<Message>)
+    const bytes = message instanceof Uint8Array ? message : toBinary(schema, message as MessageShape<Message>)
     // A view on the same memory: grpc-js wants a Buffer.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }

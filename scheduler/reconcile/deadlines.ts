@@ -6,6 +6,7 @@ import type { HostId } from '../../proto/ids.ts'
 import { type InstanceStatus, instanceLifecycle, instanceStatuses } from '../../proto/instance-state.ts'
 import { maintenanceReason } from '../lifecycle/verbs.ts'
 import type { InstanceRecord } from '../model/instance.ts'
+import { decodeCommand } from '../model/queued-command.ts'
 import { outboxLimit, type Store } from '../store/store.ts'
 
 export interface DeadlinePorts {
@@ -23,7 +24,7 @@ export async function tellOverdue({ store, isConnected, clock }: DeadlinePorts):
   for (const hostId of new Set(overdue.map((instance) => instance.hostId))) {
     if (!isConnected(hostId)) continue
     const commands = await store.readOutbox({ hostId, fromSequence: 0, limit: outboxLimit })
-    untaken.set(hostId, new Set(commands.map(({ uid }) => uid)))
+    untaken.set(hostId, new Set(commands.map((command) => decodeCommand(command).uid)))
   }
   for (const instance of overdue) {
     const { uid, revision, hostId } = instance

@@ -9,7 +9,6 @@ import type {
   InstanceObservation,
   InstanceSpec,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type {
   DiskUid,
   HostId,
@@ -27,6 +26,7 @@ import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
 import type { Demand, PlacementExplanation } from '../model/placement.ts'
+import type { QueuedCommand } from '../model/queued-command.ts'
 import type { Quota } from '../model/quota.ts'
 import type { DeviceStore } from './device-store.ts'
 import type { HostStore } from './host-store.ts'
@@ -101,7 +101,11 @@ export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingSto
 
   // The stream
   /** Commands of this host from that sequence on, in order, at most `limit`. */
-  readOutbox(input: { hostId: HostId; fromSequence: number; limit: number }): Promise<readonly Command[]>
+  readOutbox(input: {
+    hostId: HostId
+    fromSequence: number
+    limit: number
+  }): Promise<readonly QueuedCommand[]>
   /** Everything up to this sequence is in the agent's journal. */
   acknowledgeCommands(input: { hostId: HostId; throughSequence: number }): Promise<void>
   /** Runs the lifecycle table over what the host observes; stale epochs and generations are dropped. */
@@ -173,13 +177,6 @@ export interface CommitPlacement {
   /** Written with it, where it is committed and nowhere else. */
   readonly audit?: AuditEntry
   readonly nowMs: number
-}
-
-/** As it is in a host's outbox. */
-export interface QueuedCommand {
-  readonly sequence: number
-  /** A Command. */
-  readonly encoded: Uint8Array
 }
 
 export type CommitPlacementOutcome =

@@ -11,6 +11,7 @@ import type { HostId } from '../../proto/ids.ts'
 import { isLoopback } from '../loopback.ts'
 import type { CommandDispatch, HostQueries } from '../operations/ports.ts'
 import type { Store } from '../store/store.ts'
+import { gatherFor } from './acknowledgements.ts'
 import type { ConsoleCall } from './console-calls.ts'
 import { openFleet, type WatchedFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
@@ -80,6 +81,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     ...{ ...options, sessions, queries, heartbeatIntervalMs, silenceAfterMs },
     pollIntervalMs: options.pollIntervalMs ?? 1000,
     windowSize: options.windowSize ?? 32,
+    gathered: gatherFor({ clock }),
   }
   const open = new Set<Session>()
   let isClosing = false

@@ -18,6 +18,8 @@ const refusals: Readonly<Partial<Record<CommandOutcome, { reason: string; senten
   },
 }
 
+export const isRefusal = ({ outcome }: CommandAck): boolean => refusals[outcome] !== undefined
+
 export interface CommandRefusal {
   readonly reason: string
   readonly message: string

@@ -4,6 +4,7 @@ import { DesiredState, EnsureInstanceSchema } from '../../proto/gen/berth/agent/
 import { type Command, CommandSchema, ObjectKind } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../model/instance.ts'
+import { decodeCommand } from '../model/queued-command.ts'
 import { outboxLimit, type Store } from '../store/store.ts'
 
 /** How long a guest may take to power off; what a repeated command can't know of the first one. */
@@ -23,7 +24,7 @@ export async function findUnreported(
   const missing = placed.filter(({ uid }) => !isHeardOf(uid))
   if (missing.length === 0) return []
   const outbox = await store.readOutbox({ hostId, fromSequence: 0, limit: outboxLimit })
-  const onTheirWay = new Set(outbox.map(({ uid }) => uid))
+  const onTheirWay = new Set(outbox.map((command) => decodeCommand(command).uid))
   return missing.filter(({ uid }) => !onTheirWay.has(uid))
 }
 

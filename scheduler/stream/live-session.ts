@@ -20,9 +20,10 @@ import {
   SessionResponseSchema,
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import { type HostId, pciAddress } from '../../proto/ids.ts'
-import type { QueuedCommand, Store } from '../store/store.ts'
+import { decodeCommand, type QueuedCommand } from '../model/queued-command.ts'
+import type { Store } from '../store/store.ts'
 import { noteAcknowledgements } from './acknowledgements.ts'
-import { observationOfRefusal, refusalOfDeviceCommand } from './command-outcome.ts'
+import { isRefusal, observationOfRefusal, refusalOfDeviceCommand } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
 import {
   findUnreported,
@@ -45,12 +46,14 @@ export interface LiveSessionOptions {
   readonly epoch: number
   readonly nextCommandSequence: number
   readonly windowSize: number
+  readonly gathered: () => Promise<void>
   readonly store: Store
   readonly queries: PendingQueries
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
   readonly send: (response: SessionResponse) => Promise<void>
+  readonly sendCommand: (command: QueuedCommand) => Promise<void>
   readonly onFailure: (thrown: unknown) => void
 }
 
@@ -59,6 +62,8 @@ export interface LiveSession {
   nudge(): void
   offer(command: QueuedCommand): void
   stop(): void
+  /** Nothing of it touches the store any more, but for messages that are being received. */
+  settled(): Promise<void>
 }
 
 export function startLiveSession(options: LiveSessionOptions): LiveSession {
@@ -69,10 +74,10 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     store,
     nextSequence: options.nextCommandSequence,
     windowSize: options.windowSize,
-    send: (value) => sendBody({ case: 'command', value }),
+    send: options.sendCommand,
     onFailure: options.onFailure,
   })
-  const acknowledgements = noteAcknowledgements({ hostId, store })
+  const acknowledgements = noteAcknowledgements({ hostId, store, gathered: options.gathered })
   /** Uids that the host has shown that it knows, until its full list is complete. */
   let heardOf: Set<string> | undefined = new Set()
   let lastReport = 0n
@@ -111,28 +116,36 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     const match = delivery.match(ack)
     if (match.kind === 'unexpected') throw new ProtocolError(match.message)
     const { command, isRepeat } = match
+    const note = isRepeat ? async () => {} : () => acknowledgements.through(command.sequence)
+    if (isRefusal(ack)) await takeRefusal(ack, { command: decodeCommand(command), isRepeat, note })
+    // A yes is not waited for: delivered again, it is a yes again.
+    else note().catch(options.onFailure)
+    heardOf?.add(decodeCommand(command).uid)
+    delivery.settle(command)
+  }
+
+  async function takeRefusal(
+    ack: CommandAck,
+    { command, isRepeat, note }: { command: Command; isRepeat: boolean; note: () => Promise<void> },
+  ): Promise<void> {
     // Before it is acknowledged, or it could be forgotten with nobody told of the no; carried out after all, it speaks for itself.
     if (command.body.case === 'ensureDevice') await noteDeviceRefusal(command, ack)
-    const noted = isRepeat ? Promise.resolve() : acknowledgements.through(Number(command.sequence))
     const wasJournalled = isRepeat || (hello.epoch === epoch && command.sequence <= hello.lastCommandSequence)
     const refusal = observationOfRefusal({ command, ack }, { wasJournalled, nowMs: clock.nowMs() })
-    // Before what it means: a command that is delivered again after a no could still be carried out. A yes is not waited
-    // for: delivered again, it is a yes again.
-    if (refusal) await noted
-    else noted.catch(options.onFailure)
-    if (refusal && command.body.case === 'ensureDisk') {
+    // Before what it means: a command that is delivered again after a no could still be carried out.
+    await note()
+    if (refusal === undefined || command.body.case === 'ensureDevice') return
+    const { uid, requestId } = command
+    if (command.body.case === 'ensureDisk') {
       // It stays as it is, and the host is asked again in its next session.
-      log.error({ diskUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
-    } else if (refusal && command.body.case === 'ensureNetwork') {
+      log.error({ diskUid: uid, requestId, outcome: ack.outcome }, ack.message)
+    } else if (command.body.case === 'ensureNetwork') {
       // Placement keeps such networks from hosts that can't filter: its guests have what they had.
-      log.error({ networkUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
-    } else if (refusal && command.body.case !== 'ensureDevice') {
-      log.error({ instanceUid: command.uid, requestId: command.requestId, outcome: ack.outcome }, ack.message)
+      log.error({ networkUid: uid, requestId, outcome: ack.outcome }, ack.message)
+    } else {
+      log.error({ instanceUid: uid, requestId, outcome: ack.outcome }, ack.message)
       await apply(refusal)
     }
-    heardOf?.add(command.uid)
-    delivery.settle(command)
-    delivery.nudge()
   }
 
   async function completeInventory(): Promise<void> {
@@ -211,5 +224,6 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     nudge: delivery.nudge,
     offer: delivery.offer,
     stop: () => delivery.stop(),
+    settled: acknowledgements.settled,
   }
 }

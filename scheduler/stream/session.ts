@@ -16,13 +16,14 @@ import {
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import type { Store } from '../store/store.ts'
+import { encodeResponse } from './command-response.ts'
 import { type LiveSession, ProtocolError, startLiveSession } from './live-session.ts'
 import { createOutgoing } from './outgoing.ts'
 import type { PendingQueries } from './pending-queries.ts'
 import { registerHost } from './register-host.ts'
 import type { LiveHandle, Sessions } from './sessions.ts'
 
-export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse>
+export type SessionCall = ServerDuplexStream<SessionRequest, SessionResponse | Uint8Array>
 
 export interface SessionPorts {
   readonly store: Store
@@ -37,6 +38,7 @@ export interface SessionPorts {
   readonly silenceAfterMs: number
   readonly pollIntervalMs: number
   readonly windowSize: number
+  readonly gathered: () => Promise<void>
 }
 
 type SessionState =
@@ -54,7 +56,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
   const { clock, random, sessions } = ports
   const sessionId = random.uuid()
   const log = ports.log.child({ hostId, sessionId })
-  const outgoing = createOutgoing<SessionResponse>(call)
+  const outgoing = createOutgoing<SessionResponse | Uint8Array>(call)
   const settled = Promise.withResolvers<void>()
   const cancels: (() => void)[] = []
   let state: SessionState = { kind: 'greeting' }
@@ -65,6 +67,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
 
   function end(reason: string, code: status = status.ABORTED): void {
     if (state.kind === 'ended') return
+    const live = state.kind === 'live' ? state.live : undefined
     if (state.kind === 'live') {
       state.live.stop()
       sessions.remove(state.handle)
@@ -76,7 +79,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     outgoing.end()
     if (code === status.OK) call.end()
     else if (!call.cancelled) call.emit('error', { code, details: reason })
-    void handling.finally(settled.resolve)
+    void handling.then(() => live?.settled()).finally(settled.resolve)
   }
 
   function fail(thrown: unknown): void {
@@ -103,6 +106,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       ...ports,
       ...{ hostId, hello, epoch, nextCommandSequence, log },
       send: outgoing.send,
+      sendCommand: (command) => outgoing.send(encodeResponse(command)),
       onFailure: fail,
     })
     const handle: LiveHandle = {

@@ -3,7 +3,7 @@ import type { Logger } from '../../lib/log.ts'
 import type { NetworkMembers } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { Query } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
-import type { QueuedCommand } from '../store/store.ts'
+import type { QueuedCommand } from '../model/queued-command.ts'
 
 /** A session that has been welcomed, as the rest of the stream sees it. */
 export interface LiveHandle {

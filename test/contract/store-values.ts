@@ -5,6 +5,7 @@ import {
   InstancePhase,
   InstanceSpecSchema,
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import {
   hostId,
   type InstanceUid,
@@ -17,6 +18,7 @@ import {
   zoneId,
 } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
+import { decodeCommand } from '../../scheduler/model/queued-command.ts'
 import { scopeOf } from '../../scheduler/model/resource.ts'
 import type { RegisterHost } from '../../scheduler/store/host-store.ts'
 import type { DeclaredResource } from '../../scheduler/store/resource-store.ts'
@@ -190,5 +192,7 @@ export async function readHost(store: Store, wanted = host) {
   return found
 }
 
-export const readOutbox = (store: Store, hostId = host) =>
-  store.readOutbox({ hostId, fromSequence: 0, limit: 10_000 })
+/** All that is waiting, decoded. */
+export async function readOutbox(store: Store, hostId = host): Promise<readonly Command[]> {
+  return (await store.readOutbox({ hostId, fromSequence: 0, limit: 10_000 })).map(decodeCommand)
+}

@@ -7,6 +7,7 @@ import {
   DeviceState,
 } from '../../../proto/gen/berth/agent/v1/device_pb.ts'
 import { hostId } from '../../../proto/ids.ts'
+import { readOutbox } from '../../contract/store-values.ts'
 import { instancesPath, type Region, startRegion } from './region.ts'
 
 const hostPath = '/v1/regions/us-texas-1/hosts/host-1'
@@ -95,7 +96,7 @@ it('take a word that their host carries out, and say how it ended', async () => 
     ...{ state: 'FREE', lastCommand: { verb: 'release', status: 'DONE' } },
   })
   expect((await ask('quarantine', first, { body: { reason: 'It is warm.' } })).status).toBe(202)
-  const commands = await region.store.readOutbox({ hostId: host, fromSequence: 0, limit: 9 })
+  const commands = await readOutbox(region.store, host)
   expect(commands.map(({ uid, generation, body }) => [uid, generation, body.value])).toMatchObject([
     [first, 1, { reason: '' }],
     [first, 2, { reason: 'It is warm.' }],
@@ -118,7 +119,7 @@ it('take the same word once under one key', async () => {
   const headers = { 'idempotency-key': 'key-1' }
   const answers = [await ask('reset', first, { headers }), await ask('reset', first, { headers })]
   expect(answers.map(({ status }) => status)).toEqual([202, 202])
-  expect(await region.store.readOutbox({ hostId: host, fromSequence: 0, limit: 9 })).toHaveLength(1)
+  expect(await readOutbox(region.store, host)).toHaveLength(1)
   for (const other of [
     await ask('reset', second, { headers }),
     await ask('quarantine', first, { headers }),

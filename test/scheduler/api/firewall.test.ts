@@ -1,6 +1,6 @@
 // What members of a network may receive, as whoever sets it meets it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { hostId } from '../../../proto/ids.ts'
+import { readOutbox } from '../../contract/store-values.ts'
 import { type Answer, instancesPath, projectPath, type Region, startRegion } from './region.ts'
 
 const networks = `${projectPath}/compute/networks`
@@ -28,7 +28,7 @@ const create = (id: string) =>
 
 /** What the host is told about the network, in order. */
 async function told() {
-  const commands = await region.store.readOutbox({ hostId: hostId('host-1'), fromSequence: 0, limit: 100 })
+  const commands = await readOutbox(region.store)
   return commands.flatMap(({ body, requestId }) =>
     body.case === 'ensureNetwork' ? [{ ...body.value.firewall, requestId }] : [],
   )
@@ -74,7 +74,7 @@ describe('on hosts that can filter', () => {
     await asAdmin('PATCH', `${networks}/back`, { defaultIngress: 'DENY' })
     await asAdmin('POST', rules, { id: 'ping', protocol: 'ICMP' })
     expect((await create('one')).status).toBe(202)
-    const [command] = await region.store.readOutbox({ hostId: hostId('host-1'), fromSequence: 0, limit: 9 })
+    const [command] = await readOutbox(region.store)
     const spec = command?.body.case === 'ensureInstance' ? command.body.value.spec : undefined
     expect(spec?.nics[0]?.network?.firewall).toMatchObject({
       ...{ generation: 2, deniesIngress: true, rules: [{ id: 'ping' }] },

@@ -1,7 +1,7 @@
 // What boots an image, from whoever registers it to the host that its guests go to.
 import { afterEach, expect, it } from 'vitest'
 import { Firmware } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { hostId } from '../../../proto/ids.ts'
+import { readOutbox } from '../../contract/store-values.ts'
 import { instancesPath, type Region, startRegion } from './region.ts'
 
 let region: Region
@@ -27,7 +27,7 @@ const createFromImage = () =>
   })
 
 async function firmwareOnHost() {
-  const [command] = await region.store.readOutbox({ hostId: hostId('host-1'), fromSequence: 0, limit: 9 })
+  const [command] = await readOutbox(region.store)
   const spec = command?.body.case === 'ensureInstance' ? command.body.value.spec : undefined
   return spec?.disks.map(({ image }) => image?.firmware)
 }

@@ -1,6 +1,6 @@
 // Whether members of a network reach the outside, as whoever sets it meets it.
 import { afterEach, describe, expect, it } from 'vitest'
-import { hostId } from '../../../proto/ids.ts'
+import { readOutbox } from '../../contract/store-values.ts'
 import { type Answer, instancesPath, projectPath, type Region, startRegion } from './region.ts'
 
 const networks = `${projectPath}/compute/networks`
@@ -27,7 +27,7 @@ const reasons = ({ status, body }: Answer) => [
   status,
   ...(body.error.details as { reason: string; field?: string }[]).map(({ reason, field }) => [reason, field]),
 ]
-const told = () => region.store.readOutbox({ hostId: hostId('host-1'), fromSequence: 0, limit: 100 })
+const told = () => readOutbox(region.store)
 
 describe('on hosts that are gateways', () => {
   it('is chosen with the network, and comes with every instance', async () => {

@@ -1,6 +1,6 @@
 // How much passes the NICs of a type's instances, as whoever makes and uses the type meets it.
 import { afterEach, expect, it } from 'vitest'
-import { hostId } from '../../../proto/ids.ts'
+import { readOutbox } from '../../contract/store-values.ts'
 import { instancesPath, projectPath, type Region, startRegion } from './region.ts'
 
 let region: Region
@@ -22,7 +22,7 @@ it("is the type's, and every NIC has it", async () => {
   expect([made.status, made.body.networkMbps]).toEqual([201, 250])
   const created = await region.call('POST', instancesPath, { body: { id: 'one', type: 'slim' } })
   expect([created.status, created.body.nics[0].networkMbps]).toEqual([202, 250])
-  const [command] = await region.store.readOutbox({ hostId: hostId('host-1'), fromSequence: 0, limit: 9 })
+  const [command] = await readOutbox(region.store)
   const spec = command?.body.case === 'ensureInstance' ? command.body.value.spec : undefined
   expect(spec?.nics.map(({ networkMbps }) => networkMbps)).toEqual([250])
   const type = '/v1/regions/us-texas-1/zones/us1-a/instance-types/custom-1-512'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { hostId } from '../../../proto/ids.ts'
-import { noteAcknowledgements } from '../../../scheduler/stream/acknowledgements.ts'
+import { gatherFor, noteAcknowledgements } from '../../../scheduler/stream/acknowledgements.ts'
 
 function storeOf() {
   const writes: { readonly through: number; readonly end: (thrown?: Error) => void }[] = []
@@ -14,16 +14,18 @@ function storeOf() {
   }
 }
 
+const gathered = async () => {}
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('acknowledgements', () => {
   it('that come during a write share the next one, and each waits for its own', async () => {
     const store = storeOf()
-    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store })
+    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store, gathered })
     const noted: number[] = []
-    for (const sequence of [1, 2, 3]) {
-      void acknowledgements.through(sequence).then(() => noted.push(sequence))
-    }
+    const note = (sequence: number) => acknowledgements.through(sequence).then(() => noted.push(sequence))
+    void note(1)
+    await turn()
+    for (const sequence of [2, 3]) void note(sequence)
     store.writes[0]?.end()
     await turn()
     expect([store.writes.map(({ through }) => through), noted]).toEqual([[1, 3], [1]])
@@ -34,11 +36,28 @@ describe('acknowledgements', () => {
 
   it('tell those who wait where the store fails', async () => {
     const store = storeOf()
-    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store })
+    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store, gathered })
     const both = Promise.allSettled([acknowledgements.through(1), acknowledgements.through(2)])
+    await turn()
     store.writes[0]?.end(new Error('the disk is full'))
     await turn()
     store.writes[1]?.end(new Error('the disk is full'))
     expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+
+  it('of all sessions are gathered for the same moment', async () => {
+    const store = storeOf()
+    const moment = Promise.withResolvers<void>()
+    const clock = { sleep: () => moment.promise }
+    const together = gatherFor({ clock })
+    const sessions = ['a', 'b'].map((id) =>
+      noteAcknowledgements({ hostId: hostId(id), store, gathered: together }),
+    )
+    for (const session of sessions) for (const sequence of [1, 2]) void session.through(sequence)
+    await turn()
+    expect(store.writes).toEqual([])
+    moment.resolve()
+    await turn()
+    expect(store.writes.map(({ through }) => through)).toEqual([2, 2])
   })
 })

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import {
   type Command,
@@ -6,13 +6,14 @@ import {
   CommandSchema,
 } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import { hostId } from '../../../proto/ids.ts'
+import type { QueuedCommand } from '../../../scheduler/model/queued-command.ts'
 import { startDelivery } from '../../../scheduler/stream/delivery.ts'
 import { eventually } from './eventually.ts'
 
 const commandOf = (sequence: number) =>
   create(CommandSchema, { sequence: BigInt(sequence), commandId: `c${sequence}` })
 
-const queuedOf = (sequence: number) => ({
+const queuedOf = (sequence: number): QueuedCommand => ({
   sequence,
   encoded: toBinary(CommandSchema, commandOf(sequence)),
 })
@@ -20,9 +21,9 @@ const queuedOf = (sequence: number) => ({
 const ackOf = ({ sequence, commandId }: Command) => create(CommandAckSchema, { sequence, commandId })
 
 function deliver({ commands = 5, nextSequence = 1, windowSize = 2 } = {}) {
-  const sent: Command[] = []
+  const sent: QueuedCommand[] = []
   const failures: unknown[] = []
-  const outbox = Array.from({ length: commands }, (_, index) => commandOf(index + 1))
+  const outbox = Array.from({ length: commands }, (_, index) => queuedOf(index + 1))
   const store = {
     readOutbox: async ({ fromSequence, limit }: { fromSequence: number; limit: number }) =>
       outbox.filter(({ sequence }) => sequence >= fromSequence).slice(0, limit),
@@ -38,7 +39,7 @@ function deliver({ commands = 5, nextSequence = 1, windowSize = 2 } = {}) {
     outbox,
     store,
     failures,
-    sequences: () => sent.map(({ sequence }) => Number(sequence)),
+    sequences: () => sent.map(({ sequence }) => sequence),
   }
 }
 
@@ -50,10 +51,9 @@ describe('delivery', () => {
     await eventually('the window is full', () => sent.length === 2)
     await new Promise((resolve) => setImmediate(resolve))
     expect(sequences()).toEqual([1, 2])
-    delivery.settle(commandOf(7))
+    delivery.settle(queuedOf(7))
     const [first] = sent
     if (first) delivery.settle(first)
-    delivery.nudge()
     await eventually('there is one more', () => sent.length === 3)
     expect(sequences()).toEqual([1, 2, 3])
   })
@@ -75,14 +75,28 @@ describe('delivery', () => {
     const { delivery, sent, outbox, sequences } = deliver({ commands: 3 })
     delivery.offer(queuedOf(3))
     await eventually('the window is full', () => sent.length === 2)
-    outbox.push(commandOf(4))
+    outbox.push(queuedOf(4))
     delivery.offer(queuedOf(4))
     await new Promise((resolve) => setImmediate(resolve))
     expect(sequences()).toEqual([1, 2])
     for (const command of [...sent]) delivery.settle(command)
-    delivery.nudge()
     await eventually('all are sent', () => sent.length === 4)
     expect(sequences()).toEqual([1, 2, 3, 4])
+  })
+
+  it('reads no more while nothing has come and there is room', async () => {
+    const { delivery, store, sent } = deliver({ commands: 2, windowSize: 8 })
+    let reads = 0
+    const { readOutbox } = store
+    store.readOutbox = async (input) => {
+      reads += 1
+      return readOutbox(input)
+    }
+    delivery.nudge()
+    await eventually('both are sent', () => sent.length === 2)
+    for (const command of [...sent]) delivery.settle(command)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(reads).toBe(1)
   })
 
   it('begins where the host stopped', async () => {
@@ -106,11 +120,12 @@ describe('delivery', () => {
   })
 
   it('knows a repeated command by its id, once', async () => {
-    const { delivery } = deliver()
+    const { delivery, sent } = deliver()
     const repeated = create(CommandSchema, { sequence: 0n, commandId: 'again' })
     await delivery.repeat(repeated)
-    expect(delivery.match(ackOf(repeated))).toEqual({ kind: 'matched', command: repeated, isRepeat: true })
-    delivery.settle(repeated)
+    const [told] = sent
+    expect(told && fromBinary(CommandSchema, told.encoded)).toEqual(repeated)
+    expect(delivery.match(ackOf(repeated))).toEqual({ kind: 'matched', command: told, isRepeat: true })
     expect(delivery.match(ackOf(repeated))).toMatchObject({ kind: 'unexpected' })
   })
 

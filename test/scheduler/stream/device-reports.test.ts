@@ -38,6 +38,8 @@ beforeEach(async () => {
     },
     log: silentLogger,
     send: async ({ body }) => void sent.push(body),
+    sendCommand: async () => {},
+    gathered: async () => {},
     onFailure: (thrown) => {
       throw thrown
     },
