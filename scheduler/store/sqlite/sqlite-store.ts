@@ -3,7 +3,7 @@ import type { Logger } from '../../../lib/log.ts'
 import type { StoredCapacity } from '../host-store.ts'
 import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
 import { type Store, StoreUnavailable } from '../store.ts'
-import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
+import type { WorkerCall, WorkerMessage, WorkerOutcome, WorkerSettings } from './protocol.ts'
 
 export interface SqliteStoreOptions {
   /** A file, or ':memory:'. Its directory exists. */
@@ -19,6 +19,9 @@ export interface SqliteStore extends Store {
   /** Resolves if the store ends without having been closed: it answers nothing any more. */
   readonly failed: Promise<StoreUnavailable>
 }
+
+/** What callers do with the outcomes of a whole batch, one after the other, would hold the event loop up. */
+const toldInTurn = 16
 
 /**
  * SQLite in a thread of its own, so that an fsync never stops the event loop. Calls made at once share one flush.
@@ -37,7 +40,21 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   let ended: StoreUnavailable | undefined
   let isClosing = false
 
+  const untold: WorkerOutcome[] = []
+  const tell = (outcome: WorkerOutcome) => {
+    const call = waiting.get(outcome.id)
+    waiting.delete(outcome.id)
+    if (outcome.ok) call?.resolve(outcome.value)
+    else if (outcome.isUnavailable) call?.reject(new StoreUnavailable(outcome.message))
+    else call?.reject(new Error(outcome.message))
+  }
+  const tellSome = () => {
+    for (const outcome of untold.splice(0, toldInTurn)) tell(outcome)
+    if (untold.length > 0) setImmediate(tellSome)
+  }
+
   const end = (error: StoreUnavailable) => {
+    for (const outcome of untold.splice(0)) tell(outcome)
     ended ??= error
     for (const call of waiting.values()) call.reject(ended)
     waiting.clear()
@@ -54,15 +71,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       if (changedHosts.length > 0) for (const listener of hostListeners) listener(changedHosts)
       if (message.hasWritten) for (const listener of listeners) listener()
       counts.calls += message.outcomes.length
-      for (const outcome of message.outcomes) {
-        const call = waiting.get(outcome.id)
-        waiting.delete(outcome.id)
-        if (outcome.ok) call?.resolve(outcome.value)
-        else
-          call?.reject(
-            outcome.isUnavailable ? new StoreUnavailable(outcome.message) : new Error(outcome.message),
-          )
-      }
+      const isTelling = untold.length > 0
+      untold.push(...message.outcomes)
+      if (!isTelling) tellSome()
     })
     worker.on('error', (error) => {
       options.log.error({ err: error }, 'The store’s thread has failed.')

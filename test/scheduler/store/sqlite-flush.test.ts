@@ -62,6 +62,29 @@ describe('on a disk that takes 20 ms for each flush', () => {
   })
 })
 
+it('tells the callers of a batch what became of it a few in a turn of the event loop', async () => {
+  const store = await openStore()
+  const before = store.stats()
+  const toldInTurns = [0]
+  let isDone = false
+  const turn = () => {
+    toldInTurns.push(0)
+    if (!isDone) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const note = () => {
+    toldInTurns[toldInTurns.length - 1] = (toldInTurns.at(-1) ?? 0) + 1
+  }
+  await Promise.all(
+    Array.from({ length: 60 }, (_, number) => store.commitPlacement(placementOf(number)).then(note)),
+  )
+  isDone = true
+  expect(store.stats().batches - before.batches).toBe(1)
+  // What begins with the message and goes on at the end of the turn may both be in one.
+  expect(Math.max(...toldInTurns)).toBeLessThanOrEqual(32)
+  await store.close()
+})
+
 describe('a commit that fails', () => {
   it('is told to every call of its batch, and to no other: what is on disk is what was answered', async () => {
     const store = await openStore()
