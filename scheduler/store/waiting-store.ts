@@ -2,14 +2,9 @@
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../model/instance.ts'
 import type { Demand, GrantedDevice, PlacementExplanation } from '../model/placement.ts'
+import type { QueuedCommand } from '../model/queued-command.ts'
 import type { WaitingInstance } from '../model/waiting.ts'
-import type {
-  ClaimLost,
-  CommitPlacement,
-  CommitPlacementOutcome,
-  DiskRefused,
-  QueuedCommand,
-} from './store.ts'
+import type { ClaimLost, CommitPlacement, CommitPlacementOutcome, DiskRefused } from './store.ts'
 
 export interface WaitingStore {
   /**

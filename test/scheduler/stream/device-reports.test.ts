@@ -6,6 +6,7 @@ import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { DeviceObservationSchema, DeviceState } from '../../../proto/gen/berth/agent/v1/device_pb.ts'
 import {
+  type Command,
   CommandAckSchema,
   CommandOutcome,
   HelloSchema,
@@ -13,6 +14,7 @@ import {
   type SessionResponse,
 } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
 import { hostId } from '../../../proto/ids.ts'
+import { decodeCommand } from '../../../scheduler/model/queued-command.ts'
 import type { Store } from '../../../scheduler/store/store.ts'
 import { type LiveSession, startLiveSession } from '../../../scheduler/stream/live-session.ts'
 import { createPendingQueries } from '../../../scheduler/stream/pending-queries.ts'
@@ -24,11 +26,13 @@ const ports = { clock: systemClock, random: systemRandom }
 let store: Store
 let session: LiveSession
 let sent: SessionResponse['body'][]
+let told: Command[]
 beforeEach(async () => {
   store = await openInProcessStore()
   await makeZones(store)
   await store.registerHost(hostOf())
   sent = []
+  told = []
   session = startLiveSession({
     ...{ hostId: host, hello: create(HelloSchema, {}), epoch: 1, nextCommandSequence: 1, windowSize: 8 },
     ...{
@@ -38,7 +42,7 @@ beforeEach(async () => {
     },
     log: silentLogger,
     send: async ({ body }) => void sent.push(body),
-    sendCommand: async () => {},
+    sendCommand: async (command) => void told.push(decodeCommand(command)),
     gathered: async () => {},
     onFailure: (thrown) => {
       throw thrown
@@ -70,8 +74,8 @@ it.each([
   const asked = { hostId: host, address: gpu(1), verb: 'reset' as const, nowMs: 1 }
   await store.changeDevice({ ...asked, commandId: 'c', requestId: 'r' })
   session.nudge()
-  await eventually('the command is sent', () => sent.length === 1)
-  expect(sent).toMatchObject([{ case: 'command', value: { uid: gpu(1), body: { case: 'ensureDevice' } } }])
+  await eventually('the command is sent', () => told.length === 1)
+  expect(told).toMatchObject([{ uid: gpu(1), body: { case: 'ensureDevice' } }])
   const value = create(CommandAckSchema, { sequence: 1n, commandId: 'c', outcome, message })
   await session.receive({ case: 'commandAck', value })
   expect((await find())?.lastCommand).toMatchObject({ verb: 'reset', status: 'DONE', error })
