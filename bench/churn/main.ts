@@ -4,7 +4,7 @@
 // Hosts of 8 GPUs, requests for 1, 2, 4 and 8 of them. A guest with GPUs can't be moved: where each goes decides whether
 // there is ever an empty host again. Every policy sees the same requests. `berth` is told with each how long it will be
 // there, which it uses and others have no use for; `berth-without-hints` is not told. Then requests for GPUs near to one
-// another are counted, without hints.
+// another are counted, with hints.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../lib/random.ts'
 import { CountedHost } from '../../scheduler/placement/counted-host.ts'
@@ -45,7 +45,7 @@ for (const [name, maker] of Object.entries(makers)) {
   if (only !== undefined && !only.includes(name)) continue
   policies[name] = churn(maker(hosts), events, { hosts, seed: values.seed, hasHints: name === 'berth' })
 }
-const near = measureNear(values.seed)
+const near = measureNear({ seed: values.seed, hasHints: true })
 if (values.json) {
   const rounded = Object.entries(policies).map(([name, found]) => [
     name,

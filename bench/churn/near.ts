@@ -2,9 +2,9 @@
 import { seededRandom } from '../../lib/random.ts'
 import type { PciAddress } from '../../proto/ids.ts'
 import type { GpuTopology, HostSnapshot } from '../../scheduler/model/placement.ts'
-import { berth, type Policy } from '../placement/policy.ts'
-import { churnOf, type Request } from './events.ts'
-import { demandOf, emptyHosts, gpusPerHost, type PlacedRequest } from './run.ts'
+import { berth } from '../placement/policy.ts'
+import { churnOf } from './events.ts'
+import { demandOf, emptyHosts, gpusPerHost, replayChurn } from './run.ts'
 
 export interface Near {
   /** Of requests for two GPUs below one switch, four on one node: those that were served of those that could be. */
@@ -18,13 +18,13 @@ const hostCount = 100
 const arrivals = 20_000
 const load = 0.85
 
-export function measureNear(seed: string): Near {
+export function measureNear(options: { readonly seed: string; readonly hasHints: boolean }): Near {
   const plain = emptyHosts(hostCount)
   const joined = plain.map((host) => ({ ...host, partitions: partitionsOf(host) }))
-  const bySwitch = serve(plain, seed, (gpus) =>
+  const bySwitch = serve(plain, options, (gpus) =>
     gpus === 2 ? 'same-switch' : gpus === 4 ? 'same-numa' : 'any',
   )
-  const byFabric = serve(joined, seed, (gpus) => (gpus > 1 ? 'fabric' : 'any'))
+  const byFabric = serve(joined, options, (gpus) => (gpus > 1 ? 'fabric' : 'any'))
   return {
     sameSwitchPercent: percentOf(bySwitch.get('same-switch')),
     sameNumaPercent: percentOf(bySwitch.get('same-numa')),
@@ -59,50 +59,29 @@ function partitionsOf({ devices }: HostSnapshot): readonly (readonly PciAddress[
  */
 function serve(
   hosts: readonly HostSnapshot[],
-  seed: string,
+  { seed, hasHints }: { readonly seed: string; readonly hasHints: boolean },
   topologyOf: (gpus: number) => GpuTopology,
 ): ReadonlyMap<GpuTopology, Served> {
-  const policy = berth(hosts)
   const counts = new Map<GpuTopology, Served>()
-  const placed = new Map<number, PlacedRequest>()
   let free = hosts.length * gpusPerHost
   const events = churnOf({ gpus: free, load, count: arrivals }, seededRandom(`near ${seed}`))
-  for (const { kind, request } of events) {
-    const { number, gpus } = request
-    if (kind === 'departure') {
-      const gone = placed.get(number)
-      if (gone === undefined) continue
-      placed.delete(number)
-      policy.release(gone.hostId, gone.claim)
+  replayChurn(berth(hosts), events, {
+    seed,
+    demandOf: (request) => {
+      const { gpus, ...others } = demandOf(request, hasHints)
+      return { ...others, gpus: gpus.map((wish) => ({ ...wish, topology: topologyOf(request.gpus) })) }
+    },
+    arrived: ({ gpus }, hostId) => {
+      const topology = topologyOf(gpus)
+      const count = counts.get(topology) ?? { served: 0, refused: 0 }
+      counts.set(topology, count)
+      if (hostId === undefined) count.refused += free >= gpus ? 1 : 0
+      else count.served += 1
+      if (hostId !== undefined) free -= gpus
+    },
+    left: ({ gpus }) => {
       free += gpus
-      continue
-    }
-    const topology = topologyOf(gpus)
-    const found = place(policy, request, topology, `${seed}-${number}`)
-    const count = counts.get(topology) ?? { served: 0, refused: 0 }
-    counts.set(topology, count)
-    if (found !== undefined) {
-      placed.set(number, found)
-      free -= gpus
-      count.served += 1
-    } else if (free >= gpus) {
-      count.refused += 1
-    }
-  }
+    },
+  })
   return counts
-}
-
-function place(
-  policy: Policy,
-  request: Request,
-  topology: GpuTopology,
-  uid: string,
-): PlacedRequest | undefined {
-  const { gpus: wishes, ...others } = demandOf(request, false)
-  const demand = { ...others, gpus: wishes.map((wish) => ({ ...wish, topology })) }
-  const choice = policy.choose(demand, uid)
-  if (choice === undefined) return undefined
-  const claim = { uid, demand, devices: choice.devices.map(({ address }) => address) }
-  policy.claim(choice.hostId, claim)
-  return { hostId: choice.hostId, claim }
 }

@@ -1,4 +1,4 @@
-import { hostId, type PciAddress, pciAddress, zoneId } from '../../proto/ids.ts'
+import { type HostId, hostId, pciAddress, zoneId } from '../../proto/ids.ts'
 import type { Demand, HostSnapshot } from '../../scheduler/model/placement.ts'
 import type { Claim } from '../../scheduler/placement/claim.ts'
 import type { Policy } from '../placement/policy.ts'
@@ -42,9 +42,39 @@ export const demandOf = ({ gpus, lifetimeS }: Request, hasHints: boolean): Deman
   ...(hasHints ? { expectedLifetimeS: lifetimeS } : {}),
 })
 
-export interface PlacedRequest {
-  readonly hostId: HostSnapshot['hostId']
-  readonly claim: Claim
+interface Replay {
+  readonly seed: string
+  readonly demandOf: (request: Request) => Demand
+  /** Undefined where it was refused. */
+  readonly arrived: (request: Request, hostId: HostId | undefined) => void
+  readonly left: (request: Request, hostId: HostId) => void
+}
+
+/** Each is placed as it comes, or refused, and goes when its time is over. */
+export function replayChurn(policy: Policy, events: readonly ChurnEvent[], replay: Replay): void {
+  const placed = new Map<number, { hostId: HostId; claim: Claim }>()
+  for (const { atS, kind, request } of events) {
+    const { number } = request
+    if (kind === 'departure') {
+      const gone = placed.get(number)
+      if (gone === undefined) continue
+      placed.delete(number)
+      policy.release(gone.hostId, gone.claim)
+      replay.left(request, gone.hostId)
+      continue
+    }
+    const demand = replay.demandOf(request)
+    const uid = `${replay.seed}-${number}`
+    const nowMs = atS * 1000
+    const choice = policy.choose(demand, uid, nowMs)
+    if (choice !== undefined) {
+      const { hostId: chosen, devices } = choice
+      const claim = { uid, demand, devices: devices.map(({ address }) => address), nowMs }
+      policy.claim(chosen, claim)
+      placed.set(number, { hostId: chosen, claim })
+    }
+    replay.arrived(request, choice?.hostId)
+  }
 }
 
 interface Options {
@@ -60,41 +90,24 @@ export function churn(
   { hosts, seed, hasHints }: Options,
 ): Churned {
   const freeOn = new Map(hosts.map((host) => [host.hostId, gpusPerHost]))
-  const placed = new Map<number, PlacedRequest>()
   const warmUp = (events.length / 2) * warmUpShare
   const count = { eights: 0, refused8: 0, refusedWhileHostEmpty: 0, askedGpus: 0, givenGpus: 0 }
-  const take = (id: HostSnapshot['hostId'], gpus: number) => freeOn.set(id, (freeOn.get(id) ?? 0) - gpus)
-  for (const { atS, kind, request } of events) {
-    const { number, gpus } = request
-    if (kind === 'departure') {
-      const gone = placed.get(number)
-      if (gone === undefined) continue
-      placed.delete(number)
-      policy.release(gone.hostId, gone.claim)
-      take(gone.hostId, -gpus)
-      continue
-    }
-    const demand = demandOf(request, hasHints)
-    const uid = `${seed}-${number}`
-    const choice = policy.choose(demand, uid, atS * 1000)
-    if (choice !== undefined) {
-      const devices: readonly PciAddress[] = choice.devices.map(({ address }) => address)
-      const claim = { uid, demand, devices, nowMs: atS * 1000 }
-      policy.claim(choice.hostId, claim)
-      placed.set(number, { hostId: choice.hostId, claim })
-      take(choice.hostId, gpus)
-    }
-    if (number < warmUp) continue
+  const take = (id: HostId, gpus: number) => freeOn.set(id, (freeOn.get(id) ?? 0) - gpus)
+  const arrived = ({ number, gpus }: Request, id: HostId | undefined) => {
+    if (id !== undefined) take(id, gpus)
+    if (number < warmUp) return
     count.askedGpus += gpus
     if (gpus === gpusPerHost) count.eights += 1
-    if (choice !== undefined) {
+    if (id !== undefined) {
       count.givenGpus += gpus
-      continue
+      return
     }
     const free = [...freeOn.values()]
     if (free.includes(gpusPerHost)) count.refusedWhileHostEmpty += 1
     if (gpus === gpusPerHost && free.reduce((sum, one) => sum + one, 0) >= gpusPerHost) count.refused8 += 1
   }
+  const left = ({ gpus }: Request, id: HostId) => take(id, -gpus)
+  replayChurn(policy, events, { seed, demandOf: (request) => demandOf(request, hasHints), arrived, left })
   return {
     refused8Percent: (100 * count.refused8) / count.eights,
     refusedWhileHostEmpty: count.refusedWhileHostEmpty,
