@@ -1,4 +1,4 @@
-import { type GpuCapacity, shortName } from '../client/resources.ts'
+import { type CapacityAdvice, type GpuCapacity, shortName } from '../client/resources.ts'
 import type { Rendering } from '../output/format.ts'
 
 /** Loaded when a table is wanted. */
@@ -26,3 +26,29 @@ export const capacityTable: Rendering<readonly GpuCapacity[]> = {
   },
   names: (capacity) => capacity.map(({ acceleratorType }) => acceleratorType),
 }
+
+export const adviceView: Rendering<CapacityAdvice> = {
+  table: async ({ verdict, host = '', movedGpus, moves, hostsConsidered }) => {
+    if (verdict === 'FITS') return `It fits as things are, on ${shortName(host)}.`
+    if (verdict === 'NOTHING_HELPS') {
+      if (hostsConsidered === 0)
+        return 'Nothing helps: too few GPUs are free in the whole zone, or no host has as many.'
+      return `Nothing helps: of ${hostsConsidered} hosts, none can be cleared so that all who leave find a place.`
+    }
+    const { renderTable } = await tables()
+    const rows = moves.map(({ instance, gpus, to }) => [
+      ...[projectOf(instance), shortName(instance), String(gpus), shortName(to)],
+    ])
+    return [
+      `It fits on ${shortName(host)} once ${moves.length === 1 ? 'this instance is' : 'these instances are'} elsewhere, with ${movedGpus} GPUs:`,
+      '',
+      renderTable(['PROJECT', 'INSTANCE', 'GPUS', 'HAS ROOM ON'], rows),
+      '',
+      'Delete them, create the large one, then create them anew. What is on their own disks is lost.',
+    ].join('\n')
+  },
+  names: ({ moves }) => moves.map(({ instance }) => instance),
+}
+
+/** /v1/regions/R/projects/P/compute/instances/I → P */
+const projectOf = (instance: string) => instance.split('/')[5] ?? ''

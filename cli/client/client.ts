@@ -7,6 +7,7 @@ import { createHttp, type Http, type HttpOptions } from './http.ts'
 import { connectLastingConsole, type LastingListeners, type LastingOptions } from './lasting-console.ts'
 import type {
   Capacity,
+  CapacityAdvice,
   Device,
   Disk,
   DiskPatch,
@@ -15,6 +16,7 @@ import type {
   Instance,
   InstanceEvent,
   InstancePatch,
+  InstancePlacement,
   InstancePlan,
   InstanceRequest,
   Operation,
@@ -96,6 +98,9 @@ export interface Client {
   getDevice(host: string, address: string): Promise<Device>
   changeDevice(request: DeviceChange): Promise<Device>
   getCapacity(): Promise<Capacity>
+  adviseCapacity(wanted: { zone: string; gpuType: string; gpus: string }): Promise<CapacityAdvice>
+  /** For operators: why it is where it is. */
+  getPlacement(id: string): Promise<InstancePlacement>
 }
 
 export type ClientOptions = Pick<HttpOptions, 'clock' | 'random'> & { readonly context: Context }
@@ -201,6 +206,9 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
         headers: { 'idempotency-key': idempotencyKey },
       }),
     getCapacity: () => http({ method: 'GET', path: `${region}/capacity` }),
+    adviseCapacity: (wanted) =>
+      http({ method: 'GET', path: `${region}/capacity:advise?${new URLSearchParams(wanted)}` }),
+    getPlacement: (id) => http({ method: 'GET', path: `${pathOf(id)}/placement` }),
   }
 }
 

@@ -19,6 +19,8 @@ export type Device = Schemas['Device']
 export type Capacity = Schemas['Capacity']
 /** Of one zone and type of GPU. */
 export type GpuCapacity = Capacity['capacity'][number]
+export type CapacityAdvice = Schemas['CapacityAdvice']
+export type InstancePlacement = Schemas['InstancePlacement']
 
 /** The last part of a reference: /v1/…/instance-types/g1-small → g1-small */
 export const shortName = (reference: string) => reference.split('/').at(-1) ?? reference

@@ -14,6 +14,7 @@ import { type Progress, showProgress } from '../output/progress.ts'
 import { runConsole } from './console.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
 import { attributeList, eventList, instanceList, oneInstance } from './instance-view.ts'
+import { placementView } from './placement-view.ts'
 import { planView } from './plan-view.ts'
 import { followSerial } from './serial.ts'
 import { makeUpdatePatch, type UpdateFlags } from './update-patch.ts'
@@ -119,6 +120,10 @@ export async function getAction(id: string, flags: CommonFlags): Promise<void> {
 
 export async function eventsAction(id: string, flags: CommonFlags): Promise<void> {
   await print(await clientOf(flags).listEvents(id), flags, eventList)
+}
+
+export async function explainAction(id: string, flags: CommonFlags): Promise<void> {
+  await print(await clientOf(flags).getPlacement(id), flags, placementView)
 }
 
 export async function guestAttributesAction(

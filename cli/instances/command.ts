@@ -109,6 +109,10 @@ export function addInstancesCommand(program: Command): void {
     (await actions()).eventsAction(id, flags),
   )
 
+  add('explain <id>', 'say where it is and why there, for operators').action(async (id, flags) =>
+    (await actions()).explainAction(id, flags),
+  )
+
   add('guest-attributes <id> [path]', 'show what the guest has put in its guest attributes').action(
     async (id, path, flags) => (await actions()).guestAttributesAction(id, path, flags),
   )

@@ -108,7 +108,7 @@ function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'>
 }
 
 /** `nvidia-l40s` or `nvidia-h100-80gb:8`. */
-function parseGpu(text: string): { type: string; count: number } {
+export function parseGpu(text: string): { type: string; count: number } {
   const match = /^(.+?)(?::(\d+))?$/.exec(text)
   if (match?.[1] === undefined) throw usageError(`--gpu ${text}: write TYPE or TYPE:COUNT.`)
   return { type: match[1], count: Number(match[2] ?? 1) }

@@ -45,6 +45,7 @@ export const examples: Readonly<Record<string, Examples>> = {
       'berth instances update web-1 --metadata motto=onwards --remove-label team',
     'take metadata from a file': 'berth instances update web-1 --metadata user-data=@setup.yaml',
   },
+  explain: { 'its host, its devices, and what spoke for them': 'berth instances explain web-1' },
   events: { 'why is it as it is': 'berth instances events web-1' },
   'guest-attributes': {
     'the host keys that cloud-init publishes': 'berth instances guest-attributes web-1 hostkeys/',

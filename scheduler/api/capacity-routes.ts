@@ -1,11 +1,12 @@
 import { type Static, Type } from 'typebox'
 import { resourcePaths } from '../admission/resource-path.ts'
+import { adviseCapacity, type CapacityAdvice } from '../operations/advise-capacity.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { type GpuCapacity, readCapacity } from '../operations/read-capacity.ts'
 import { about } from './about.ts'
 import { operatorOnly } from './access.ts'
-import { ErrorBody } from './answer.ts'
-import { NoQuery } from './parameters.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { NoQuery, parseInteger } from './parameters.ts'
 import type { Server } from './server.ts'
 
 const share =
@@ -44,7 +45,40 @@ const Capacity = Type.Object(
   { title: 'Capacity' },
 )
 
-/** What could be placed now, for operators. */
+const AdviceQuery = Type.Object(
+  {
+    zone: Type.String(),
+    gpuType: Type.String({ description: 'Id of an accelerator type of the zone.' }),
+    gpus: Type.String({ description: 'How many one request is to find room for.' }),
+  },
+  { additionalProperties: false },
+)
+
+const Advice = Type.Object(
+  {
+    verdict: Type.Enum(['FITS', 'MOVE', 'NOTHING_HELPS'], {
+      description:
+        'FITS: it would be placed as things are. MOVE: once the instances of `moves` are elsewhere.',
+    }),
+    host: Type.Optional(Type.String({ description: 'That takes it.' })),
+    movedGpus: Type.Integer(),
+    moves: Type.Array(
+      Type.Object({
+        instance: Type.String(),
+        gpus: Type.Integer(),
+        to: Type.String({ description: 'A host with room for it, around all others that are moved.' }),
+      }),
+      {
+        description:
+          'Guests with GPUs cannot move while they run: these are to be deleted, the request is to be made, then these anew.',
+      },
+    ),
+    hostsConsidered: Type.Integer({ description: 'Hosts whose instances were looked at.' }),
+  },
+  { title: 'CapacityAdvice' },
+)
+
+/** What could be placed now, and what would make room for more, for operators. */
 export function addCapacityRoutes(server: Server, ports: OperationPorts): void {
   server.get(
     '/v1/regions/:region/capacity',
@@ -63,6 +97,46 @@ export function addCapacityRoutes(server: Server, ports: OperationPorts): void {
     },
     () => ({ capacity: readCapacity(ports).map((one) => render(one, ports.catalogue.region)) }),
   )
+  server.get(
+    '/v1/regions/:region/capacity::advise',
+    {
+      config: { access: operatorOnly },
+      schema: {
+        ...about(
+          'Hosts',
+          'adviseCapacity',
+          'Says which instances would have to move to make room, for operators',
+        ),
+        params: Type.Object({ region: Type.String() }),
+        querystring: AdviceQuery,
+        response: { 200: Advice, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const { zone, gpuType: type } = request.query
+      const bounds = { name: 'gpus', minimum: 1n, maximum: 64n, absent: 1n }
+      const gpus = Number(parseInteger(request.query.gpus, bounds))
+      const outcome = await adviseCapacity({ zone, type, gpus }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return renderAdvice(outcome.value, ports.catalogue.region)
+    },
+  )
+}
+
+const verdicts = { fits: 'FITS', moves: 'MOVE', none: 'NOTHING_HELPS' } as const
+
+function renderAdvice(advice: CapacityAdvice, region: string): Static<typeof Advice> {
+  const paths = resourcePaths(region)
+  const moves = advice.kind === 'moves' ? advice.moves : []
+  return {
+    verdict: verdicts[advice.kind],
+    ...(advice.kind === 'none' ? {} : { host: paths.host(advice.hostId) }),
+    movedGpus: advice.kind === 'moves' ? advice.movedGpus : 0,
+    moves: moves.map(({ project, id, gpus, to }) => ({
+      ...{ instance: paths.instance(project, id), gpus, to: paths.host(to) },
+    })),
+    hostsConsidered: advice.kind === 'fits' ? 0 : advice.hostsConsidered,
+  }
 }
 
 function render(

@@ -19,6 +19,7 @@ import {
 } from './instance-resource.ts'
 import { ListQuery, parseListQuery, renderListToken } from './list-query.ts'
 import { InstancePath, NoQuery, ProjectPath, parseInteger } from './parameters.ts'
+import { addPlacementRoute } from './placement-route.ts'
 import { addPlanRoute } from './plan-route.ts'
 import type { Server } from './server.ts'
 import { addUpdateRoute } from './update-route.ts'
@@ -71,6 +72,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   addBatchRoute(server, collection, ports)
   addUpdateRoute(server, ports)
   addVerbRoutes(server, ports)
+  addPlacementRoute(server, ports)
 
   server.get(
     collection,

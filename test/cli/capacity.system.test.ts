@@ -28,3 +28,23 @@ it('is for operators', async () => {
   expect([exitCode, stderr]).toEqual([expect.any(Number), expect.stringContaining('role operator')])
   expect(exitCode).not.toBe(0)
 })
+
+it('says what to move, and why an instance is where it is', async () => {
+  const fits = await runBerth(['capacity', 'advise', '--gpu', 'nvidia-h100-80gb:2'], env)
+  expect(fits.stdout).toMatch(/^It fits as things are, on host-[12]\.$/m)
+  const never = await runBerth(['capacity', 'advise', '--gpu', 'nvidia-h100-80gb:8'], env)
+  expect([never.exitCode, never.stdout]).toEqual([
+    5,
+    expect.stringContaining('Nothing helps: too few GPUs are free'),
+  ])
+  const token = await region.issuer.tokenFor('project-x9y8z7:editor')
+  const created = await runBerth(
+    ['instances', 'create', 'web', '--type', 'g1-small', '--gpu', 'nvidia-h100-80gb', '--no-wait'],
+    { ...env, BERTH_TOKEN: token },
+  )
+  expect(created.exitCode).toBe(0)
+  const { stdout } = await runBerth(['instances', 'explain', 'web'], env)
+  expect(stdout).toMatch(/^host +host-[12]$/m)
+  expect(stdout).toMatch(/^device +0000:\d\d:00\.0 +nvidia-h100-80gb$/m)
+  expect(stdout).toMatch(/^asked +1 vCPU, .* 1 x nvidia-h100-80gb in us1-a$/m)
+})

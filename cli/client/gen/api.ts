@@ -720,6 +720,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}/placement": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says where an instance is and why there, for operators */
+        readonly get: operations["getInstancePlacement"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}/events": {
         readonly parameters: {
             readonly query?: never;
@@ -1119,6 +1136,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/capacity:advise": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says which instances would have to move to make room, for operators */
+        readonly get: operations["adviseCapacity"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/audit": {
         readonly parameters: {
             readonly query?: never;
@@ -1303,6 +1337,26 @@ export interface components {
                 /** @description Of these sizes; 0 where none fits. */
                 readonly largestPlaceable: number;
             }[];
+        };
+        /** CapacityAdvice */
+        readonly CapacityAdvice: {
+            /**
+             * @description FITS: it would be placed as things are. MOVE: once the instances of `moves` are elsewhere.
+             * @enum {unknown}
+             */
+            readonly verdict: "FITS" | "MOVE" | "NOTHING_HELPS";
+            /** @description That takes it. */
+            readonly host?: string;
+            readonly movedGpus: number;
+            /** @description Guests with GPUs cannot move while they run: these are to be deleted, the request is to be made, then these anew. */
+            readonly moves: readonly {
+                readonly instance: string;
+                readonly gpus: number;
+                /** @description A host with room for it, around all others that are moved. */
+                readonly to: string;
+            }[];
+            /** @description Hosts whose instances were looked at. */
+            readonly hostsConsidered: number;
         };
         /** Console */
         readonly Console: {
@@ -1903,6 +1957,33 @@ export interface components {
                 readonly key: string;
                 readonly value: string;
             }[] | null;
+        };
+        /** InstancePlacement */
+        readonly InstancePlacement: {
+            readonly selfLink: string;
+            readonly host: string;
+            readonly devices: readonly {
+                readonly type: string;
+                readonly address: string;
+            }[];
+            /** @description The same seed, request and hosts give the same answer: of equal hosts it has chosen. */
+            readonly seed: string;
+            /** @description Of the fleet when it was placed. */
+            readonly hostsConsidered: number;
+            /** @description Of the host that was chosen, weighted; they are added up, and the highest wins. */
+            readonly scores: {
+                readonly [key: string]: number;
+            };
+            readonly asked: {
+                readonly zone: string;
+                readonly vcpus: number;
+                readonly memoryMib: number;
+                readonly diskGb: number;
+                readonly gpus: readonly {
+                    readonly type: string;
+                    readonly count: number;
+                }[];
+            };
         };
         /** InstancePlan */
         readonly InstancePlan: {
@@ -6574,6 +6655,54 @@ export interface operations {
             };
         };
     };
+    readonly getInstancePlacement: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["InstancePlacement"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     readonly listInstanceEvents: {
         readonly parameters: {
             readonly query?: never;
@@ -8088,6 +8217,58 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Capacity"];
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly adviseCapacity: {
+        readonly parameters: {
+            readonly query: {
+                readonly zone: string;
+                /** @description Id of an accelerator type of the zone. */
+                readonly gpuType: string;
+                /** @description How many one request is to find room for. */
+                readonly gpus: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CapacityAdvice"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

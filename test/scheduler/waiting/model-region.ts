@@ -6,13 +6,13 @@ import { seededRandom } from '../../../lib/random.ts'
 import { type HostId, instanceUid, projectId } from '../../../proto/ids.ts'
 import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { WaitingInstance } from '../../../scheduler/model/waiting.ts'
-import type { Claim } from '../../../scheduler/placement/claim.ts'
 import { CountedHost } from '../../../scheduler/placement/counted-host.ts'
 import { fits } from '../../../scheduler/placement/pipeline.ts'
 import type { StoredCapacity, StoredHost } from '../../../scheduler/store/host-store.ts'
 import type { WaitingStore } from '../../../scheduler/store/waiting-store.ts'
 import { openFleet } from '../../../scheduler/stream/fleet.ts'
 import { openWaitingQueue } from '../../../scheduler/waiting/queue.ts'
+import { withClaim, withoutClaim } from '../placement/claims.ts'
 
 export function createManualClock() {
   let now = 0
@@ -91,7 +91,7 @@ export async function openModelRegion(hosts: readonly HostSnapshot[]) {
       }
       waiting.delete(uid)
       placedAt.set(uid, { hostId, atMs: clock.nowMs(), demand })
-      change(claimed(snapshotOf(hostId), { uid, demand, devices: devices.map(({ address }) => address) }))
+      change(withClaim(snapshotOf(hostId), { uid, demand, devices: devices.map(({ address }) => address) }))
       return { kind: 'placed', instance: {} as never, command: { sequence: 1, encoded: new Uint8Array() } }
     },
     giveUpWaiting: async ({ uid, reason }) => {
@@ -137,7 +137,7 @@ export async function openModelRegion(hosts: readonly HostSnapshot[]) {
       if (verdict.kind !== 'placed') return undefined
       const { hostId, devices } = verdict
       placedAt.set(uid, { hostId, atMs: clock.nowMs(), demand })
-      change(claimed(snapshotOf(hostId), { uid, demand, devices: devices.map(({ address }) => address) }))
+      change(withClaim(snapshotOf(hostId), { uid, demand, devices: devices.map(({ address }) => address) }))
       return hostId
     },
     /** The proof that it is gone. */
@@ -147,7 +147,7 @@ export async function openModelRegion(hosts: readonly HostSnapshot[]) {
       placedAt.delete(uid)
       const { hostId, demand } = placed
       const own = snapshotOf(hostId).devices.filter(({ claimedBy }) => claimedBy === uid)
-      change(released(snapshotOf(hostId), { uid, demand, devices: own.map(({ address }) => address) }))
+      change(withoutClaim(snapshotOf(hostId), { uid, demand, devices: own.map(({ address }) => address) }))
     },
     forget: (uid: string) => {
       waiting.delete(uid)
@@ -159,16 +159,4 @@ export async function openModelRegion(hosts: readonly HostSnapshot[]) {
     },
     close: () => queue.close(),
   }
-}
-
-function claimed(host: HostSnapshot, claim: Claim): HostSnapshot {
-  const counted = new CountedHost(host)
-  counted.claim(claim)
-  return counted.snapshot
-}
-
-function released(host: HostSnapshot, claim: Claim): HostSnapshot {
-  const counted = new CountedHost(host)
-  counted.release(claim)
-  return counted.snapshot
 }

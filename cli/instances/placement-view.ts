@@ -1,0 +1,27 @@
+import { type InstancePlacement, shortName } from '../client/resources.ts'
+import type { Rendering } from '../output/format.ts'
+
+/** Where it is, and by what it was chosen: the parts that counted, the weightiest first. */
+export const placementView: Rendering<InstancePlacement> = {
+  table: async ({ host, devices, asked, hostsConsidered, seed, scores }) => {
+    const { renderFields } = await import('../output/table.ts')
+    const gpus = asked.gpus.map(({ type, count }) => `, ${count} x ${type}`).join('')
+    const parts = Object.entries(scores)
+      .filter(([, score]) => score !== 0)
+      .toSorted(([, a], [, b]) => Math.abs(b) - Math.abs(a))
+    const sum = Object.values(scores).reduce((total, score) => total + score, 0)
+    return renderFields([
+      ['host', shortName(host)],
+      ...devices.map(({ type, address }) => ['device', `${address}  ${type}`] as const),
+      [
+        'asked',
+        `${asked.vcpus} ${asked.vcpus === 1 ? 'vCPU' : 'vCPUs'}, ${asked.memoryMib} MiB, ${asked.diskGb} GB of disk${gpus} in ${asked.zone}`,
+      ],
+      ['hosts', String(hostsConsidered)],
+      ['seed', seed],
+      ['score', sum.toFixed(3)],
+      ...parts.map(([name, score]) => [`  ${name}`, score.toFixed(3)] as const),
+    ])
+  },
+  names: ({ host }) => [host],
+}

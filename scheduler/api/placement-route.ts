@@ -1,0 +1,78 @@
+import { type Static, Type } from 'typebox'
+import { projectId } from '../../proto/ids.ts'
+import { resourcePaths } from '../admission/resource-path.ts'
+import type { InstanceRecord } from '../model/instance.ts'
+import type { OperationPorts } from '../operations/ports.ts'
+import { readInstance } from '../operations/read-instance.ts'
+import { about } from './about.ts'
+import { operatorInProject } from './access.ts'
+import { answerRefusal, ErrorBody } from './answer.ts'
+import { InstancePath, NoQuery } from './parameters.ts'
+import type { Server } from './server.ts'
+import { instancePath } from './verb-routes.ts'
+
+const PlacementResource = Type.Object(
+  {
+    selfLink: Type.String(),
+    host: Type.String(),
+    devices: Type.Array(Type.Object({ type: Type.String(), address: Type.String() })),
+    seed: Type.String({
+      description: 'The same seed, request and hosts give the same answer: of equal hosts it has chosen.',
+    }),
+    hostsConsidered: Type.Integer({ description: 'Of the fleet when it was placed.' }),
+    scores: Type.Record(Type.String(), Type.Number(), {
+      description: 'Of the host that was chosen, weighted; they are added up, and the highest wins.',
+    }),
+    asked: Type.Object({
+      zone: Type.String(),
+      vcpus: Type.Integer(),
+      memoryMib: Type.Integer(),
+      diskGb: Type.Integer(),
+      gpus: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+    }),
+  },
+  { title: 'InstancePlacement' },
+)
+
+/** Why an instance is where it is, as it was decided: for operators, for it names hosts and devices. */
+export function addPlacementRoute(server: Server, ports: OperationPorts): void {
+  server.get(
+    `${instancePath}/placement`,
+    {
+      config: { access: operatorInProject },
+      schema: {
+        ...about(
+          'Instances',
+          'getInstancePlacement',
+          'Says where an instance is and why there, for operators',
+        ),
+        params: InstancePath,
+        querystring: NoQuery,
+        response: { 200: PlacementResource, '4xx': ErrorBody, '5xx': ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const { project, id } = request.params
+      const outcome = await readInstance({ project: projectId(project), idOrUid: id }, ports)
+      if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
+      return render(outcome.value, ports.catalogue.region)
+    },
+  )
+}
+
+function render(
+  { project, id, hostId, spec, demand, explanation }: InstanceRecord,
+  region: string,
+): Static<typeof PlacementResource> {
+  const paths = resourcePaths(region)
+  const { zone, vcpus, memoryMib, diskGb, gpus } = demand
+  return {
+    selfLink: `${paths.instance(project, id)}/placement`,
+    host: paths.host(hostId),
+    devices: spec.gpus.map(({ type, address }) => ({ type, address })),
+    seed: explanation.seed,
+    hostsConsidered: explanation.hostsConsidered,
+    scores: { ...explanation.scores },
+    asked: { zone, vcpus, memoryMib, diskGb, gpus: gpus.map(({ type, count }) => ({ type, count })) },
+  }
+}
