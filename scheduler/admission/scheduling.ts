@@ -1,4 +1,5 @@
 import { type Problem, problem } from '../errors.ts'
+import { apartGroup, togetherGroup } from '../model/group.ts'
 import type { Demand } from '../model/placement.ts'
 import type { InstanceRequest, SchedulingRequest } from './instance-request.ts'
 import { checkLabels } from './labels.ts'
@@ -61,11 +62,11 @@ function groupDemand(
   project: string,
   { affinity = [], antiAffinity = [] }: SchedulingRequest,
 ): Pick<Demand, 'groups' | 'affinity' | 'antiAffinity'> {
-  const together = affinity.map((group) => `${project}/${group}:together`)
-  const apart = antiAffinity.map((group) => `${project}/${group}:apart`)
+  const together = affinity.map((name) => togetherGroup(project, name))
+  const apart = antiAffinity.map((name) => apartGroup(project, name))
   const avoided = [
-    ...affinity.map((group) => `${project}/${group}:apart`),
-    ...antiAffinity.map((group) => `${project}/${group}:together`),
+    ...affinity.map((name) => apartGroup(project, name)),
+    ...antiAffinity.map((name) => togetherGroup(project, name)),
     ...apart,
   ]
   if (avoided.length === 0) return {}

@@ -46,7 +46,7 @@ export function describeSchedulingContract(name: string, open: OpenStore): void 
       expect(outcomes.map(({ kind }) => kind)).toEqual(['committed', 'claim-lost'])
       expect(outcomes[1]).toEqual({
         ...{ kind: 'claim-lost', what: 'anti-affinity' },
-        message: 'an instance of shop/db:apart is on the host already',
+        message: 'an instance of db is on the host already',
       })
       expect(await store().findInstance(plain.project ?? placementOf(2).project, 'web-2')).toBeUndefined()
       await store().registerHost(hostOf({ hostId: otherHost }))
@@ -63,7 +63,7 @@ export function describeSchedulingContract(name: string, open: OpenStore): void 
       ])
       expect([first.kind, second]).toMatchObject([
         'committed',
-        { what: 'affinity', message: 'the instances of shop/db:together are on other hosts' },
+        { what: 'affinity', message: 'the instances of db are on other hosts' },
       ])
       await commit(store(), wanting(2, together))
       expect(await readHost(store())).toMatchObject({

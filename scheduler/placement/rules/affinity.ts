@@ -1,3 +1,4 @@
+import { nameOfGroup } from '../../model/group.ts'
 import type { Demand } from '../../model/placement.ts'
 import type { CountedHost } from '../counted-host.ts'
 import { lacksNow, type Rule } from '../rule.ts'
@@ -9,7 +10,7 @@ export const affinity: Rule = {
   explain: (demand, host) => {
     const missing = missingOf(demand, host)
     const share = missing.length / (demand.affinity?.length ?? 1)
-    return lacksNow(() => `no instance of ${missing.join(', ')} is there`, share)
+    return lacksNow(() => `no instance of ${missing.map(nameOfGroup).join(', ')} is there`, share)
   },
 }
 

@@ -1,3 +1,4 @@
+import { nameOfGroup } from '../../model/group.ts'
 import { lacksNow, type Rule } from '../rule.ts'
 import { hasMember } from './affinity.ts'
 
@@ -7,6 +8,7 @@ export const antiAffinity: Rule = {
   holds: ({ antiAffinity: avoided = [] }, host) => !avoided.some((group) => hasMember(host, group)),
   explain: ({ antiAffinity: avoided = [] }, host) => {
     const there = avoided.filter((group) => hasMember(host, group))
-    return lacksNow(() => `instances of ${there.join(', ')} are there`, there.length / avoided.length)
+    const names = () => [...new Set(there.map(nameOfGroup))].join(', ')
+    return lacksNow(() => `instances of ${names()} are there`, there.length / avoided.length)
   },
 }

@@ -1,5 +1,6 @@
 // Who is on a host, as far as it matters to others: those that asked for company, for distance, for a host of their own, or
 // said how long they stay. Of all others nothing is written here.
+import { nameOfGroup } from '../../model/group.ts'
 import { hasMember, isTakenWhole, matchesLabel, occupantOf } from '../../model/neighbours.ts'
 import type { Demand, Occupant } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
@@ -68,7 +69,7 @@ function isCrowded(host: { occupants: readonly Occupant[] }, { antiAffinity = []
   const avoided = antiAffinity.find((group) => hasMember(host, group))
   return avoided === undefined
     ? undefined
-    : lost('anti-affinity', `an instance of ${avoided} is on the host already`)
+    : lost('anti-affinity', `an instance of ${nameOfGroup(avoided)} is on the host already`)
 }
 
 /** The first member of a group of its own has nobody to be beside. */
@@ -80,7 +81,7 @@ async function findMissing(
   for (const group of affinity) {
     if (hasMember({ occupants }, group)) continue
     if (groups.includes(group) && (await findMember.first(tx, { group })) === undefined) continue
-    return lost('affinity', `the instances of ${group} are on other hosts`)
+    return lost('affinity', `the instances of ${nameOfGroup(group)} are on other hosts`)
   }
   return undefined
 }
