@@ -34,7 +34,8 @@ const ranks: Partial<Record<Caller, number>> = { viewer: 1, 'viewer everywhere':
 function expected(method: string, template: string, caller: Caller): number | undefined {
   if (template.includes('/hosts') || /\{region\}\/(audit|capacity\b.*)$|^\/metrics$/.test(template))
     return caller === 'operator' ? undefined : 403
-  if (template.endsWith('/quotas') && method === 'put') return caller === 'operator' ? undefined : 403
+  const isOperators = (template.endsWith('/quotas') && method === 'put') || template.endsWith('/placement')
+  if (isOperators) return caller === 'operator' ? undefined : 403
   if (!template.includes('{project}')) {
     return method === 'get' || caller === 'operator' ? undefined : 403
   }
