@@ -13,6 +13,16 @@ export interface Acknowledgements {
 /** Acknowledgements of that long, of all sessions, are noted together: until then the host would be told again. */
 const gatherMs = 20
 
+/** By host, what its sessions are noting: the next session of a host waits for that, or it would be told again. */
+export type BeingNoted = Map<HostId, Promise<void>>
+
+/** Resolves once nothing of the host is being noted. */
+export async function untilNoted(hostId: HostId, beingNoted: BeingNoted): Promise<void> {
+  for (let work = beingNoted.get(hostId); work !== undefined; work = beingNoted.get(hostId)) {
+    await work.catch(() => {})
+  }
+}
+
 /** Resolves for everybody who waits at once, so that what they write shares a flush. */
 export function gatherFor({ clock }: { clock: Pick<Clock, 'sleep'> }): () => Promise<void> {
   let gathering: Promise<void> | undefined
@@ -28,10 +38,12 @@ export function noteAcknowledgements({
   hostId,
   store,
   gathered,
+  beingNoted,
 }: {
   hostId: HostId
   store: Pick<Store, 'acknowledgeCommands'>
   gathered: () => Promise<void>
+  beingNoted: BeingNoted
 }): Acknowledgements {
   let wanted = 0
   let written = 0
@@ -44,13 +56,20 @@ export function noteAcknowledgements({
     written = throughSequence
   }
 
+  function begin(): Promise<void> {
+    const work = write().finally(() => {
+      writing = undefined
+      if (beingNoted.get(hostId) === work) beingNoted.delete(hostId)
+    })
+    beingNoted.set(hostId, work)
+    return work
+  }
+
   return {
     through: async (sequence) => {
       wanted = Math.max(wanted, sequence)
       while (written < sequence) {
-        writing ??= write().finally(() => {
-          writing = undefined
-        })
+        writing ??= begin()
         await writing
       }
     },

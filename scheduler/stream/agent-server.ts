@@ -82,6 +82,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     pollIntervalMs: options.pollIntervalMs ?? 1000,
     windowSize: options.windowSize ?? 32,
     gathered: gatherFor({ clock }),
+    beingNoted: new Map(),
   }
   const open = new Set<Session>()
   let isClosing = false

@@ -22,7 +22,7 @@ import {
 import { type HostId, pciAddress } from '../../proto/ids.ts'
 import { decodeCommand, type QueuedCommand } from '../model/queued-command.ts'
 import type { Store } from '../store/store.ts'
-import { noteAcknowledgements } from './acknowledgements.ts'
+import { type BeingNoted, noteAcknowledgements } from './acknowledgements.ts'
 import { isRefusal, observationOfRefusal, refusalOfDeviceCommand } from './command-outcome.ts'
 import { startDelivery } from './delivery.ts'
 import {
@@ -47,6 +47,7 @@ export interface LiveSessionOptions {
   readonly nextCommandSequence: number
   readonly windowSize: number
   readonly gathered: () => Promise<void>
+  readonly beingNoted: BeingNoted
   readonly store: Store
   readonly queries: PendingQueries
   readonly clock: Clock
@@ -77,7 +78,8 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     send: options.sendCommand,
     onFailure: options.onFailure,
   })
-  const acknowledgements = noteAcknowledgements({ hostId, store, gathered: options.gathered })
+  const { gathered, beingNoted } = options
+  const acknowledgements = noteAcknowledgements({ hostId, store, gathered, beingNoted })
   /** Uids that the host has shown that it knows, until its full list is complete. */
   let heardOf: Set<string> | undefined = new Set()
   let lastReport = 0n

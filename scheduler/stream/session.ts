@@ -16,6 +16,7 @@ import {
 } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import type { HostId } from '../../proto/ids.ts'
 import type { Store } from '../store/store.ts'
+import { type BeingNoted, untilNoted } from './acknowledgements.ts'
 import { encodeResponse } from './command-response.ts'
 import { type LiveSession, ProtocolError, startLiveSession } from './live-session.ts'
 import { createOutgoing } from './outgoing.ts'
@@ -39,6 +40,7 @@ export interface SessionPorts {
   readonly pollIntervalMs: number
   readonly windowSize: number
   readonly gathered: () => Promise<void>
+  readonly beingNoted: BeingNoted
 }
 
 type SessionState =
@@ -92,6 +94,8 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
   }
 
   async function greet(hello: Hello): Promise<void> {
+    // What it has carried out under its former session is not on its way any more, and is missed where it is not reported.
+    await untilNoted(hostId, ports.beingNoted)
     const registration = await registerHost(hello, { ...ports, hostId, nowMs: clock.nowMs() })
     if (state.kind !== 'greeting') return
     if (registration.kind === 'refused') {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { hostId } from '../../../proto/ids.ts'
-import { gatherFor, noteAcknowledgements } from '../../../scheduler/stream/acknowledgements.ts'
+import { gatherFor, noteAcknowledgements, untilNoted } from '../../../scheduler/stream/acknowledgements.ts'
 
 function storeOf() {
   const writes: { readonly through: number; readonly end: (thrown?: Error) => void }[] = []
@@ -20,7 +20,12 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 describe('acknowledgements', () => {
   it('that come during a write share the next one, and each waits for its own', async () => {
     const store = storeOf()
-    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store, gathered })
+    const acknowledgements = noteAcknowledgements({
+      hostId: hostId('a'),
+      store,
+      gathered,
+      beingNoted: new Map(),
+    })
     const noted: number[] = []
     const note = (sequence: number) => acknowledgements.through(sequence).then(() => noted.push(sequence))
     void note(1)
@@ -34,9 +39,33 @@ describe('acknowledgements', () => {
     expect(noted).toEqual([1, 2, 3])
   })
 
+  it('are waited for by the next session of the host, all of them', async () => {
+    const store = storeOf()
+    const [host, beingNoted] = [hostId('a'), new Map()]
+    const acknowledgements = noteAcknowledgements({ hostId: host, store, gathered, beingNoted })
+    let isNoted = false
+    void acknowledgements.through(1)
+    void untilNoted(host, beingNoted).then(() => {
+      isNoted = true
+    })
+    await turn()
+    void acknowledgements.through(2)
+    store.writes[0]?.end()
+    await turn()
+    expect([store.writes.length, isNoted]).toEqual([2, false])
+    store.writes[1]?.end()
+    await turn()
+    expect([isNoted, beingNoted.size]).toEqual([true, 0])
+  })
+
   it('tell those who wait where the store fails', async () => {
     const store = storeOf()
-    const acknowledgements = noteAcknowledgements({ hostId: hostId('a'), store, gathered })
+    const acknowledgements = noteAcknowledgements({
+      hostId: hostId('a'),
+      store,
+      gathered,
+      beingNoted: new Map(),
+    })
     const both = Promise.allSettled([acknowledgements.through(1), acknowledgements.through(2)])
     await turn()
     store.writes[0]?.end(new Error('the disk is full'))
@@ -51,7 +80,7 @@ describe('acknowledgements', () => {
     const clock = { sleep: () => moment.promise }
     const together = gatherFor({ clock })
     const sessions = ['a', 'b'].map((id) =>
-      noteAcknowledgements({ hostId: hostId(id), store, gathered: together }),
+      noteAcknowledgements({ hostId: hostId(id), store, gathered: together, beingNoted: new Map() }),
     )
     for (const session of sessions) for (const sequence of [1, 2]) void session.through(sequence)
     await turn()

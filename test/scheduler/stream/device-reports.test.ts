@@ -44,6 +44,7 @@ beforeEach(async () => {
     send: async ({ body }) => void sent.push(body),
     sendCommand: async (command) => void told.push(decodeCommand(command)),
     gathered: async () => {},
+    beingNoted: new Map(),
     onFailure: (thrown) => {
       throw thrown
     },
