@@ -39,7 +39,18 @@ it('says what to move, and why an instance is where it is', async () => {
   ])
   const token = await region.issuer.tokenFor('project-x9y8z7:editor')
   const created = await runBerth(
-    ['instances', 'create', 'web', '--type', 'g1-small', '--zone', 'us1-a', '--gpu', 'nvidia-h100-80gb', '--no-wait'],
+    [
+      'instances',
+      'create',
+      'web',
+      '--type',
+      'g1-small',
+      '--zone',
+      'us1-a',
+      '--gpu',
+      'nvidia-h100-80gb',
+      '--no-wait',
+    ],
     { ...env, BERTH_TOKEN: token },
   )
   expect([created.exitCode, created.stderr]).toEqual([0, ''])
