@@ -6,8 +6,6 @@ import type { Store } from '../store/store.ts'
 export interface Acknowledgements {
   /** Resolves once everything up to the sequence is noted in the store. Those that come during a write share the next. */
   through(sequence: number): Promise<void>
-  /** Resolves once nothing is being written any more. */
-  settled(): Promise<void>
 }
 
 /** Acknowledgements of that long, of all sessions, are noted together: until then the host would be told again. */
@@ -72,9 +70,6 @@ export function noteAcknowledgements({
         writing ??= begin()
         await writing
       }
-    },
-    settled: async () => {
-      await writing?.catch(() => {})
     },
   }
 }

@@ -63,8 +63,6 @@ export interface LiveSession {
   nudge(): void
   offer(command: QueuedCommand): void
   stop(): void
-  /** Nothing of it touches the store any more, but for messages that are being received. */
-  settled(): Promise<void>
 }
 
 export function startLiveSession(options: LiveSessionOptions): LiveSession {
@@ -226,6 +224,5 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     nudge: delivery.nudge,
     offer: delivery.offer,
     stop: () => delivery.stop(),
-    settled: acknowledgements.settled,
   }
 }

@@ -69,7 +69,6 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
 
   function end(reason: string, code: status = status.ABORTED): void {
     if (state.kind === 'ended') return
-    const live = state.kind === 'live' ? state.live : undefined
     if (state.kind === 'live') {
       state.live.stop()
       sessions.remove(state.handle)
@@ -81,7 +80,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     outgoing.end()
     if (code === status.OK) call.end()
     else if (!call.cancelled) call.emit('error', { code, details: reason })
-    void handling.then(() => live?.settled()).finally(settled.resolve)
+    void handling.then(() => untilNoted(hostId, ports.beingNoted)).finally(settled.resolve)
   }
 
   function fail(thrown: unknown): void {
