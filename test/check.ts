@@ -19,10 +19,9 @@ interface Check {
 const checks: readonly Check[] = [
   { name: 'unit tests', run: () => program('vitest', ['run', '--project', 'unit', '--reporter=dot']) },
   {
-    name: 'typed lint',
-    run: () => program('eslint', ['--flag', 'unstable_native_nodejs_ts_config', '--max-warnings', '0', '.']),
+    name: 'types and typed lint',
+    run: () => program('oxlint', ['--deny-warnings', '.']),
   },
-  { name: 'types', run: () => program('tsc', ['-p', '.', '--noEmit']) },
   {
     name: 'format and fast lint',
     run: () => program('biome', ['ci', '--colors=off', '--error-on-warnings', '.']),

@@ -58,7 +58,7 @@ function callOf(template: string, operation: OpenapiOperation): fc.Arbitrary<Cal
     }),
     { maxKeys: 2, noNullPrototype: true },
   )
-  const schema = operation.requestBody?.content['application/json']?.schema as Schema | undefined
+  const schema = operation.requestBody?.content['application/json']?.schema
   const allowed = schema === undefined ? fc.constant(undefined) : fromSchema(schema, resolve)
   const body = schema === undefined ? allowed : fc.oneof(allowed, oneStepAway(allowed))
   return fc.record({
