@@ -23,6 +23,8 @@ export const serialSocketBackend = (path: string) => ({
   type: 'socket',
   data: { addr: { type: 'unix', data: { path } }, server: false },
 })
+/** By turns: a thread for each processor can keep the breakpoint of code that a Linux guest patches while others run it. */
+const emulation = 'tcg,thread=single'
 const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
 
 /** The whole command line of one guest after the program's name. Every format is named, nothing is probed. */
@@ -35,7 +37,7 @@ export function renderQemuArgs(plan: MachinePlan): readonly string[] {
       '-machine',
       `${pinned.machineType},usb=off,vmport=off,graphics=off${memoryOption(plan)}${firmwareOption(plan)}`,
     ],
-    ...['-accel', pinned.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
+    ...['-accel', pinned.accelerator === 'kvm' ? 'kvm' : emulation],
     ...['-cpu', `${pinned.cpuModel}${cpuOptions(plan)}`],
     ...['-smp', smpOption(plan)],
     ...['-m', `${spec.memoryMib}M`],
