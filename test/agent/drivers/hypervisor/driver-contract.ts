@@ -79,7 +79,7 @@ export function describeDriver(underTest: DriverUnderTest, extent: Extent): void
       })
       const tasks = `/proc/${process.pid}/task`
       const cpus = readdirSync(tasks).map((task) => {
-        const isVcpu = readFileSync(`${tasks}/${task}/comm`, 'utf8').startsWith('CPU ')
+        const isVcpu = /^(CPU \d+|ALL CPUs)\//.test(readFileSync(`${tasks}/${task}/comm`, 'utf8'))
         const status = readFileSync(`${tasks}/${task}/status`, 'utf8')
         return `${isVcpu ? 'vCPU' : 'other'} ${/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1]}`
       })
