@@ -13,13 +13,14 @@ export const capacityTable: Rendering<readonly GpuCapacity[]> = {
     sizes.sort((a, b) => b - a)
     return renderTable(
       [
-        ...['ZONE', 'GPU', 'HOSTS', 'GPUS', 'TAKEN', 'FREE', 'STRANDED', 'LARGEST'],
+        ...['ZONE', 'GPU', 'HOSTS', 'GPUS', 'TAKEN', 'FREE', 'KEPT', 'OUT', 'STRANDED', 'LARGEST'],
         ...sizes.map((size) => `FIT ${size}`),
       ],
       capacity.map(({ zone, acceleratorType, hosts, gpus, placeable, largestPlaceable }) => [
         ...[shortName(zone), shortName(acceleratorType)],
         hosts.ready === hosts.total ? String(hosts.total) : `${hosts.ready} of ${hosts.total}`,
-        ...[gpus.total, gpus.claimed, gpus.free, gpus.stranded, largestPlaceable].map(String),
+        ...[gpus.total, gpus.claimed, gpus.free, gpus.keptForProject, gpus.unavailable].map(String),
+        ...[gpus.stranded, largestPlaceable].map(String),
         ...sizes.map((size) => String(placeable.find((one) => one.gpus === size)?.requests ?? '-')),
       ]),
     )
@@ -45,6 +46,7 @@ export const adviceView: Rendering<CapacityAdvice> = {
       renderTable(['PROJECT', 'INSTANCE', 'GPUS', 'HAS ROOM ON'], rows),
       '',
       'Delete them, create the large one, then create them anew. What is on their own disks is lost.',
+      'GPUs that nothing scrubs are kept for the project that leaves them (column KEPT of berth capacity).',
     ].join('\n')
   },
   names: ({ moves }) => moves.map(({ instance }) => instance),

@@ -26,6 +26,14 @@ const Capacity = Type.Object(
           total: Type.Integer(),
           claimed: Type.Integer({ description: 'Instances and reservations have them.' }),
           free: Type.Integer({ description: 'On hosts that are ready, for every project.' }),
+          keptForProject: Type.Integer({
+            description:
+              'Free on hosts that are ready, and kept for their last project: nothing has scrubbed them.',
+          }),
+          unavailable: Type.Integer({
+            description:
+              'All others: on their way back, quarantined, absent, or on hosts that are not ready.',
+          }),
           stranded: Type.Integer({
             description: 'Free, and of no use to a request of any size, for want of vCPUs or memory.',
           }),
@@ -148,7 +156,10 @@ function render(
     zone: paths.zone(zone),
     acceleratorType: paths.acceleratorType(zone, type),
     hosts: { total: hosts, ready: readyHosts },
-    gpus: { total: gpus.gpus, claimed: gpus.claimed, free: gpus.free, stranded: gpus.stranded },
+    gpus: {
+      ...{ total: gpus.gpus, claimed: gpus.claimed, free: gpus.free, keptForProject: gpus.kept },
+      ...{ unavailable: gpus.unavailable, stranded: gpus.stranded },
+    },
     placeable: placeable.map((one) => ({ ...one })),
     largestPlaceable: largest,
   }

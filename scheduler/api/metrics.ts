@@ -93,16 +93,23 @@ function capacityGauges(registry: Registry, ports: OperationPorts): () => void {
   const gpus = gauge('berth_gpus', 'GPUs that there are.')
   const claimed = gauge('berth_claimed_gpus', 'GPUs that instances and reservations have.')
   const free = gauge('berth_free_gpus', 'GPUs on ready hosts that nobody has.')
+  const kept = gauge('berth_kept_gpus', 'Free GPUs that are kept for one project, for want of scrubbing.')
+  const unavailable = gauge(
+    'berth_unavailable_gpus',
+    'GPUs on their way back, quarantined, absent, or on hosts that are not ready.',
+  )
   const stranded = gauge('berth_stranded_gpus', 'Free GPUs that no request of any size could use.')
   const largest = gauge('berth_largest_placeable_gpus', 'The most GPUs that one request could get now.')
   const placeable = gauge('berth_placeable_requests', 'How many requests of a size would fit now.', 'gpus')
   return () => {
-    for (const one of [gpus, claimed, free, stranded, largest, placeable]) one.reset()
+    for (const one of [gpus, claimed, free, kept, unavailable, stranded, largest, placeable]) one.reset()
     for (const { zone, type: accelerator, ...seen } of readCapacity(ports)) {
       const labels = { zone, accelerator }
       gpus.set(labels, seen.gpus)
       claimed.set(labels, seen.claimed)
       free.set(labels, seen.free)
+      kept.set(labels, seen.kept)
+      unavailable.set(labels, seen.unavailable)
       stranded.set(labels, seen.stranded)
       largest.set(labels, seen.largest)
       for (const { gpus: size, requests } of seen.placeable)

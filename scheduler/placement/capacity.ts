@@ -20,6 +20,10 @@ export interface GpuCapacity {
   readonly claimed: number
   /** On hosts that take instances, for everybody. */
   readonly free: number
+  /** On hosts that take instances, for the project alone whose data nothing has scrubbed from it. */
+  readonly kept: number
+  /** All others: on their way back, quarantined, gone, or on hosts that take nothing. */
+  readonly unavailable: number
   /** Of those that are free the ones that no request can use, for want of vCPUs, memory or a partition. */
   readonly stranded: number
   /** By size, the largest first. */
@@ -34,6 +38,7 @@ interface Total extends Pick<GpuCapacity, 'zone' | 'type'> {
   gpus: number
   claimed: number
   free: number
+  kept: number
   usable: number
   readonly requests: number[]
 }
@@ -74,10 +79,11 @@ export class CapacityCounter {
 }
 
 const emptyTotal = (zone: string, type: string): Total => ({
-  ...{ zone, type, hosts: 0, readyHosts: 0, gpus: 0, claimed: 0, free: 0, usable: 0, requests: [] },
+  ...{ zone, type, hosts: 0, readyHosts: 0, gpus: 0, claimed: 0, free: 0, kept: 0, usable: 0, requests: [] },
 })
 
-function add(total: Total, { gpus, claimed, free, usable, requests }: StockCapacity, isReady: boolean): void {
+function add(total: Total, stock: StockCapacity, isReady: boolean): void {
+  const { gpus, claimed, free, kept, usable, requests } = stock
   total.hosts += 1
   total.gpus += gpus
   total.claimed += claimed
@@ -87,6 +93,7 @@ function add(total: Total, { gpus, claimed, free, usable, requests }: StockCapac
   if (!isReady) return
   total.readyHosts += 1
   total.free += free
+  total.kept += kept
   total.usable += usable
 }
 
@@ -96,5 +103,6 @@ const byZoneAndType = (a: Total, b: Total) =>
 function finish({ requests, usable, ...total }: Total): GpuCapacity {
   const placeable = requests.map((count, power) => ({ gpus: 2 ** power, requests: count })).reverse()
   const largest = placeable.find((one) => one.requests > 0)?.gpus ?? 0
-  return { ...total, stranded: total.free - usable, placeable, largest }
+  const unavailable = total.gpus - total.claimed - total.free - total.kept
+  return { ...total, unavailable, stranded: total.free - usable, placeable, largest }
 }

@@ -10,6 +10,8 @@ export interface StockCapacity {
   readonly gpus: number
   readonly claimed: number
   readonly free: number
+  /** Nobody has it, and one project alone can get it. */
+  readonly kept: number
   /** The most GPUs that requests of one size could get together. */
   readonly usable: number
   /** At n for requests of 2 to the power of n GPUs. */
@@ -17,7 +19,7 @@ export interface StockCapacity {
 }
 
 export function capacityOf(host: CountedHost, stock: GpuStock): StockCapacity {
-  const { type, all, free } = stock
+  const { type, all, free, kept } = stock
   const requests: number[] = []
   let usable = 0
   for (let size = 1; size <= all.length; size *= 2) {
@@ -29,7 +31,7 @@ export function capacityOf(host: CountedHost, stock: GpuStock): StockCapacity {
   for (const { acceleratorType, claimedBy } of host.snapshot.devices) {
     if (acceleratorType === type && claimedBy !== undefined) claimed += 1
   }
-  return { ...{ type, gpus: all.length, claimed, free: free.length }, usable, requests }
+  return { ...{ type, gpus: all.length, claimed, free: free.length, kept: kept.length }, usable, requests }
 }
 
 /** Whether one fits, the rules say; those after it take as much of everything as it does. */

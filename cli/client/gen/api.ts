@@ -1324,6 +1324,10 @@ export interface components {
                     readonly claimed: number;
                     /** @description On hosts that are ready, for every project. */
                     readonly free: number;
+                    /** @description Free on hosts that are ready, and kept for their last project: nothing has scrubbed them. */
+                    readonly keptForProject: number;
+                    /** @description All others: on their way back, quarantined, absent, or on hosts that are not ready. */
+                    readonly unavailable: number;
                     /** @description Free, and of no use to a request of any size, for want of vCPUs or memory. */
                     readonly stranded: number;
                 };

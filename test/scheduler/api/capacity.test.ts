@@ -24,7 +24,10 @@ it('says by zone and type what is free and what would fit', async () => {
       zone: `${regionPath}/zones/us1-a`,
       acceleratorType: `${regionPath}/zones/us1-a/accelerator-types/${h100}`,
     },
-    ...{ hosts: { total: 2, ready: 2 }, gpus: { total: 4, claimed: 0, free: 4, stranded: 0 } },
+    ...{
+      hosts: { total: 2, ready: 2 },
+      gpus: { total: 4, claimed: 0, free: 4, keptForProject: 0, unavailable: 0, stranded: 0 },
+    },
     placeable: [
       { gpus: 2, requests: 2 },
       { gpus: 1, requests: 4 },
@@ -55,6 +58,8 @@ it('follows what is created, and counts how creates end', async () => {
     `berth_gpus${of} 4`,
     `berth_claimed_gpus${of} 3`,
     `berth_free_gpus${of} 1`,
+    `berth_kept_gpus${of} 0`,
+    `berth_unavailable_gpus${of} 0`,
     `berth_stranded_gpus${of} 0`,
     `berth_largest_placeable_gpus${of} 1`,
     `berth_placeable_requests{zone="us1-a",accelerator="${h100}",gpus="2"} 0`,

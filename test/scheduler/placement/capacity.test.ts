@@ -38,7 +38,8 @@ describe('the capacity of a fleet', () => {
     ]
     expect(count(hosts)).toEqual([
       {
-        ...{ zone: 'z1', type: 'h100', hosts: 4, readyHosts: 2, gpus: 32, claimed: 4, free: 13, stranded: 0 },
+        ...{ zone: 'z1', type: 'h100', hosts: 4, readyHosts: 2, gpus: 32, claimed: 4, free: 13 },
+        ...{ kept: 0, unavailable: 15, stranded: 0 },
         placeable: [
           { gpus: 8, requests: 1 },
           { gpus: 4, requests: 3 },
@@ -48,10 +49,22 @@ describe('the capacity of a fleet', () => {
         largest: 8,
       },
       {
-        ...{ zone: 'z1', type: 'l40s', hosts: 1, readyHosts: 1, gpus: 1, claimed: 0, free: 1, stranded: 0 },
+        ...{ zone: 'z1', type: 'l40s', hosts: 1, readyHosts: 1, gpus: 1, claimed: 0, free: 1 },
+        ...{ kept: 0, unavailable: 0, stranded: 0 },
         ...{ placeable: [{ gpus: 1, requests: 1 }], largest: 1 },
       },
     ])
+  })
+
+  it('says what is kept for one project, and what nobody can get', () => {
+    const devices = eight.map((device, index) => {
+      if (index < 3) return { ...device, unscrubbedProject: 'p' }
+      return index < 5 ? { ...device, state: 'QUARANTINED' as const } : device
+    })
+    const [seen] = count([exampleHost('a', { devices: claimed(devices, 7) })])
+    expect(seen).toMatchObject({ gpus: 8, claimed: 1, free: 2, kept: 3, unavailable: 2 })
+    const [reused] = count([exampleHost('a', { devices, unscrubbedDevices: 'reuse' })])
+    expect(reused).toMatchObject({ gpus: 8, claimed: 0, free: 6, kept: 0, unavailable: 2 })
   })
 
   it('has GPUs stranded where others have taken the vCPUs or the memory that they need', () => {
