@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from '../support/imports.ts'
 import { freePort } from '../support/ports.ts'
+import { ensureEmulator } from './emulator.ts'
 import { ensureHostImage, type FurtherSoftware, type HostImage } from './host-image.ts'
 import type { Trunk } from './trunk.ts'
 
@@ -60,6 +61,7 @@ const lostCode = 255
 
 export async function bootHost(options: HostOptions): Promise<LabHost> {
   const image = await ensureHostImage(options.say, options.further)
+  const emulator = ensureEmulator(options.say)
   const folder = mkdtempSync(join(tmpdir(), `berth-lab-${options.name}-`))
   const share = join(folder, 'share')
   mkdirSync(share)
@@ -73,7 +75,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
 
   const start = (): ChildProcess => {
     const output = openSync(join(folder, 'qemu.log'), 'a')
-    const qemu = [...where, 'qemu-system-x86_64', ...qemuArgs(options, image, { ...paths, sshPort })]
+    const qemu = [...where, ...emulator, ...qemuArgs(options, image, { ...paths, sshPort })]
     const child = spawn(qemu[0] ?? '', qemu.slice(1), { stdio: ['ignore', output, output] })
     closeSync(output)
     return child
@@ -188,8 +190,7 @@ function qemuArgs(
     trunk === undefined ? [] : [0, 1].map((uplink) => ({ uplink, tap: trunk.plug(name, uplink) }))
   return [
     ...['-name', `lab-${name}`, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    // With a thread for each processor kernels have died of a breakpoint that was patched away (int3 in a jump label).
-    ...['-M', 'q35', '-accel', 'tcg,thread=single', '-smp', '2', '-cpu', 'max', '-m', String(memoryMib)],
+    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-smp', '2', '-cpu', 'max', '-m', String(memoryMib)],
     ...['-device', 'intel-iommu,intremap=on'],
     ...['-kernel', image.kernelPath, '-initrd', image.initrdPath],
     ...['-append', `${image.commandLine} ${emulated} systemd.hostname=${name}`],
