@@ -124,7 +124,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       fabric,
       ...{ ...host, journal, clock, log },
     }),
-    hardwareUse: new HardwareUse({ journal, read: () => readHostHardware(host.sysfs) }),
+    hardwareUse: new HardwareUse({ journal, log, read: () => readHostHardware(host.sysfs) }),
     journal,
     files: host.files,
     sysfs: host.sysfs,

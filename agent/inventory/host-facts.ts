@@ -6,6 +6,7 @@ import { Accelerator, type HostFacts, HostFactsSchema } from '../../proto/gen/be
 import type { FabricManagerSettings } from '../drivers/fabric/fmpm.ts'
 import type { Exec, Files, Sysfs } from '../host/ports.ts'
 import type { GatewaySettings } from '../plan/gateway.ts'
+import { withAllocatable } from './allocatable-cells.ts'
 import { readCpuCells } from './cpu-cells.ts'
 import { planCpuShare } from './cpus.ts'
 import { readDiskPool } from './disk-pool.ts'
@@ -80,18 +81,22 @@ async function readFacts(
   const memoryMib = total ?? machine.memoryMib
   const usesKvm = decided.virtualization.accelerator === Accelerator.KVM
   const accelerators = guestAcceleratorsOf({ devices: [...devices.accelerators] }, settings.accelerators)
+  const allocatable = {
+    vcpus: planCpuShare(machine.cpus, settings.reservedCpus),
+    memoryMib: planMemoryShare(memoryMib, settings.reservedMemoryMib),
+  }
   const bridgeFilters = await sysfs.read('proc/sys/net/bridge/bridge-nf-call-iptables')
   return create(HostFactsSchema, {
     ...machine,
     diskGb: BigInt(pool.totalGb),
     memoryMib: BigInt(memoryMib),
-    allocatableVcpus: planCpuShare(machine.cpus, settings.reservedCpus),
-    allocatableMemoryMib: planMemoryShare(memoryMib, settings.reservedMemoryMib),
+    allocatableVcpus: allocatable.vcpus,
+    allocatableMemoryMib: allocatable.memoryMib,
     allocatableDiskGb: pool.allocatableGb,
     virtualization: decided.virtualization,
     devices: [...devices.accelerators],
     otherDevices: [...devices.others],
-    cells,
+    cells: withAllocatable(cells, allocatable),
     uplinks: features.includes('vlan') ? [...found.uplinks] : [],
     features: [
       ...(usesKvm ? ['kvm'] : []),

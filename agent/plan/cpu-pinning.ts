@@ -1,4 +1,4 @@
-// Which host CPUs run a guest with passed-through devices: its vCPUs on whole cores near its memory and its devices, where
+// Which host CPUs run a guest. With passed-through devices: its vCPUs on whole cores near its memory and its devices, where
 // no other guest is pinned, and QEMU's own threads beside them. Plain data; the hypervisor driver applies it.
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { PinnedHardware } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
@@ -55,6 +55,21 @@ export function planPinning(plan: {
   const pinnedTo = new Set(isExclusive ? own.flat(2) : [])
   const rest = unheld(cells.flatMap(cpusOf), held).filter((cpu) => !pinnedTo.has(cpu))
   return { vcpus, isExclusive, emulator: rest.length > 0 ? rest : cells.flatMap(cpusOf) }
+}
+
+/** Of a guest without devices of its own: in its cells beside others, but not where one has CPUs of its own. */
+export function planConfinement(plan: {
+  readonly spec: Pick<InstanceSpec, 'vcpus'>
+  readonly nodeIds: readonly number[]
+  readonly hardware: HostHardware
+  readonly held: HeldByOthers
+}): CpuPinning {
+  const { spec, nodeIds, hardware, held } = plan
+  const cpus = unheld(
+    nodeIds.flatMap((nodeId) => cpusOf(cellOf(hardware, nodeId))),
+    held,
+  )
+  return { vcpus: Array.from({ length: spec.vcpus }, () => cpus), isExclusive: false, emulator: cpus }
 }
 
 /** CPUs that are the guest's own for as long as it runs. */

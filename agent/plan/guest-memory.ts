@@ -1,5 +1,6 @@
 // Memory of a guest with passed-through devices. All of it is pinned before the guest runs, for a device reads it by DMA: so
 // it is made by many threads at once, near the CPUs that use it, and of pages as large as the host has to spare.
+import { divideMemory } from '../../proto/cell-shares.ts'
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { cellOf, type HeldByOthers, type HostCell, type HostHardware } from './host-hardware.ts'
 
@@ -17,8 +18,6 @@ export interface GuestMemory {
 
 /** QEMU fills 256 GiB in 131 s with one thread, in 19 s with 8, in 12 s with 16 (its commit 1e356fc14b). */
 const mostPreallocThreads = 16
-/** Divided so that pages of this size fill each part but the last: what the guest sees does not hang on the day's pages. */
-const granuleMib = 1024
 
 export function planMemory(plan: {
   readonly spec: Pick<InstanceSpec, 'vcpus' | 'memoryMib'>
@@ -59,14 +58,6 @@ export function planUnboundMemory(
 
 const threadsOf = (vcpus: number, cells: number) =>
   Math.min(Math.max(1, Math.floor(vcpus / cells)), mostPreallocThreads)
-
-function divideMemory(memoryMib: number, count: number): readonly number[] {
-  const even = Math.floor(memoryMib / count)
-  const part = even >= granuleMib ? Math.floor(even / granuleMib) * granuleMib : even
-  return Array.from({ length: count }, (_, index) =>
-    index < count - 1 ? part : memoryMib - part * (count - 1),
-  )
-}
 
 const freeMib = (cells: readonly HostCell[], pageMib: number) =>
   cells

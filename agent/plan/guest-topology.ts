@@ -1,7 +1,8 @@
 // Where a guest's devices are, as the host has them: which NUMA cell, which root complex. Software in the guest chooses by
 // it which CPUs feed a GPU and which GPUs talk to each other directly; a flat machine would tell it that all ways are alike.
 import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { cellOf, cpusOf, type HostHardware } from './host-hardware.ts'
+import type { HostHardware } from './host-hardware.ts'
+import { haveRoom, readToldCells } from './told-cells.ts'
 
 export interface GuestTopology {
   /** The host's NUMA node behind each of the guest's cells. Empty where nothing binds the guest to some: it has one. */
@@ -20,7 +21,7 @@ export interface GuestRootBus {
 /** Bus numbers end at 255: pcie.0 and its ports have those below 32, each further root bus has 16. */
 export const mostRootBuses = 14
 
-type Resources = Pick<InstanceSpec, 'gpus' | 'vcpus' | 'memoryMib'>
+type Resources = Pick<InstanceSpec, 'gpus' | 'vcpus' | 'memoryMib' | 'cells'>
 
 export function planTopology(spec: Resources, hardware: HostHardware): GuestTopology {
   const nodeIds = planCells(spec, hardware)
@@ -39,24 +40,19 @@ export function planTopology(spec: Resources, hardware: HostHardware): GuestTopo
 }
 
 /**
- * The cells of the guest's GPUs where they have room for it, else all of the host's. vCPUs and memory are divided evenly:
- * a guest that can't be, or of whose GPUs one is nowhere in particular, is not divided at all.
+ * Those that the scheduler has chosen; else the cells of the guest's GPUs where they have room for it, or all of the host's.
+ * vCPUs and memory are divided evenly: a guest that can't be, or of whose GPUs one is nowhere in particular, is not divided
+ * at all.
  */
 function planCells(spec: Resources, hardware: HostHardware): readonly number[] {
+  const told = readToldCells(spec, hardware)
+  if (told.kind === 'in') return told.nodeIds
+  if (told.kind === 'anywhere') return []
   const nodes = spec.gpus.map(({ address }) => nodeOf(address, hardware))
   if (nodes.length === 0 || nodes.includes(-1)) return []
   const all = hardware.cells.map(({ nodeId }) => nodeId)
   const near = all.filter((nodeId) => nodes.includes(nodeId))
-  return [near, all].find((nodeIds) => hasRoom(spec, hardware, nodeIds)) ?? []
-}
-
-function hasRoom(spec: Resources, hardware: HostHardware, nodeIds: readonly number[]): boolean {
-  const { length } = nodeIds
-  if (length === 0 || spec.vcpus % length !== 0) return false
-  return nodeIds.every((nodeId) => {
-    const cell = cellOf(hardware, nodeId)
-    return spec.memoryMib / length <= cell.memoryMib && spec.vcpus / length <= cpusOf(cell).length
-  })
+  return [near, all].find((nodeIds) => haveRoom(spec, hardware, nodeIds)) ?? []
 }
 
 /** The kernel of a host with one cell often names none: there is no other. */

@@ -1,10 +1,10 @@
 // How well and how fast are instances placed? npm run bench:placement -- [--nodes F --pods F] [--replicate K] [--load 1.3]
-// [--seed S] [--json]
+// [--seed S] [--cells] [--json]
 //
 // Arrivals of a trace in openb's format (CSV files of nodes and pods), nobody leaves, until the requested GPUs are `load`
 // times those that there are. Without files a trace of the same proportions is drawn. Every policy sees the same arrivals,
-// and has Berth's rules and Berth's choice of devices. Policies other than Berth's look at every host. Then plans are asked of
-// 10,000 such hosts, and explained.
+// and has Berth's rules and Berth's choice of devices. Policies other than Berth's look at every host. With --cells each host
+// tells of two NUMA cells, which only Berth's policy counts. Then plans are asked of 10,000 such hosts, and explained.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../lib/random.ts'
 import type { Demand, HostSnapshot } from '../../scheduler/model/placement.ts'
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     load: { type: 'string', default: '1.3' },
     seed: { type: 'string', default: '1' },
     policies: { type: 'string' },
+    cells: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -40,7 +41,7 @@ const trace =
   values.nodes !== undefined && values.pods !== undefined
     ? { nodes: readNodes(values.nodes), pods: readPods(values.pods) }
     : generateTrace(seededRandom(`trace ${values.seed}`))
-const hosts = hostsOf(trace.nodes, Number(values.replicate))
+const hosts = hostsOf(trace.nodes, Number(values.replicate), { hasCells: values.cells })
 const models = modelsOf(trace.nodes)
 const demands = trace.pods.map((pod) => demandOf(pod, models))
 const gpus = gpusIn(hosts)

@@ -1,5 +1,5 @@
 import type { HostId } from '../../proto/ids.ts'
-import type { Demand, GrantedDevice, HostSnapshot } from '../../scheduler/model/placement.ts'
+import type { CellShare, Demand, GrantedDevice, HostSnapshot } from '../../scheduler/model/placement.ts'
 import type { Claim } from '../../scheduler/placement/claim.ts'
 import { CountedHost } from '../../scheduler/placement/counted-host.ts'
 import { chooseDevices } from '../../scheduler/placement/devices.ts'
@@ -9,6 +9,7 @@ import { fits } from '../../scheduler/placement/pipeline.ts'
 export interface Choice {
   readonly hostId: HostId
   readonly devices: readonly GrantedDevice[]
+  readonly cells?: readonly CellShare[]
 }
 
 /** A fleet, and a way to choose in it. */

@@ -1,3 +1,4 @@
+import { inCells } from '../../scheduler/model/numa-cells.ts'
 import type { Demand } from '../../scheduler/model/placement.ts'
 import { gpusOf } from '../../scheduler/placement/demand.ts'
 import type { Policy } from './policy.ts'
@@ -33,7 +34,8 @@ export function replay(
       refusedMs += performance.now() - from
       continue
     }
-    policy.claim(choice.hostId, { uid, demand, devices: choice.devices.map(({ address }) => address) })
+    const devices = choice.devices.map(({ address }) => address)
+    policy.claim(choice.hostId, { uid, demand: inCells(demand, choice.cells), devices })
     placedMs.push(performance.now() - from)
     taken += gpusOf(demand)
   }

@@ -2,7 +2,7 @@
 // one counts as one. What is counted in vCPUs elsewhere is counted in thousandths of them here, as the trace does.
 import { readFileSync } from 'node:fs'
 import { hostId, pciAddress, zoneId } from '../../proto/ids.ts'
-import type { Demand, HostSnapshot } from '../../scheduler/model/placement.ts'
+import type { Demand, HostSnapshot, NumaCell } from '../../scheduler/model/placement.ts'
 
 export interface TraceNode {
   readonly cpuMilli: number
@@ -57,11 +57,24 @@ function numberIn(row: Readonly<Record<string, string>>, name: string, path: str
 }
 
 /** Each node as often as asked. GPUs are on two NUMA nodes, pairs of them below one switch. */
-export function hostsOf(nodes: readonly TraceNode[], replicas: number): readonly HostSnapshot[] {
+export function hostsOf(
+  nodes: readonly TraceNode[],
+  replicas: number,
+  { hasCells = false }: { readonly hasCells?: boolean } = {},
+): readonly HostSnapshot[] {
   return Array.from({ length: replicas }, (_, replica) =>
-    nodes.map((node, index) => hostOf(node, `host-${replica}-${index}`)),
+    nodes.map((node, index) => {
+      const host = hostOf(node, `host-${replica}-${index}`)
+      return hasCells ? { ...host, cells: [0, 1].map((numaNode) => halfOf(host, numaNode)) } : host
+    }),
   ).flat()
 }
+
+const halfOf = ({ vcpus, memoryMib }: HostSnapshot, numaNode: number): NumaCell => ({
+  numaNode,
+  vcpus: { ...vcpus, capacity: vcpus.capacity / 2 },
+  memoryMib: { ...memoryMib, capacity: memoryMib.capacity / 2 },
+})
 
 function hostOf({ cpuMilli, memoryMib, gpus, model }: TraceNode, id: string): HostSnapshot {
   return {

@@ -3,7 +3,7 @@ import type { Rendering } from '../output/format.ts'
 
 /** Where it is, and by what it was chosen: the parts that counted, the weightiest first. */
 export const placementView: Rendering<InstancePlacement> = {
-  table: async ({ host, devices, asked, hostsConsidered, seed, scores }) => {
+  table: async ({ host, devices, cells, asked, hostsConsidered, seed, scores }) => {
     const { renderFields } = await import('../output/table.ts')
     const gpus = asked.gpus.map(({ type, count }) => `, ${count} x ${type}`).join('')
     const parts = Object.entries(scores)
@@ -13,9 +13,13 @@ export const placementView: Rendering<InstancePlacement> = {
     return renderFields([
       ['host', shortName(host)],
       ...devices.map(({ type, address }) => ['device', `${address}  ${type}`] as const),
+      ...cells.map(
+        ({ numaNode, vcpus, memoryMib }) =>
+          ['cell', `${numaNode}  ${countOf(vcpus)}, ${memoryMib} MiB`] as const,
+      ),
       [
         'asked',
-        `${asked.vcpus} ${asked.vcpus === 1 ? 'vCPU' : 'vCPUs'}, ${asked.memoryMib} MiB, ${asked.diskGb} GB of disk${gpus} in ${asked.zone}`,
+        `${countOf(asked.vcpus)}, ${asked.memoryMib} MiB, ${asked.diskGb} GB of disk${gpus} in ${asked.zone}`,
       ],
       ['hosts', String(hostsConsidered)],
       ['seed', seed],
@@ -25,3 +29,5 @@ export const placementView: Rendering<InstancePlacement> = {
   },
   names: ({ host }) => [host],
 }
+
+const countOf = (vcpus: number) => `${vcpus} ${vcpus === 1 ? 'vCPU' : 'vCPUs'}`

@@ -34,6 +34,10 @@ const HostResource = Type.Object(
     vcpus: Counter,
     memoryMib: Counter,
     diskGb: Counter,
+    cells: Type.Array(Type.Object({ numaNode: Type.Integer(), vcpus: Counter, memoryMib: Counter }), {
+      description:
+        'What of its vCPUs and memory is in which NUMA cell. Empty where it is one cell, or its agent does not tell.',
+    }),
     devices: Type.Array(
       Type.Object({
         address: Type.String(),
@@ -193,6 +197,7 @@ function renderHost(host: HostView, region: string): Static<typeof HostResource>
     vcpus: host.vcpus,
     memoryMib: host.memoryMib,
     diskGb: host.diskGb,
+    cells: [...(host.cells ?? [])],
     devices: host.devices.map(({ address, acceleratorType, numaNode, present, ...device }) => ({
       ...{ address, numaNode, present, state: device.state ?? 'FREE' },
       ...(acceleratorType === undefined ? {} : { acceleratorType }),

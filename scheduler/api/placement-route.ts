@@ -16,6 +16,13 @@ const PlacementResource = Type.Object(
     selfLink: Type.String(),
     host: Type.String(),
     devices: Type.Array(Type.Object({ type: Type.String(), address: Type.String() })),
+    cells: Type.Array(
+      Type.Object({ numaNode: Type.Integer(), vcpus: Type.Integer(), memoryMib: Type.Integer() }),
+      {
+        description:
+          "What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known.",
+      },
+    ),
     seed: Type.String({
       description: 'The same seed, request and hosts give the same answer: of equal hosts it has chosen.',
     }),
@@ -70,6 +77,7 @@ function render(
     selfLink: `${paths.instance(project, id)}/placement`,
     host: paths.host(hostId),
     devices: spec.gpus.map(({ type, address }) => ({ type, address })),
+    cells: demand.cells === undefined ? [] : [...demand.cells],
     seed: explanation.seed,
     hostsConsidered: explanation.hostsConsidered,
     scores: { ...explanation.scores },

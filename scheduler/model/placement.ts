@@ -62,6 +62,15 @@ export interface Demand {
   readonly expectedLifetimeS?: number
   /** Of one that waits for capacity, its uid: hosts that are kept for it are open to it. */
   readonly ticket?: string
+  /** Of what is placed: what it is counted with in its host's NUMA cells. Absent where these are not known. */
+  readonly cells?: readonly CellShare[]
+}
+
+/** Of one NUMA cell of a host. */
+export interface CellShare {
+  readonly numaNode: number
+  readonly vcpus: number
+  readonly memoryMib: number
 }
 
 /** An instance that is on a host, as far as it matters for others. */
@@ -76,6 +85,13 @@ export interface Occupant {
 export interface Counter {
   readonly capacity: number
   readonly used: number
+}
+
+/** vCPUs and memory that are near to one another, and to the devices of the same node. */
+export interface NumaCell {
+  readonly numaNode: number
+  readonly vcpus: Counter
+  readonly memoryMib: Counter
 }
 
 export interface HostDevice extends DeviceCondition {
@@ -108,6 +124,11 @@ export interface HostSnapshot {
   readonly vcpus: Counter
   readonly memoryMib: Counter
   readonly diskGb: Counter
+  /**
+   * Two or more; absent where the host is one, or its agent doesn't tell. What is used there is a part of what is used of
+   * the host: of guests that were placed before cells were counted nobody knows it.
+   */
+  readonly cells?: readonly NumaCell[]
   readonly devices: readonly HostDevice[]
   readonly labels?: Readonly<Record<string, string>>
   /** The ticket of the one instance that may come to it. */
@@ -137,6 +158,7 @@ export const placementRules = [
   'gpu-model',
   'gpu-count',
   'gpu-topology',
+  'numa-cell',
   'kept',
 ] as const
 
@@ -177,6 +199,8 @@ export type PlacementVerdict =
       readonly kind: 'placed'
       readonly hostId: HostId
       readonly devices: readonly GrantedDevice[]
+      /** Where its vCPUs and memory are to be; absent where the host's cells are not known. */
+      readonly cells?: readonly CellShare[]
       /** Of the reservation that it was asked for from. */
       readonly slotUid?: SlotUid
       readonly explanation: PlacementExplanation

@@ -13,7 +13,7 @@ import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
 import { refuseQuota } from './quotas.ts'
 import { refuseInstance } from './read-instance.ts'
-import { findGpusForStart } from './start-claims.ts'
+import { findStartClaims, type StartClaims } from './start-claims.ts'
 
 export interface ChangeRequest {
   readonly verb: ChangeVerb
@@ -51,9 +51,9 @@ export async function changeInstance(
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
     const unsuited = request.verb === 'suspend' ? await refuseSuspend(request, ports) : undefined
     if (unsuited !== undefined) return unsuited
-    const gpus = await findGpusForStart(request, ports)
-    if (gpus.kind === 'refused') return gpus
-    const change = changeOf(request, { gpus: gpus.value, idempotency }, ports)
+    const claims = await findStartClaims(request, ports)
+    if (claims.kind === 'refused') return claims
+    const change = changeOf(request, { claims: claims.value, idempotency }, ports)
     const outcome = await ports.store.changeInstance(change)
     const answer = answerTo(outcome, request)
     if (outcome.kind === 'accepted') {
@@ -96,19 +96,19 @@ function keyOf(
 }
 
 interface Decided {
-  readonly gpus: ChangeInstance['gpus']
+  readonly claims: StartClaims
   readonly idempotency: IdempotencyKey | undefined
 }
 
 function changeOf(
   request: ChangeRequest,
-  { gpus, idempotency }: Decided,
+  { claims, idempotency }: Decided,
   { random, clock }: OperationPorts,
 ): ChangeInstance {
   const { body: _body, idempotencyKey: _key, ...asked } = request
   return {
     ...asked,
-    ...(gpus === undefined ? {} : { gpus }),
+    ...claims,
     ...(idempotency === undefined ? {} : { idempotency }),
     operationId: operationId(random.uuid()),
     commandId: random.uuid(),

@@ -2,7 +2,7 @@
 // the host. In: the request and who asks. Out: the instance, or a refusal. Never: parses HTTP, writes SQL, waits for a
 // host.
 import { clone, create } from '@bufbuild/protobuf'
-import { GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { CellShareSchema, GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
@@ -10,6 +10,7 @@ import { resourcePaths } from '../admission/resource-path.ts'
 import { refuse, refuseAll } from '../errors.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import type { Catalogue, Project } from '../model/catalogue.ts'
+import { inCells } from '../model/numa-cells.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
 import type { CommitPlacement, CommitPlacementOutcome, IdempotencyKey } from '../store/store.ts'
 import type { EnqueueInstanceOutcome } from '../store/waiting-store.ts'
@@ -134,14 +135,16 @@ export function commitOf(
   ports: OperationPorts,
 ): CommitPlacement {
   const asked = askedOf(request, { admission, idempotency }, ports)
-  const { slotUid } = verdict
+  const { slotUid, cells } = verdict
   const spec = clone(InstanceSpecSchema, asked.spec)
   spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
+  spec.cells = (cells ?? []).map((share) => create(CellShareSchema, share))
+  const demand = inCells(asked.demand, cells)
   return {
     ...asked,
     spec,
     hostId: verdict.hostId,
-    demand: slotUid === undefined ? asked.demand : { ...asked.demand, slotUid },
+    demand: slotUid === undefined ? demand : { ...demand, slotUid },
     devices: verdict.devices.map((device) => device.address),
     explanation: verdict.explanation,
     statusMessage: 'Placed; preparation is about to begin.',

@@ -1,5 +1,6 @@
 import type { SlotUid } from '../../proto/ids.ts'
 import type { AdmittedInstance } from '../admission/admit.ts'
+import { changeCells } from '../model/numa-cells.ts'
 import type { HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import type { ReservationSlot, StoredReservation } from '../model/resource.ts'
 import { place } from '../placement/index.ts'
@@ -24,9 +25,17 @@ export function placeAdmitted(
     const host = places.host(slot.hostId)
     if (host === undefined) continue
     verdict = place(demand, [withSlotFree(host, slot)], seed)
-    if (verdict.kind === 'placed') return { ...verdict, slotUid: slot.uid }
+    if (verdict.kind === 'placed') return inSlot(verdict, slot)
   }
   return verdict
+}
+
+/** It is counted already, in the cells that were chosen then. */
+function inSlot(
+  { cells: _, ...verdict }: Extract<PlacementVerdict, { kind: 'placed' }>,
+  { uid, demand: { cells } }: ReservationSlot,
+): PlacementVerdict {
+  return { ...verdict, ...(cells === undefined ? {} : { cells }), slotUid: uid }
 }
 
 /** Creates that come together begin at different ones, so that they do not all want the same. */
@@ -52,6 +61,7 @@ function withSlotFree(host: HostSnapshot, { demand, devices }: ReservationSlot):
     vcpus: free(host.vcpus, demand.vcpus),
     memoryMib: free(host.memoryMib, demand.memoryMib),
     diskGb: free(host.diskGb, demand.diskGb),
+    ...(host.cells === undefined ? {} : { cells: changeCells(host.cells, demand.cells ?? [], -1) }),
     devices: host.devices
       .filter(({ address }) => own.has(address))
       .map(({ claimedBy: _claimedBy, ...device }) => device),

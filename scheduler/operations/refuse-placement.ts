@@ -55,5 +55,6 @@ const rules: Readonly<Record<PlacementRule, { field: string; lack: string }>> = 
   'gpu-model': { field: 'gpus', lack: 'no GPU of that type' },
   'gpu-count': { field: 'gpus', lack: 'too few GPUs of that type' },
   'gpu-topology': { field: 'gpus', lack: 'too few GPUs that are as near to one another as asked' },
+  'numa-cell': { field: 'gpus', lack: 'too few vCPUs or too little memory on the NUMA node of the GPUs' },
   kept: { field: 'scheduling.waitForCapacity', lack: 'kept for an instance that has waited for long' },
 }

@@ -11,18 +11,21 @@ import { done, type Outcome } from './outcome.ts'
 import type { OperationPorts } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
 
+/** What a start is given on the host that has the disks. */
+export type StartClaims = Pick<ChangeInstance, 'gpus' | 'cells'>
+
 /**
- * GPUs for a start on the host that has the disks; undefined where the start takes nothing that was given back, or there
- * is nothing to start: that is for the store to say.
+ * GPUs and NUMA cells for a start; none where the start takes nothing that was given back, or there is nothing to start:
+ * that is for the store to say.
  */
-export async function findGpusForStart(
+export async function findStartClaims(
   { verb, project, idOrUid }: ChangeRequest,
   ports: Pick<OperationPorts, 'store' | 'fleet'>,
-): Promise<Outcome<ChangeInstance['gpus']>> {
-  if (verb !== 'start' && verb !== 'resume') return done(undefined)
+): Promise<Outcome<StartClaims>> {
+  if (verb !== 'start' && verb !== 'resume') return done({})
   const instance = await ports.store.findInstance(project, idOrUid)
   const restsAs = verb === 'start' ? 'STOPPED' : 'SUSPENDED'
-  if (instance?.status !== restsAs || instance.holds !== 'storage') return done(undefined)
+  if (instance?.status !== restsAs || instance.holds !== 'storage') return done({})
   const hosts = ports.fleet.snapshot()
   if (instance.demand.slotUid !== undefined) return ownGpus(instance, hosts)
   // A host that is cordoned, or kept for somebody, takes no new instances, and its own back.
@@ -34,8 +37,11 @@ export async function findGpusForStart(
       state: 'ready' as const,
     }))
   const verdict = place(demandOfStart(instance), own, instance.uid)
-  return verdict.kind === 'placed' ? done(verdict.devices) : refuseStart(instance, refusePlacement(verdict))
+  if (verdict.kind !== 'placed') return refuseStart(instance, refusePlacement(verdict))
+  return done({ gpus: verdict.devices, ...cellsOf(verdict) })
 }
+
+const cellsOf = ({ cells }: Pick<Demand, 'cells'>) => (cells === undefined ? {} : { cells })
 
 /** What was placed before devices were kept does not say whose it is. */
 const demandOf = ({ demand, project }: InstanceRecord) => ({ ...demand, project })
@@ -56,14 +62,15 @@ const withoutItself = ({ occupants = [] }: HostSnapshot, { uid }: InstanceRecord
 })
 
 /** Its place in a reservation has kept them for it; whether its last run has left them fit for the next is another matter. */
-function ownGpus(instance: InstanceRecord, hosts: readonly HostSnapshot[]): Outcome<ChangeInstance['gpus']> {
+function ownGpus(instance: InstanceRecord, hosts: readonly HostSnapshot[]): Outcome<StartClaims> {
   const { id, spec, hostId } = instance
   const host = hosts.find((one) => one.hostId === hostId)
   const own = new Set(spec.gpus.map(({ address }) => address))
   const devices = host?.devices.filter(({ address }) => own.has(address)) ?? []
   const troubles = host === undefined ? '' : describeTroubles(devices, wishOf(demandOf(instance), host))
   if (troubles === '') {
-    return done(spec.gpus.map(({ type, address }) => ({ type, address: pciAddress(address) })))
+    const gpus = spec.gpus.map(({ type, address }) => ({ type, address: pciAddress(address) }))
+    return done({ gpus, ...cellsOf(instance.demand) })
   }
   const message = `${id} can't be started now: of the GPUs that its reservation keeps for it, ${troubles}. Try again later, or ask an operator.`
   return refuse('POOL_CAPACITY_EXCEEDED', { message }, 'gpus')

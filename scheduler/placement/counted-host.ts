@@ -2,6 +2,7 @@ import type { PciAddress } from '../../proto/ids.ts'
 import { occupantOf } from '../model/neighbours.ts'
 import type { Demand, HostDevice, HostSnapshot } from '../model/placement.ts'
 import type { Claim } from './claim.ts'
+import { type CountedCell, countCells, renderCell, takeOfCells } from './counted-cells.ts'
 import type { FreeShape } from './free-shape.ts'
 import { type GpuStock, stocksOf } from './gpu-stock.ts'
 import { Occupants } from './occupants.ts'
@@ -10,13 +11,18 @@ import { diskGbOf } from './rules/disk.ts'
 import { hashOf } from './seed.ts'
 
 /** What no claim changes. */
-export type HostTraits = Omit<HostSnapshot, 'vcpus' | 'memoryMib' | 'diskGb' | 'devices' | 'occupants'>
+export type HostTraits = Omit<
+  HostSnapshot,
+  'vcpus' | 'memoryMib' | 'diskGb' | 'cells' | 'devices' | 'occupants'
+>
 
 /** A host, and what decisions ask of it: counted once, and kept up by claims, which are made in place. */
 export class CountedHost implements FreeShape, Room {
   readonly host: HostTraits
   readonly stocks: readonly GpuStock[]
   readonly occupants: Occupants
+  /** None where they are not known. */
+  readonly cells: readonly CountedCell[]
   /** Its place among all, whatever order they came in. */
   readonly ring: number
   readonly vcpus: number
@@ -48,6 +54,7 @@ export class CountedHost implements FreeShape, Room {
     this.ring = ring
     this.stocks = stocksOf(host)
     this.occupants = new Occupants(host)
+    this.cells = countCells(host)
     this.vcpus = vcpus.capacity
     this.memoryMib = memoryMib.capacity
     this.diskGb = diskGb.capacity
@@ -94,6 +101,7 @@ export class CountedHost implements FreeShape, Room {
     this.freeVcpus -= sign * demand.vcpus
     this.freeMemoryMib -= sign * demand.memoryMib
     this.freeDiskGb -= sign * diskGbOf(demand)
+    if (demand.cells !== undefined) takeOfCells(this.cells, demand.cells, sign)
     this.#snapshot = undefined
   }
 
@@ -155,6 +163,7 @@ export class CountedHost implements FreeShape, Room {
       vcpus: counter(this.vcpus, this.freeVcpus),
       memoryMib: counter(this.memoryMib, this.freeMemoryMib),
       diskGb: counter(this.diskGb, this.freeDiskGb),
+      ...(this.cells.length === 0 ? {} : { cells: this.cells.map(renderCell) }),
       devices: this.#devices.map((device, at) => withClaimant(device, this.#claimants[at])),
       occupants: this.occupants.list.slice(),
     }

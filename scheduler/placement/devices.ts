@@ -1,4 +1,3 @@
-import type { PciAddress } from '../../proto/ids.ts'
 import type { DeviceWish } from '../model/device.ts'
 import type {
   Demand,
@@ -10,8 +9,9 @@ import type {
 } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
 import type { GpuStock } from './gpu-stock.ts'
-import { choosePartition, partitionsWithin } from './partitions.ts'
-import { areTogether, largestGroup, numaNodeOf, placeOf, switchOf } from './topology.ts'
+import { hasCellAsAsked, roomyCells } from './near-cells.ts'
+import { choosePartition, servingPartitions } from './partitions.ts'
+import { largestGroup, numaNodeOf, placeOf, switchOf } from './topology.ts'
 
 export const wishOf = (demand: Demand, host: Pick<HostSnapshot, 'unscrubbedDevices'>): DeviceWish => ({
   project: demand.project,
@@ -29,6 +29,8 @@ export function freeFor(demand: Demand, stock: GpuStock): readonly HostDevice[] 
 export interface StockedWish {
   readonly wish: GpuWish
   readonly stock: GpuStock
+  /** Enough are free, and as near to one another as asked. */
+  readonly isNear: boolean
   /** It can serve it now. */
   readonly isAble: boolean
 }
@@ -57,47 +59,43 @@ function stockFor(
   wish: GpuWish,
   taken?: readonly GpuStock[],
 ): StockedWish | undefined {
-  let best: { stock: GpuStock; isAble: boolean; rank: number } | undefined
+  let best: { stock: GpuStock; isNear: boolean; isAble: boolean; rank: number } | undefined
   for (const stock of host.stocks) {
     if (!isWanted(wish, stock.type) || taken?.includes(stock)) continue
-    const isAble = canServe(demand, host, wish, stock)
+    const isNear = hasNear(demand, host, wish, stock)
+    const isAble = isNear && (host.cells.length === 0 || hasCell(demand, host, wish, stock))
     const rank = stock.type === wish.type ? -1 : (wish.alternatives?.indexOf(stock.type) ?? 0)
-    const isBetter = best === undefined || (isAble === best.isAble ? rank < best.rank : isAble)
-    if (isBetter) best = { stock, isAble, rank }
+    const one = { stock, isNear, isAble, rank }
+    if (best === undefined || isBetter(one, best)) best = one
   }
-  return best && { wish, stock: best.stock, isAble: best.isAble }
+  return best && { wish, stock: best.stock, isNear: best.isNear, isAble: best.isAble }
 }
 
+type Served = Pick<StockedWish, 'isNear' | 'isAble'> & { readonly rank: number }
+
+function isBetter(a: Served, b: Served): boolean {
+  if (a.isAble !== b.isAble) return a.isAble
+  if (a.isNear !== b.isNear) return a.isNear
+  return a.rank < b.rank
+}
+
+const hasCell = (demand: Demand, host: CountedHost, wish: GpuWish, stock: GpuStock): boolean =>
+  hasCellAsAsked(demand, host, wish, { free: freeFor(demand, stock), all: stock.all })
+
 /** Enough are free, and as near to one another as asked. */
-function canServe(demand: Demand, { host }: CountedHost, wish: GpuWish, stock: GpuStock): boolean {
+function hasNear(demand: Demand, { host }: CountedHost, wish: GpuWish, stock: GpuStock): boolean {
   const { count, topology = 'any' } = wish
   if (stock.free.length + stock.kept.length < count) return false
   const free = freeFor(demand, stock)
   if (free.length < count) return false
-  if (host.partitions === undefined) return isNear(free, count, topology)
+  if (host.partitions === undefined) return areNear(free, count, topology)
   return servingPartitions(host, free, wish).some((one) => one.length === count)
 }
 
-function isNear(free: readonly HostDevice[], count: number, topology: GpuTopology): boolean {
+function areNear(free: readonly HostDevice[], count: number, topology: GpuTopology): boolean {
   if (topology === 'any') return true
   const of = placeOf[topology]
   return of !== undefined && largestGroup(free, of) >= count
-}
-
-/** Those of free GPUs alone, as near to one another as asked. */
-export function servingPartitions(
-  host: Pick<HostSnapshot, 'partitions'>,
-  free: readonly HostDevice[],
-  { topology = 'any' }: GpuWish,
-): readonly (readonly PciAddress[])[] {
-  const partitions = partitionsWithin(host, free) ?? []
-  if (placeOf[topology] === undefined) return partitions
-  return partitions.filter((one) =>
-    areTogether(
-      free.filter(({ address }) => one.includes(address)),
-      topology,
-    ),
-  )
 }
 
 /** The exact devices, on a host that can serve the demand. */
@@ -107,12 +105,29 @@ export function chooseDevices(demand: Demand, host: CountedHost): readonly Grant
     if (found === undefined) return []
     const { wish, stock } = found
     const free = freeFor(demand, stock)
+    const roomy = nearRoom(demand, host, wish, free)
     const addresses =
       host.host.partitions === undefined
-        ? chooseNear(free, wish).map(({ address }) => address)
-        : (choosePartition(servingPartitions(host.host, free, wish), wish.count) ?? [])
+        ? chooseNear(roomy, wish).map(({ address }) => address)
+        : (choosePartition(servingPartitions(host.host, free, wish), wish.count, (one) =>
+            one.every((address) => roomy.some((device) => device.address === address)),
+          ) ?? [])
     return addresses.map((address) => ({ type: stock.type, address }))
   })
+}
+
+/** Those in cells with room for the whole guest where these have enough of them, and as near as asked; else all. */
+function nearRoom(
+  demand: Demand,
+  host: CountedHost,
+  wish: GpuWish,
+  free: readonly HostDevice[],
+): readonly HostDevice[] {
+  if (host.cells.length === 0 || demand.gpus.length > 1) return free
+  const nodes = roomyCells(demand, host, wish, free).map(({ numaNode }) => numaNode)
+  const near = free.filter(({ numaNode }) => nodes.includes(numaNode))
+  const isEnough = host.host.partitions !== undefined || areNear(near, wish.count, wish.topology ?? 'any')
+  return near.length > 0 && isEnough ? near : free
 }
 
 /**

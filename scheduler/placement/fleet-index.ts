@@ -1,6 +1,7 @@
 import type { HostId, ZoneId } from '../../proto/ids.ts'
 import type { Demand, HostRefusal, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { Best, searchPools } from './candidates.ts'
+import { chooseCells } from './choose-cells.ts'
 import type { Claim } from './claim.ts'
 import { CountedHost } from './counted-host.ts'
 import { chooseDevices } from './devices.ts'
@@ -86,10 +87,13 @@ export class FleetIndex {
     const best = new Best(asked, hashOf(seed), nowMs)
     this.#search(asked, best)
     if (best.host === undefined) return undefined
+    const devices = chooseDevices(asked, best.host)
+    const cells = chooseCells(asked, devices, best.host)
     return {
       kind: 'placed',
       hostId: best.host.host.hostId,
-      devices: chooseDevices(asked, best.host),
+      devices,
+      ...(cells === undefined ? {} : { cells }),
       explanation: {
         seed,
         hostsConsidered: this.size,

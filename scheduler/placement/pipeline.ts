@@ -15,6 +15,7 @@ import { isolation } from './rules/isolation.ts'
 import { kept } from './rules/kept.ts'
 import { labels } from './rules/labels.ts'
 import { memory } from './rules/memory.ts'
+import { numaCell } from './rules/numa-cell.ts'
 import { uplink } from './rules/uplink.ts'
 import { vcpus } from './rules/vcpus.ts'
 import { zone } from './rules/zone.ts'
@@ -37,6 +38,7 @@ const rules: readonly Rule[] = [
   disk,
   gpuCount,
   gpuTopology,
+  numaCell,
   kept,
 ]
 

@@ -1,6 +1,7 @@
 import type { Demand } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
 import type { FreeShape } from './free-shape.ts'
+import { cellFit } from './scores/cell-fit.ts'
 import { company } from './scores/company.ts'
 import { fragmentation } from './scores/fragmentation.ts'
 import { gpuHostsLast } from './scores/gpu-hosts-last.ts'
@@ -32,7 +33,8 @@ export const scoreHost = (demand: Demand, host: CountedHost, nowMs: number | und
   scoreShape(demand, host) +
   lifetime.weight * lifetime.of(demand, host, nowMs) +
   company.weight * company.of(demand, host, nowMs) +
-  numaFit.weight * numaFit.of(demand, host, nowMs)
+  numaFit.weight * numaFit.of(demand, host, nowMs) +
+  cellFit.weight * cellFit.of(demand, host, nowMs)
 
 /** The same, part by part. */
 export function explainScores(
@@ -48,5 +50,6 @@ export function explainScores(
     lifetime: lifetime.weight * lifetime.of(demand, host, nowMs),
     company: company.weight * company.of(demand, host, nowMs),
     'numa-fit': numaFit.weight * numaFit.of(demand, host, nowMs),
+    'cell-fit': cellFit.weight * cellFit.of(demand, host, nowMs),
   }
 }

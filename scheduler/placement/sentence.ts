@@ -18,6 +18,7 @@ const ruleWords: Readonly<Record<PlacementRule, string>> = {
   'gpu-model': 'no such GPU',
   'gpu-count': 'too few GPUs free',
   'gpu-topology': 'too few GPUs near to one another free',
+  'numa-cell': 'too few vCPUs or too little memory free beside the GPUs',
   kept: 'kept for who has waited for long',
 }
 

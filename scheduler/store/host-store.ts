@@ -1,7 +1,7 @@
 // Hosts, as the store's port has them: what they say of themselves, what is taken of them, and news of both.
 import type { HostId, PciAddress, ZoneId } from '../../proto/ids.ts'
 import type { LabelPatch, Labels } from '../model/label-patch.ts'
-import type { HostSnapshot, HostState, Uplink } from '../model/placement.ts'
+import type { CellShare, HostSnapshot, HostState, Uplink } from '../model/placement.ts'
 
 /** Of one host. */
 export const maximumHostLabels = 64
@@ -45,6 +45,8 @@ export interface RegisterHost {
   readonly vcpus: number
   readonly memoryMib: number
   readonly diskGb: number
+  /** Of a host that has several: what there is for guests, before its zone's overcommit. */
+  readonly cells?: readonly CellShare[]
   readonly devices: readonly {
     readonly address: PciAddress
     /** `vendor:device`: what the zone's types make of it. */

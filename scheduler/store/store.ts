@@ -25,7 +25,7 @@ import type { DiskRecord } from '../model/disk.ts'
 import type { Filter, Order, PageStart } from '../model/filter.ts'
 import type { InstanceDetails, InstanceDisk, InstanceEvent, InstanceRecord } from '../model/instance.ts'
 import type { OperationRecord } from '../model/operation.ts'
-import type { Demand, PlacementExplanation } from '../model/placement.ts'
+import type { CellShare, Demand, PlacementExplanation } from '../model/placement.ts'
 import type { QueuedCommand } from '../model/queued-command.ts'
 import type { Quota } from '../model/quota.ts'
 import type { DeviceStore } from './device-store.ts'
@@ -206,7 +206,7 @@ export type CommitPlacementsOutcome =
 export interface ClaimLost {
   readonly kind: 'claim-lost'
   readonly what:
-    | ('host' | 'vcpus' | 'memory' | 'disk' | 'device')
+    | ('host' | 'vcpus' | 'memory' | 'cell' | 'disk' | 'device')
     | ('labels' | 'isolation' | 'affinity' | 'anti-affinity')
   readonly message: string
 }
@@ -325,6 +325,8 @@ export interface ChangeInstance {
   readonly ifRevision?: number
   /** GPUs for a start of an instance that holds storage only, in the words of the spec. */
   readonly gpus?: readonly { readonly type: string; readonly address: PciAddress }[]
+  /** NUMA cells for such a start. */
+  readonly cells?: readonly CellShare[]
   /** Of an update: the whole of what can change. */
   readonly details?: InstanceDetails
   /** Of attachDisk: the disk in the API's words and the host's; the device's name is made up where absent. */

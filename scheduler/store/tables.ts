@@ -62,6 +62,8 @@ export interface HostRow {
   labels: string
   /** Null where nothing joins its GPUs. */
   partitions: string | null
+  /** JSON: what it has by NUMA cell, and what is used there. Null where it is one, or its agent doesn't tell. */
+  cells: string | null
   /** Its zone's word on them. */
   unscrubbed_devices: string
   /** Before its zone's overcommit; null of one that was not heard since this is kept. */

@@ -1,7 +1,7 @@
 // Those who wait for capacity, as the store's port has them: how one comes, is placed, or gives up.
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
 import type { InstanceRecord } from '../model/instance.ts'
-import type { Demand, GrantedDevice, PlacementExplanation } from '../model/placement.ts'
+import type { CellShare, Demand, GrantedDevice, PlacementExplanation } from '../model/placement.ts'
 import type { QueuedCommand } from '../model/queued-command.ts'
 import type { WaitingInstance } from '../model/waiting.ts'
 import type { ClaimLost, CommitPlacement, CommitPlacementOutcome, DiskRefused } from './store.ts'
@@ -40,6 +40,7 @@ export interface PlaceWaiting {
   readonly uid: InstanceUid
   readonly hostId: HostId
   readonly devices: readonly GrantedDevice[]
+  readonly cells?: readonly CellShare[]
   readonly explanation: PlacementExplanation
   readonly commandId: string
   readonly statusMessage: string

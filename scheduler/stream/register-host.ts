@@ -46,6 +46,7 @@ function registrationOf(
     features: facts.features,
     uplinks: facts.uplinks.map(({ physicalNetwork, mtu }) => ({ physicalNetwork, mtu })),
     ...partitionsOf(facts),
+    ...cellsOf(facts),
     architecture: facts.architecture,
     vcpus: facts.allocatableVcpus,
     memoryMib: facts.allocatableMemoryMib,
@@ -64,6 +65,17 @@ const partitionsOf = ({ fabric }: HostFacts) =>
   fabric === undefined
     ? {}
     : { partitions: fabric.partitions.map(({ addresses }) => addresses.map(pciAddress)) }
+
+/** Those that run guests. A host with one is counted as a whole, and so is one whose agent tells of no shares. */
+function cellsOf({ cells }: HostFacts): Pick<RegisterHost, 'cells'> {
+  const able = cells.filter(({ allocatableVcpus }) => allocatableVcpus > 0)
+  if (able.length < 2) return {}
+  return {
+    cells: able.map(({ numaNode, allocatableVcpus, allocatableMemoryMib }) => ({
+      ...{ numaNode, vcpus: allocatableVcpus, memoryMib: allocatableMemoryMib },
+    })),
+  }
+}
 
 /** The nearest one: its port to the host is the bridge above the port that the device is at. */
 function switchOf({ bridges }: PciDevice): { switchId?: string } {

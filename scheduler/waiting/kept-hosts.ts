@@ -18,7 +18,7 @@ export const laneOf = ({ demand: { zone, gpus } }: Pick<WaitingInstance, 'demand
 
 /** What others that go give back; a host that lacks anything else is not kept for it. */
 const roomRules: ReadonlySet<PlacementRule> = new Set([
-  ...(['isolation', 'vcpus', 'memory', 'disk', 'gpu-count', 'gpu-topology'] as const),
+  ...(['isolation', 'vcpus', 'memory', 'disk', 'gpu-count', 'gpu-topology', 'numa-cell'] as const),
 ])
 
 export class KeptHosts {

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import type { HostId, InstanceUid } from '../../proto/ids.ts'
+import { inCells } from '../model/numa-cells.ts'
 import type { Demand, PlacementVerdict } from '../model/placement.ts'
 import type { WaitingInstance } from '../model/waiting.ts'
 import type { CommandDispatch, FleetRoom, WaitingQueue } from '../operations/ports.ts'
@@ -83,10 +84,12 @@ export async function openWaitingQueue(ports: WaitingPorts): Promise<OpenQueue> 
 
   async function place(instance: WaitingInstance, verdict: Placed): Promise<'again' | 'ended'> {
     const { uid, demand } = instance
-    const { hostId, devices, explanation } = verdict
-    const release = fleet.hold(hostId, { demand, devices: devices.map(({ address }) => address) })
+    const { hostId, devices, cells, explanation } = verdict
+    const held = inCells(demand, cells)
+    const release = fleet.hold(hostId, { demand: held, devices: devices.map(({ address }) => address) })
     const outcome = await store
       .placeWaiting({
+        ...(cells === undefined ? {} : { cells }),
         ...{ uid, hostId, devices, explanation, commandId: random.uuid(), nowMs: clock.nowMs() },
         statusMessage: 'Placed; preparation is about to begin.',
       })

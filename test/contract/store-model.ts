@@ -42,10 +42,10 @@ const phases = [
 ]
 
 type Action =
-  | { kind: 'create'; name: number; vcpus: number; slots: number[]; hasNic: boolean }
-  | { kind: 'verb'; name: number; verb: ChangeVerb; slots: number[]; motto: string }
+  | { kind: 'create'; name: number; vcpus: number; slots: number[]; cell: number; hasNic: boolean }
+  | { kind: 'verb'; name: number; verb: ChangeVerb; slots: number[]; cell: number; motto: string }
   | { kind: 'observe'; name: number; phase: InstancePhase; lag: number; released: boolean; settled: boolean }
-  | { kind: 'register'; vcpus: number; slots: number[] }
+  | { kind: 'register'; vcpus: number; slots: number[]; hasCells: boolean }
   | { kind: 'device'; slot: number; state: DeviceState; present: boolean; isUnscrubbed: boolean; lag: number }
   | { kind: 'ask'; slot: number; verb: DeviceVerb }
 
@@ -54,18 +54,23 @@ const deviceStates = [DeviceState.IN_USE, DeviceState.SCRUBBING, DeviceState.QUA
 const name = fc.integer({ min: 1, max: names })
 const slotNumbers = [1, 2, 3, 4] as const
 const slots: fc.Arbitrary<number[]> = fc.uniqueArray(fc.constantFrom(...slotNumbers), { maxLength: 2 })
+/** -1 for none. */
+const cell = fc.constantFrom(-1, 0, 1)
+const cells = [0, 1].map((numaNode) => ({ numaNode, vcpus: 4, memoryMib: 3 * 1024 }))
+const shareIn = (numaNode: number, vcpus: number) =>
+  numaNode === -1 ? {} : { cells: [{ numaNode, vcpus, memoryMib: 1024 }] }
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
       ...{ kind: fc.constant('create' as const), name, slots },
-      ...{ vcpus: fc.integer({ min: 1, max: 4 }), hasNic: fc.boolean() },
+      ...{ vcpus: fc.integer({ min: 1, max: 4 }), cell, hasNic: fc.boolean() },
     }),
   },
   {
     weight: 5,
     arbitrary: fc.record({
-      ...{ kind: fc.constant('verb' as const), name, slots, motto: fc.constantFrom('a', 'b') },
+      ...{ kind: fc.constant('verb' as const), name, slots, cell, motto: fc.constantFrom('a', 'b') },
       verb: fc.constantFrom<ChangeVerb>(
         ...(['delete', 'start', 'stop', 'restart', 'reset', 'update', 'suspend', 'resume'] as const),
       ),
@@ -82,7 +87,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       ...{ kind: fc.constant('register' as const), slots },
-      vcpus: fc.integer({ min: 0, max: 8 }),
+      ...{ vcpus: fc.integer({ min: 0, max: 8 }), hasCells: fc.constantFrom(true, true, false) },
     }),
   },
   {
@@ -141,7 +146,7 @@ export function describeModelContract(title: string, open: OpenStore): void {
             nextNumber,
             asked: new Map(),
           }
-          await run.store.registerHost(hostOf({ hostId: run.hostId, vcpus: 8 }))
+          await run.store.registerHost(hostOf({ hostId: run.hostId, vcpus: 8, cells }))
           for (const burst of sequence) {
             await Promise.all(burst.map((step) => carryOut(run, step)))
             await expectInvariants(run)
@@ -165,7 +170,7 @@ async function carryOut(run: Run, step: Action): Promise<void> {
       await store.commitPlacement(
         placementOf(number, {
           ...{ hostId, project, id: `web-${step.name}`, spec, devices: step.slots.map(gpu) },
-          demand: { ...demand, vcpus: step.vcpus },
+          demand: { ...demand, vcpus: step.vcpus, ...shareIn(step.cell, step.vcpus) },
           addresses: step.hasNic ? [nic] : [],
         }),
       )
@@ -183,7 +188,8 @@ async function carryOut(run: Run, step: Action): Promise<void> {
     }
     case 'register': {
       const devices = step.slots.map((slot) => ({ address: gpu(slot), pciId: '10de:2330', numaNode: 0 }))
-      await store.registerHost(hostOf({ hostId, vcpus: step.vcpus, devices }))
+      const own = step.hasCells ? { cells } : {}
+      await store.registerHost(hostOf({ hostId, vcpus: step.vcpus, devices, ...own }))
       return
     }
     case 'device': {
@@ -209,7 +215,7 @@ async function carryOut(run: Run, step: Action): Promise<void> {
 }
 
 async function carryOutVerb({ store, project, asked }: Run, step: Action & { kind: 'verb' }) {
-  const { verb, slots, motto } = step
+  const { verb, slots, cell: numaNode, motto } = step
   const id = `web-${step.name}`
   const instance = await store.findInstance(project, id)
   if (!instance) return
@@ -217,6 +223,7 @@ async function carryOutVerb({ store, project, asked }: Run, step: Action & { kin
     changeOf(verb, id, {
       project,
       gpus: slots.map((slot) => ({ type: 'gpu-80gb', address: gpu(slot) })),
+      ...shareIn(numaNode, instance.demand.vcpus),
       ...(verb === 'update'
         ? { details: { ...instance.details, instanceMetadata: [{ key: 'motto', value: motto }] } }
         : {}),
@@ -244,6 +251,13 @@ async function expectInvariants({ store, hostId, project, asked }: Run): Promise
   expect(host.memoryMib.used).toBe(runners.length * 1024)
   const memoriesGb = holders.reduce((sum, { demand }) => sum + (demand.suspendedGb ?? 0), 0)
   expect(host.diskGb.used).toBe(holders.length * 10 + memoriesGb)
+
+  for (const { numaNode, vcpus, memoryMib } of host.cells ?? []) {
+    const shares = runners.flatMap(({ demand }) => demand.cells ?? [])
+    const own = shares.filter((share) => share.numaNode === numaNode)
+    expect(vcpus.used).toBe(own.reduce((sum, share) => sum + share.vcpus, 0))
+    expect(memoryMib.used).toBe(own.length * 1024)
+  }
 
   const owned = runners.flatMap(({ uid }) => askedBy(uid).slots.map((slot) => [gpu(slot), uid]))
   const claimed = host.devices.flatMap(({ address, claimedBy }) =>

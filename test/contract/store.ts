@@ -1,4 +1,5 @@
 // What every implementation of the store must do, run over each with a fresh and empty one for each test.
+import { describeCellContract } from './store-cells.ts'
 import { describeCommitContract } from './store-commits.ts'
 import { describeDeviceContract } from './store-devices.ts'
 import { describeDiskContract } from './store-disks.ts'
@@ -15,6 +16,7 @@ import { describeWaitingContract } from './store-waiting.ts'
 export function describeStoreContract(name: string, open: OpenStore): void {
   describeHostContract(name, open)
   describeCommitContract(name, open)
+  describeCellContract(name, open)
   describeInstanceContract(name, open)
   describeDiskContract(name, open)
   describeDeviceContract(name, open)

@@ -49,7 +49,10 @@ const settings = parseConfig(
     zones: [
       {
         id: zone,
-        instanceTypes: [{ id: 'g1-small', vcpus: 1, memoryMib: 1024, defaultImage: 'debian-12' }],
+        instanceTypes: [
+          { id: 'g1-small', vcpus: 1, memoryMib: 1024, defaultImage: 'debian-12' },
+          { id: 'g1-large', vcpus: 60, memoryMib: 1024, defaultImage: 'debian-12' },
+        ],
         acceleratorTypes: [{ id: 'nvidia-h100-80gb', pciIds: ['10de:2330'] }],
       },
     ],

@@ -20,7 +20,9 @@ export async function pinThreads(
 ): Promise<void> {
   const { exec, monitor, log } = door
   try {
-    await exec.run('taskset', ['-a', '-p', '-c', renderCpuList(pinning.emulator), String(pid)])
+    const common = renderCpuList(pinning.emulator)
+    await exec.run('taskset', ['-a', '-p', '-c', common, String(pid)])
+    if (pinning.vcpus.every((cpus) => renderCpuList(cpus) === common)) return
     const threads = (await monitor.execute('query-cpus-fast')) as readonly VcpuThread[]
     await Promise.all(
       threads.map(async (thread) => {

@@ -80,7 +80,7 @@ export function parseShape(text: string): HostShape {
   return {
     ...(match[3] === undefined ? {} : { fabric: boardOf(devices.map(({ address }) => address)) }),
     cpus: count > 0 ? 192 : 64,
-    sockets: count > 0 ? 2 : 1,
+    sockets: 2,
     memoryMib: count > 0 ? 2 * 1024 * 1024 : 256 * 1024,
     diskBytes: 30e12,
     devices,

@@ -1736,6 +1736,18 @@ export interface components {
                 readonly capacity: number;
                 readonly used: number;
             };
+            /** @description What of its vCPUs and memory is in which NUMA cell. Empty where it is one cell, or its agent does not tell. */
+            readonly cells: readonly {
+                readonly numaNode: number;
+                readonly vcpus: {
+                    readonly capacity: number;
+                    readonly used: number;
+                };
+                readonly memoryMib: {
+                    readonly capacity: number;
+                    readonly used: number;
+                };
+            }[];
             readonly devices: readonly {
                 readonly address: string;
                 readonly acceleratorType?: string;
@@ -1970,6 +1982,12 @@ export interface components {
                 readonly type: string;
                 readonly address: string;
             }[];
+            /** @description What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known. */
+            readonly cells: readonly {
+                readonly numaNode: number;
+                readonly vcpus: number;
+                readonly memoryMib: number;
+            }[];
             /** @description The same seed, request and hosts give the same answer: of equal hosts it has chosen. */
             readonly seed: string;
             /** @description Of the fleet when it was placed. */
@@ -2019,7 +2037,7 @@ export interface components {
             /** @description Rules that ruled hosts out, in the order in which they are asked. */
             readonly rules: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "numa-cell" | "kept";
                 readonly hostsRefused: number;
                 readonly field: string;
                 readonly message: string;
@@ -2040,7 +2058,7 @@ export interface components {
                 readonly refusals: readonly {
                     readonly host: string;
                     /** @enum {unknown} */
-                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
+                    readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "numa-cell" | "kept";
                     readonly message: string;
                     readonly couldEverFit: boolean;
                 }[];

@@ -7,6 +7,7 @@ import { type LookupContext, problemsOf, resolved } from '../../admission/resolu
 import type { CreateReservation } from '../../admission/resource-requests.ts'
 import { type Refusal, refuse, refuseAll } from '../../errors.ts'
 import type { Project } from '../../model/catalogue.ts'
+import { inCells } from '../../model/numa-cells.ts'
 import type { Demand, GpuWish } from '../../model/placement.ts'
 import { type ReservationSlot, scopeOf } from '../../model/resource.ts'
 import { indexOf } from '../../placement/index.ts'
@@ -103,7 +104,8 @@ async function placeSlots(
     const verdict = index.place(demand, uid)
     if (verdict.kind !== 'placed') return refuseSlots(refusePlacement(verdict), slots.length, count)
     const { hostId } = verdict
-    const slot = { uid, hostId, demand, devices: verdict.devices.map(({ address }) => address) }
+    const own = inCells(demand, verdict.cells)
+    const slot = { uid, hostId, demand: own, devices: verdict.devices.map(({ address }) => address) }
     index.claim(hostId, slot)
     slots.push(slot)
   }

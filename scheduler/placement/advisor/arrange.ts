@@ -1,5 +1,7 @@
 import type { HostId } from '../../../proto/ids.ts'
+import { inCells } from '../../model/numa-cells.ts'
 import type { Demand } from '../../model/placement.ts'
+import { chooseCells } from '../choose-cells.ts'
 import type { CountedHost } from '../counted-host.ts'
 import { chooseDevices } from '../devices.ts'
 import type { FleetIndex } from '../fleet-index.ts'
@@ -26,7 +28,9 @@ export function arrange(
   index: FleetIndex,
 ): readonly HostId[] | undefined {
   const { hostId } = cleared.host
-  const devices = chooseDevices(demand, cleared).map(({ address }) => address)
+  const granted = chooseDevices(demand, cleared)
+  const devices = granted.map(({ address }) => address)
+  const wanted = inCells(demand, chooseCells(demand, granted, cleared))
 
   const placeFrom = (at: number): readonly HostId[] | undefined => {
     const one = leaving[at]
@@ -45,7 +49,7 @@ export function arrange(
 
   return trying(index, hostId, () => {
     index.put(cleared.snapshot)
-    index.claim(hostId, { uid: 'wanted', demand, devices })
+    index.claim(hostId, { uid: 'wanted', demand: wanted, devices })
     return placeFrom(0)
   })
 }
@@ -58,7 +62,7 @@ function* choicesFor({ uid, demand }: Resident, index: FleetIndex) {
     if (verdict === undefined) return
     const devices = verdict.devices.map(({ address }) => address)
     others.push(verdict.hostId)
-    yield { to: verdict.hostId, claim: { uid, demand, devices } }
+    yield { to: verdict.hostId, claim: { uid, demand: inCells(demand, verdict.cells), devices } }
   }
 }
 

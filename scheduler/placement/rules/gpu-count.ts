@@ -14,7 +14,7 @@ export const gpuCount: Rule = {
     if (host.host.partitions !== undefined && another !== undefined) return false
     return stocksFor(demand, host).every((found) => {
       if (found === undefined) return false
-      if (found.isAble) return true
+      if (found.isNear) return true
       const free = freeFor(demand, found.stock)
       if (free.length < found.wish.count) return false
       const partitions = partitionsWithin(host.host, free)

@@ -1,6 +1,7 @@
 import type { Demand, GpuTopology, HostDevice } from '../../model/placement.ts'
 import type { CountedHost } from '../counted-host.ts'
-import { freeFor, type StockedWish, servingPartitions, stocksFor } from '../devices.ts'
+import { freeFor, type StockedWish, stocksFor } from '../devices.ts'
+import { servingPartitions } from '../partitions.ts'
 import { type Lack, lacksForGood, lacksNow, type Rule } from '../rule.ts'
 import { largestGroup, placeOf } from '../topology.ts'
 
@@ -18,7 +19,7 @@ export const gpuTopology: Rule = {
 }
 
 const findApart = (demand: Demand, host: CountedHost) =>
-  stocksFor(demand, host).find((found) => found?.isAble === false)
+  stocksFor(demand, host).find((found) => found?.isNear === false)
 
 const places: Readonly<Record<GpuTopology, string>> = {
   any: 'anywhere',

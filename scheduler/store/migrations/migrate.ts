@@ -20,6 +20,7 @@ import { switchesMigration } from './0021-switches.ts'
 import { schedulingMigration } from './0022-scheduling.ts'
 import { waitingMigration } from './0023-waiting.ts'
 import { attributesMigration } from './0024-attributes.ts'
+import { cellsMigration } from './0027-cells.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
@@ -48,6 +49,7 @@ export async function migrateToLatest<Tables>(db: Kysely<Tables>, types: ColumnT
         '0022-scheduling': schedulingMigration,
         '0023-waiting': waitingMigration,
         '0024-attributes': attributesMigration,
+        '0027-cells': cellsMigration,
       }),
     },
   })

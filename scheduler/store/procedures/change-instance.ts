@@ -1,5 +1,6 @@
 import { clone, create, toBinary } from '@bufbuild/protobuf'
 import {
+  CellShareSchema,
   DesiredState,
   EnsureInstanceSchema,
   GpuSchema,
@@ -17,6 +18,7 @@ import {
   maintenanceReason,
 } from '../../lifecycle/verbs.ts'
 import { type Holding, type InstanceRecord, nowhere } from '../../model/instance.ts'
+import { inCells } from '../../model/numa-cells.ts'
 import type { Demand } from '../../model/placement.ts'
 import { computeAmounts } from '../../model/quota.ts'
 import type { ChangeInstance, ChangeInstanceOutcome } from '../store.ts'
@@ -105,8 +107,10 @@ async function carryOut(
   before: InstanceRecord,
   { input, decision, tellsHost }: Change,
 ): Promise<{ instance: InstanceRecord; isDone: boolean; diskUid?: DiskUid }> {
-  const holds = await claimForStart(tx, before, { input, decision })
-  const demand = input.verb === 'suspend' ? await claimForMemory(tx, before) : before.demand
+  const isBegun = decision.asks === 'start' && before.holds === 'storage'
+  const started = isBegun ? inCells(before.demand, input.cells) : before.demand
+  const holds = await claimForStart(tx, { ...before, demand: started }, { input, decision })
+  const demand = input.verb === 'suspend' ? await claimForMemory(tx, before) : started
   const disks = await changeDisks(tx, before, input)
   const spec = disks?.spec ?? specAfter(before, input)
   const details = disks?.details ?? input.details
@@ -184,10 +188,14 @@ async function claimForMemory(tx: Tx, { hostId, demand }: InstanceRecord): Promi
   return { ...demand, suspendedGb }
 }
 
-function specAfter({ spec, holds }: InstanceRecord, { gpus, details, verb }: ChangeInstance): InstanceSpec {
+function specAfter(
+  { spec, holds }: InstanceRecord,
+  { gpus, cells, details, verb }: ChangeInstance,
+): InstanceSpec {
   const after = clone(InstanceSpecSchema, spec)
   if ((verb === 'start' || verb === 'resume') && holds === 'storage') {
     after.gpus = (gpus ?? []).map((gpu) => create(GpuSchema, gpu))
+    after.cells = (cells ?? []).map((share) => create(CellShareSchema, share))
   }
   if (details !== undefined) {
     after.metadata = details.instanceMetadata.map((item) => create(MetadataItemSchema, item))

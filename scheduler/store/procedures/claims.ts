@@ -3,6 +3,7 @@ import type { Holding } from '../../model/instance.ts'
 import type { Demand, HostState } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import { noteGivenBack } from './address-hints.ts'
+import { claimCells, giveCellsBack } from './cell-claims.ts'
 import { checkLabels, forgetOccupant, restOccupant } from './occupants.ts'
 import { prepare } from './prepared.ts'
 import type { Tx } from './rows.ts'
@@ -53,7 +54,7 @@ export async function claimCapacity(
   if (relabelled) return relabelled
   const revision = await nextHostRevision(tx)
   const updated = await takeCapacity.run(tx, { hostId, zone, vcpus, memoryMib, diskGb, revision })
-  return updated === 1 ? undefined : findLack(tx, hostId, demand)
+  return updated === 1 ? claimCells(tx, hostId, demand) : findLack(tx, hostId, demand)
 }
 
 async function findLack(tx: Tx, hostId: string, demand: Demand): Promise<ClaimLost> {
@@ -88,7 +89,7 @@ export async function claimCompute(
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return lost('vcpus', 'the CPUs or the memory are taken')
   await touchHost(tx, hostId)
-  return undefined
+  return claimCells(tx, hostId, demand)
 }
 
 /** Takes room in a host's pool for a disk that outlives its instances. */
@@ -129,16 +130,17 @@ export async function releaseCompute(tx: Tx, { uid, hostId, demand }: Holder): P
 /** Gives back all that an instance still holds. Only proof of tear-down leads here. */
 export async function releaseClaims(tx: Tx, { uid, hostId, demand, holds }: Holder): Promise<void> {
   if (holds === 'nothing') return
-  const own = demand.slotUid === undefined ? demand : { vcpus: 0, memoryMib: 0, diskGb: 0 }
+  const own = demand.slotUid === undefined ? demand : nothing
   const diskGb = own.diskGb + (demand.suspendedGb ?? 0)
-  const compute = holds === 'storage' ? { vcpus: 0, memoryMib: 0 } : {}
-  await giveBack(tx, hostId, { ...own, diskGb, ...compute })
+  await giveBack(tx, hostId, { ...(holds === 'storage' ? nothing : own), diskGb })
   if (demand.slotUid !== undefined) await leaveSlot(tx, uid)
   await forgetDevices.run(tx, { uid })
   await releaseAddresses(tx, uid)
   await forgetOccupant(tx, { uid, demand })
   await touchHost(tx, hostId)
 }
+
+const nothing: Returned = { vcpus: 0, memoryMib: 0, diskGb: 0 }
 
 const forgetDevices = prepare((tx: Tx, { uid }: { uid: string }) =>
   tx.deleteFrom('device_claims').where('instance_uid', '=', uid),
@@ -181,10 +183,13 @@ const returnCapacity = prepare((tx: Tx, { hostId, vcpus, memoryMib, diskGb }: Ta
     .where('host_id', '=', hostId),
 )
 
+type Returned = Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb' | 'cells'>
+
 export async function giveBack(
   tx: Tx,
   hostId: string,
-  { vcpus, memoryMib, diskGb }: Pick<Demand, 'vcpus' | 'memoryMib' | 'diskGb'>,
+  { vcpus, memoryMib, diskGb, cells }: Returned,
 ): Promise<void> {
   await returnCapacity.run(tx, { hostId, vcpus, memoryMib, diskGb })
+  await giveCellsBack(tx, hostId, cells)
 }

@@ -1,5 +1,6 @@
 import type { RegisterHost, RegisterHostOutcome, StoredCapacity, StoredHost } from '../host-store.ts'
 import type { HostRow } from '../tables.ts'
+import { countCells } from './cell-claims.ts'
 import { newDevice } from './device-condition.ts'
 import { distrustDevices } from './device-reports.ts'
 import { occupantsAfter } from './occupants.ts'
@@ -41,6 +42,7 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
     vcpus_capacity: Math.max(vcpus, known?.vcpus_used ?? 0),
     memory_mib_capacity: Math.max(input.memoryMib, known?.memory_mib_used ?? 0),
     disk_gb_capacity: Math.max(input.diskGb, known?.disk_gb_used ?? 0),
+    cells: await countCells(tx, input, (one) => capacityIn(place, one)),
     revision: await nextHostRevision(tx),
     updated_at_ms: input.nowMs,
   }
@@ -179,7 +181,7 @@ const capacityAfter = prepare((tx: Tx, { revision }: { revision: number }) =>
     .selectFrom('hosts')
     .select(['host_id', 'zone', 'state', 'architecture', 'features', 'uplinks', 'partitions'])
     .select(['vcpus_capacity', 'vcpus_used', 'memory_mib_capacity', 'memory_mib_used', 'disk_gb_capacity'])
-    .select(['disk_gb_used', 'unscrubbed_devices', 'labels', 'revision'])
+    .select(['disk_gb_used', 'unscrubbed_devices', 'labels', 'cells', 'revision'])
     .where('revision', '>', revision),
 )
 

@@ -2,6 +2,7 @@
 // worked out here alone, in the transaction that registers a host or changes a zone, so that neither misses the other.
 import type { UnscrubbedPolicy } from '../../model/device.ts'
 import { type StoredResource, scopeOf, zoneOf } from '../../model/resource.ts'
+import { resizeCells } from './cell-claims.ts'
 import { findClaimants } from './place-users.ts'
 import { Refused } from './refused.ts'
 import type { Tx } from './rows.ts'
@@ -117,16 +118,19 @@ export async function settleZones(tx: Tx): Promise<void> {
 async function settleCapacity(tx: Tx, zone: string, place: Place): Promise<readonly string[]> {
   const hosts = await tx
     .selectFrom('hosts')
-    .select(['host_id', 'vcpus_allocatable', 'vcpus_reported', 'vcpus_used'])
+    .select(['host_id', 'vcpus_allocatable', 'vcpus_reported', 'vcpus_used', 'cells'])
     .where('zone', '=', zone)
     .execute()
   const changed: string[] = []
-  for (const { host_id, vcpus_allocatable, vcpus_reported, vcpus_used } of hosts) {
+  for (const { host_id, vcpus_allocatable, vcpus_reported, vcpus_used, cells } of hosts) {
     const reported = vcpus_allocatable === null ? vcpus_reported : capacityIn(place, vcpus_allocatable)
     if (reported === vcpus_reported) continue
     await tx
       .updateTable('hosts')
-      .set({ vcpus_reported: reported, vcpus_capacity: Math.max(reported, vcpus_used) })
+      .set({
+        ...{ vcpus_reported: reported, vcpus_capacity: Math.max(reported, vcpus_used) },
+        cells: resizeCells(cells, (vcpus) => capacityIn(place, vcpus)),
+      })
       .where('host_id', '=', host_id)
       .execute()
     changed.push(host_id)

@@ -17,12 +17,14 @@ import type {
   Demand,
   HostDevice,
   HostState,
+  NumaCell,
   Occupant,
   PlacementExplanation,
   Uplink,
 } from '../../model/placement.ts'
 import type { StoredCapacity, StoredHost } from '../host-store.ts'
 import type { DeviceRow, HostRow, InstanceRow, Tables } from '../tables.ts'
+import { parseCells, type StoredCell } from './cell-claims.ts'
 import { type ConditionRow, conditionFromRow } from './device-condition.ts'
 
 export type Tx = Transaction<Tables>
@@ -110,7 +112,7 @@ export type CapacityRow = Pick<
   HostRow,
   | ('host_id' | 'zone' | 'state' | 'architecture' | 'features' | 'uplinks' | 'partitions')
   | ('vcpus_capacity' | 'vcpus_used' | 'memory_mib_capacity' | 'memory_mib_used' | 'disk_gb_capacity')
-  | ('disk_gb_used' | 'unscrubbed_devices' | 'labels' | 'revision')
+  | ('disk_gb_used' | 'unscrubbed_devices' | 'labels' | 'cells' | 'revision')
 >
 
 export function capacityFromRows(row: CapacityRow, { devices = [], occupants = [] }: OnHost): StoredCapacity {
@@ -125,6 +127,7 @@ export function capacityFromRows(row: CapacityRow, { devices = [], occupants = [
     memoryMib: { capacity: row.memory_mib_capacity, used: row.memory_mib_used },
     diskGb: { capacity: row.disk_gb_capacity, used: row.disk_gb_used },
     devices: devices.toSorted((a, b) => (a.address < b.address ? -1 : 1)).map(deviceFromRow),
+    ...(row.cells === null ? {} : { cells: parseCells(row.cells).map(cellFromStored) }),
     ...(row.partitions === null ? {} : { partitions: JSON.parse(row.partitions) as PciAddress[][] }),
     unscrubbedDevices: row.unscrubbed_devices as UnscrubbedPolicy,
     ...(row.labels === '{}' ? {} : { labels: JSON.parse(row.labels) as Record<string, string> }),
@@ -132,6 +135,10 @@ export function capacityFromRows(row: CapacityRow, { devices = [], occupants = [
     revision: row.revision,
   }
 }
+
+const cellFromStored = ({ numaNode, vcpus, memoryMib }: StoredCell): NumaCell => ({
+  ...{ numaNode, vcpus, memoryMib },
+})
 
 function deviceFromRow(row: DeviceWithClaim): HostDevice {
   return {

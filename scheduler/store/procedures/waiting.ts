@@ -1,6 +1,7 @@
 // Those who wait for capacity: how they get it, give up, or are told how it stands.
 import { create, toBinary } from '@bufbuild/protobuf'
 import {
+  CellShareSchema,
   DesiredState,
   EnsureInstanceSchema,
   GpuSchema,
@@ -8,9 +9,11 @@ import {
 } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceUid, instanceUid, projectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
+import { inCells } from '../../model/numa-cells.ts'
 import type { Demand } from '../../model/placement.ts'
 import { computeAmounts, storageAmounts } from '../../model/quota.ts'
 import { type WaitingInstance, waitingReason } from '../../model/waiting.ts'
+import type { InstanceRow } from '../tables.ts'
 import type {
   GiveUpWaiting,
   GiveUpWaitingOutcome,
@@ -49,8 +52,9 @@ export async function placeWaiting(tx: Tx, input: PlaceWaiting): Promise<PlaceWa
   const found = await findWaiting(tx, input.uid)
   if (found === undefined) return { kind: 'not-waiting' }
   const { before, requestId, stopDeadlineMs } = found
-  const { uid, project, demand, generation } = before
-  const { hostId, nowMs } = input
+  const { uid, project, generation } = before
+  const { hostId, cells, nowMs } = input
+  const demand = inCells(before.demand, cells)
   const devices = input.devices.map(({ address }) => address)
   const lost = await claimCapacity(tx, { hostId, demand })
   if (lost) throw new Refused(lost)
@@ -61,12 +65,13 @@ export async function placeWaiting(tx: Tx, input: PlaceWaiting): Promise<PlaceWa
   if (lostLater) throw new Refused(lostLater)
   const spec = await withFirewalls(tx, before.spec)
   spec.gpus = input.devices.map((device) => create(GpuSchema, device))
+  spec.cells = (cells ?? []).map((share) => create(CellShareSchema, share))
   await tx.deleteFrom('waiting').where('instance_uid', '=', uid).execute()
   const instance = await move(tx, before, {
     ...{ status: 'PROVISIONING', reason: 'PLACED', message: input.statusMessage, requestId, nowMs },
     also: {
       ...{ host_id: hostId, holds: 'everything', spec: toBinary(InstanceSpecSchema, spec) },
-      explanation: JSON.stringify(input.explanation),
+      ...{ demand: JSON.stringify(demand), explanation: JSON.stringify(input.explanation) },
     },
   })
   const command = await queueEnsureInstance(tx, {
@@ -142,7 +147,7 @@ interface Move {
   readonly message: string
   readonly requestId: string
   readonly nowMs: number
-  readonly also?: { host_id: string; holds: string; spec: Uint8Array; explanation: string }
+  readonly also?: Pick<InstanceRow, 'host_id' | 'holds' | 'spec' | 'demand' | 'explanation'>
 }
 
 async function move(

@@ -188,6 +188,7 @@ export class FakeHost {
       },
       hardwareUse: new HardwareUse({
         read: async () => this.hardware,
+        log: silentLogger,
         journal: createJournal({ files: this.files, directories }),
       }),
     }

@@ -2,25 +2,33 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { HardwareUse } from '../../../agent/instance/hardware-use.ts'
 import { ownCpus } from '../../../agent/plan/cpu-pinning.ts'
+import type { HostHardware } from '../../../agent/plan/host-hardware.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
-import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type InstanceRecord, InstanceRecordSchema } from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
+import { silentLogger } from '../../../lib/log.ts'
+import { CellShareSchema, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type HostShare,
+  type InstanceRecord,
+  InstanceRecordSchema,
+} from '../../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { guestOfGpus, hgxHost } from '../plan/hgx-host.ts'
 
 const facts = { machineType: 'pc-q35-7.2', accelerator: 'kvm', runAsUid: 200_000 } as const
 
 let records: Map<string, InstanceRecord>
 let use: HardwareUse
+let hardware: HostHardware
 
 /** Another one is another agent's. */
 function newUse(): HardwareUse {
   const listInstances = async () =>
     [...records.values()].map((record) => ({ kind: 'record' as const, record }))
-  return new HardwareUse({ read: async () => hgxHost(), journal: { listInstances } })
+  return new HardwareUse({ read: async () => hardware, journal: { listInstances }, log: silentLogger })
 }
 
 beforeEach(() => {
   records = new Map()
+  hardware = hgxHost()
   use = newUse()
 })
 
@@ -71,6 +79,30 @@ describe('CPUs of guests with GPUs', () => {
     const own = await start(guest('one'))
     note(guest('one'))
     expect(await start(guest('two'))).toEqual(own)
+  })
+
+  it('are kept from guests without GPUs that have cells, whose memory is counted in turn', async () => {
+    const own = await start(guest('one'))
+    const memoryMib = 700 * 1024
+    const plain = { ...guestOfGpus(0), uid: 'plain', vcpus: 2, memoryMib }
+    const spec = { ...plain, cells: [create(CellShareSchema, { numaNode: 0, vcpus: 2, memoryMib })] }
+    let noted: HostShare | undefined
+    const planned = await use.plan(spec, planPinned(spec, facts), async (share) => {
+      noted = share
+    })
+    expect(noted).toMatchObject({ cpus: [], numaNodes: [0] })
+    const cpus = planned?.pinning?.emulator ?? []
+    expect(cpus).toHaveLength(96 - own.length)
+    expect(cpus.filter((cpu) => own.includes(cpu))).toEqual([])
+
+    note(spec, { hostShare: noted })
+    hardware = hgxHost({ hasHugepages: false })
+    const next = guest('next')
+    const bound = async () =>
+      (await use.plan(next, planPinned(next, facts, hardware), async () => {}))?.memory[0]?.isBound
+    expect(await bound()).toBe(false)
+    records.delete('plain')
+    expect(await bound()).toBe(true)
   })
 
   it('are no matter of a guest without', async () => {

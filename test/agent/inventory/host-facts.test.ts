@@ -128,7 +128,11 @@ describe('a host with eight GPUs', () => {
   })
 
   it('tells of each cell: cores, memory and huge pages', async () => {
-    const { cells } = await hgx()
+    const { cells, allocatableVcpus, allocatableMemoryMib } = await hgx()
+    const sumOf = (of: (cell: (typeof cells)[number]) => number) =>
+      cells.reduce((sum, cell) => sum + of(cell), 0)
+    expect(sumOf((cell) => cell.allocatableVcpus)).toBe(allocatableVcpus)
+    expect(sumOf((cell) => cell.allocatableMemoryMib)).toBe(allocatableMemoryMib)
     expect(cells.map(({ numaNode, cores, memoryMib }) => [numaNode, cores.length, memoryMib])).toEqual([
       [0, 56, 1_048_576n],
       [1, 56, 1_048_576n],

@@ -35,7 +35,12 @@ it('a simulated host has its CPUs by core and cell', async () => {
     [48, [48, 144], 1_048_576n],
   ])
   const { facts } = await readSimulated('')
-  expect(facts.cells).toMatchObject([{ numaNode: 0, memoryMib: 262_144n }])
-  expect(facts.cells[0]?.cores).toHaveLength(32)
+  expect(facts.cells).toMatchObject([0, 1].map((numaNode) => ({ numaNode, memoryMib: 131_072n })))
+  expect(facts.cells.map(({ cores }) => cores.length)).toEqual([16, 16])
+  // One of 64 CPUs and a tenth of the memory are the host's own.
+  expect(facts.cells.map((cell) => [cell.allocatableVcpus, cell.allocatableMemoryMib])).toEqual([
+    [31, 117_964],
+    [32, 117_965],
+  ])
   expect(facts.devices).toEqual([])
 })

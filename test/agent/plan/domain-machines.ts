@@ -7,7 +7,7 @@ import { instancePaths } from '../../../agent/plan/paths.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
 import { Firmware, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { directories, scsiDisks, seeded, small } from './guest-machines.ts'
-import { guestOfGpus, hgxHost } from './hgx-host.ts'
+import { guestOfGpus, hgxHost, toldIn } from './hgx-host.ts'
 
 type Accelerator = 'kvm' | 'tcg'
 
@@ -27,6 +27,10 @@ export const writtenDomains: readonly Written[] = [
   { name: 'small-tcg', spec: small, accelerator: 'tcg', more: { directKernel: kernel } },
   { name: 'small-kvm', spec: small, accelerator: 'kvm', more: { bases, hasVhost: true } },
   { name: 'seed-disk-kvm', spec: seeded, accelerator: 'kvm' },
+  {
+    ...{ name: 'small-cell-kvm', spec: toldIn(small, 1), accelerator: 'kvm' },
+    hardware: hgxHost(),
+  },
   { name: 'scsi-disks-kvm', spec: scsiDisks, accelerator: 'kvm', more: { hasVhost: true } },
   ...[1, 2, 4, 8].map(
     (count): Written => ({

@@ -6,7 +6,7 @@ import { gpuAddresses, guestOfGpus, hgxHost } from './hgx-host.ts'
 const topologyOf = (gpus: readonly number[], hardware: HostHardware, more: object = {}) =>
   planTopology(
     {
-      ...{ vcpus: 44, memoryMib: 400 * 1024, ...more },
+      ...{ vcpus: 44, memoryMib: 400 * 1024, cells: [], ...more },
       gpus: gpus.map((index) => ({ ...guestOfGpus(8).gpus[index] })) as never,
     },
     hardware,
@@ -48,7 +48,12 @@ describe('where the GPUs of a guest are', () => {
     const devices = new Map(
       addresses.map((address, index) => [address, { numaNode: index % 2, bars: [], path: [] }]),
     )
-    const spec = { vcpus: 16, memoryMib: 1024, gpus: addresses.map((address) => ({ address })) as never }
+    const spec = {
+      vcpus: 16,
+      memoryMib: 1024,
+      cells: [],
+      gpus: addresses.map((address) => ({ address })) as never,
+    }
     const topology = planTopology(spec, { ...hgxHost(), devices })
     expect(topology.rootBuses).toEqual([{ cell: 0 }, { cell: 1 }])
     expect(topology.gpuRootBuses).toEqual(addresses.map((_, index) => 1 + (index % 2)))

@@ -1,6 +1,12 @@
+import { create } from '@bufbuild/protobuf'
 import type { HostCell, HostDevice, HostHardware } from '../../../agent/plan/host-hardware.ts'
+import { divideGuest } from '../../../proto/cell-shares.ts'
 import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { DiskInterface, type Firmware } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  CellShareSchema,
+  DiskInterface,
+  type Firmware,
+} from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { specOf } from '../drivers/hypervisor/guest-specs.ts'
 
 const mib = 1024 ** 2
@@ -71,4 +77,13 @@ export function guestOfGpus(count: number, first = 0, image?: { firmware: Firmwa
     ],
     gpus: gpuAddresses.slice(first, first + count).map((address) => ({ type: 'nvidia-h100-80gb', address })),
   })
+}
+
+/** As the scheduler tells of a guest that is in even parts on these nodes. */
+export function toldIn(spec: InstanceSpec, ...nodeIds: readonly number[]): InstanceSpec {
+  const parts = divideGuest(spec, nodeIds.length) ?? []
+  const cells = parts.map((part, index) =>
+    create(CellShareSchema, { numaNode: nodeIds[index] ?? 0, ...part }),
+  )
+  return { ...spec, cells }
 }

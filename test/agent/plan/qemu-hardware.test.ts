@@ -6,7 +6,7 @@ import { planPinned } from '../../../agent/plan/pinned.ts'
 import { renderQemuArgs } from '../../../agent/plan/qemu-args.ts'
 import { Firmware, type InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { expectGolden } from '../../support/golden.ts'
-import { guestOfGpus, hgxHost } from './hgx-host.ts'
+import { guestOfGpus, hgxHost, toldIn } from './hgx-host.ts'
 
 const directories = { state: '/var/lib/berth', run: '/run/berth' }
 
@@ -33,6 +33,11 @@ describe('the machine of a guest with passed-through GPUs', () => {
   it('says nothing of cells that the host does not name, and keeps root complexes apart', () => {
     const hardware = hgxHost({ isNumaKnown: false })
     expectGolden('qemu-hgx-4-unknown-numa-kvm.txt', linesOf(argsOf(guestOfGpus(4), 'kvm', hardware)))
+  })
+
+  it('is in the cell that the scheduler has chosen, away from its GPUs', () => {
+    const args = argsOf(toldIn(guestOfGpus(2), 1), 'kvm', hgxHost())
+    expectGolden('qemu-hgx-2-other-cell-kvm.txt', linesOf(args))
   })
 
   it('boots by UEFI where its image says so, told how much room its BARs need', () => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { inCells } from '../../../scheduler/model/numa-cells.ts'
 import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
 import type { Claim } from '../../../scheduler/placement/claim.ts'
 import { type FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
-import { fitsOn, isAsAsked } from './oracle.ts'
+import { cellWish, fitsOn, isAsAsked } from './oracle.ts'
 import { hostNames, richDemands, richFleets, richHosts } from './rich-fleets.ts'
 
 type Event =
@@ -38,7 +39,8 @@ function applyTo(index: FleetIndex, claims: Claimed[], one: Event): void {
       const verdict = index.decide(one.demand, one.seed)
       if (verdict === undefined) break
       const devices = verdict.devices.map(({ address }) => address)
-      const claim = { uid: `claim-${claims.length}-${one.seed}`, demand: one.demand, devices }
+      const demand = inCells(one.demand, verdict.cells)
+      const claim = { uid: `claim-${claims.length}-${one.seed}`, demand, devices }
       claims.push({ hostId: verdict.hostId, claim })
       index.claim(verdict.hostId, claim)
       break
@@ -66,6 +68,9 @@ function expectGrantable(demand: Demand, host: HostSnapshot, index: FleetIndex, 
     const own =
       demand.gpus.length === 1 ? granted : granted.filter((one) => one.acceleratorType === wish.type)
     expect(isAsAsked(own, host, wish)).toBe(true)
+    const type = own[0]?.acceleratorType
+    const ofType = host.devices.filter(({ acceleratorType }) => acceleratorType === type)
+    expect(cellWish(demand, host, wish, ofType)(own)).toBe(true)
     expect([wish.type, ...(wish.alternatives ?? [])]).toContain(own[0]?.acceleratorType)
   }
 }
@@ -134,7 +139,8 @@ describe('the index of a fleet', () => {
         const verdict = index.decide(demand, seed)
         if (verdict === undefined) return
         const before = index.host(verdict.hostId)
-        const claim = { uid: 'u', demand, devices: verdict.devices.map(({ address }) => address) }
+        const devices = verdict.devices.map(({ address }) => address)
+        const claim = { uid: 'u', demand: inCells(demand, verdict.cells), devices }
         index.claim(verdict.hostId, claim)
         for (const { address } of verdict.devices) {
           const device = index.host(verdict.hostId)?.devices.find((one) => one.address === address)

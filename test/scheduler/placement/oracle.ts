@@ -43,6 +43,33 @@ export function isAsAsked(devices: readonly HostDevice[], host: HostSnapshot, wi
   }
 }
 
+/** Which GPUs of a type do for a wish that is about vCPUs and memory, too: those of one cell with all else, if ever one has. */
+export function cellWish(
+  demand: Demand,
+  host: HostSnapshot,
+  wish: GpuWish,
+  ofType: readonly HostDevice[],
+): (chosen: readonly HostDevice[]) => boolean {
+  const { cells = [] } = host
+  const isThere = (devices: readonly HostDevice[], node: number) =>
+    devices.every(({ numaNode }) => numaNode === node)
+  const large = cells.filter(
+    ({ vcpus, memoryMib }) => demand.vcpus <= vcpus.capacity && demand.memoryMib <= memoryMib.capacity,
+  )
+  const couldEver =
+    wish.topology === 'same-numa' &&
+    demand.gpus.length === 1 &&
+    large.length > 0 &&
+    [...choices(ofType, wish.count)].some(
+      (some) => isAsAsked(some, host, wish) && large.some(({ numaNode }) => isThere(some, numaNode)),
+    )
+  if (!couldEver) return () => true
+  const roomy = cells.filter(
+    ({ vcpus, memoryMib }) => hasRoom(vcpus, demand.vcpus) && hasRoom(memoryMib, demand.memoryMib),
+  )
+  return (chosen) => roomy.some(({ numaNode }) => isThere(chosen, numaNode))
+}
+
 /** Some choice of free devices is as each wish wants it. */
 function hasGpus(demand: Demand, host: HostSnapshot): boolean {
   if (demand.gpus.length > 1 && host.partitions !== undefined) return false
@@ -50,7 +77,8 @@ function hasGpus(demand: Demand, host: HostSnapshot): boolean {
     [wish.type, ...(wish.alternatives ?? [])].some((type) => {
       const ofType = host.devices.filter(({ acceleratorType }) => acceleratorType === type)
       const free = ofType.filter(isFreeFor(demand.project, host))
-      return [...choices(free, wish.count)].some((some) => isAsAsked(some, host, wish))
+      const isWithRest = cellWish(demand, host, wish, ofType)
+      return [...choices(free, wish.count)].some((some) => isAsAsked(some, host, wish) && isWithRest(some))
     }),
   )
 }

@@ -38,6 +38,10 @@ const occupant = fc.record({
   isolation: rarely(fc.constantFrom('shared', 'host')),
 })
 
+/** Of a size that most demands fit, and some never do. */
+const cell = (numaNode: number) =>
+  fc.record({ numaNode: fc.constant(numaNode), vcpus: counter(8), memoryMib: counter(8) })
+
 const host = fc.record({
   zone: fc.constantFrom('z1', 'z1', 'z1', 'z1', 'z2'),
   state: fc.constantFrom('ready', 'ready', 'ready', 'cordoned'),
@@ -48,6 +52,9 @@ const host = fc.record({
   memoryMib: roomy,
   diskGb: roomy,
   devices: fc.array(device, { maxLength: 6 }),
+  cells: fc
+    .constantFrom(undefined, [0, 1], [0, 1])
+    .chain((nodes) => (nodes === undefined ? fc.constant(undefined) : fc.tuple(cell(0), cell(1)))),
   isEmpty: fc.boolean(),
   occupants: fc.array(occupant, { maxLength: 2 }),
   keptFor: rarely(fc.constantFrom('w1', 'w2')),
@@ -74,6 +81,12 @@ export const richHosts: fc.Arbitrary<HostSnapshot> = fc
       ...{ hostId: id, zone: zoneId(one.zone), state: one.state, connected: one.connected },
       ...{ architecture: one.architecture, diskGb: one.diskGb },
       ...{ vcpus: empty(one.vcpus), memoryMib: empty(one.memoryMib) },
+      ...defined(
+        'cells',
+        one.cells?.map(({ numaNode, vcpus, memoryMib }) => ({
+          ...{ numaNode, vcpus: empty(vcpus), memoryMib: empty(memoryMib) },
+        })),
+      ),
       ...defined('features', one.features),
       ...defined('labels', one.labels),
       ...defined('keptFor', one.keptFor),

@@ -72,7 +72,7 @@ export function describeDriver(underTest: DriverUnderTest, extent: Extent): void
 
     it('keeps each vCPU and all its other threads where they are to run', async () => {
       const pinning = { vcpus: [[0]], isExclusive: true, emulator: [0, 1] }
-      const hardware = { memory: [], pinning, cpuVendor: '', barBytes: undefined }
+      const hardware = { nodeIds: [0], memory: [], pinning, cpuVendor: '', barBytes: undefined }
       const { process } = await guest.start(guest.newAgent().driver, {
         ...plan,
         machine: { ...plan.machine, hardware },

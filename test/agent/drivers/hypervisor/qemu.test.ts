@@ -114,7 +114,7 @@ it('starts a guest, and lets nothing run where it can’t', async () => {
 
 describe('a guest with CPUs of its own', () => {
   const pinning = { vcpus: [[4], [100]], isExclusive: true, emulator: [0, 1, 2, 3, 96, 97, 98, 99] }
-  const hardware = { memory: [], pinning, cpuVendor: '', barBytes: undefined }
+  const hardware = { nodeIds: [0], memory: [], pinning, cpuVendor: '', barBytes: undefined }
   const pinnedPlan: GuestPlan = { ...plan, machine: { ...plan.machine, hardware } }
 
   it('has them before any of its vCPUs runs', async () => {
@@ -132,6 +132,22 @@ describe('a guest with CPUs of its own', () => {
       '-p -c 4 900',
     ])
     expect(new Set(states)).toEqual(new Set(['prelaunch']))
+    endGuest()
+  })
+
+  it('is told of all its threads at once where all run on the same', async () => {
+    const exec = new FakeExec({ taskset: () => ({}) })
+    const shared = {
+      vcpus: [
+        [0, 1],
+        [0, 1],
+      ],
+      isExclusive: false,
+      emulator: [0, 1],
+    }
+    const machine = { ...plan.machine, hardware: { ...hardware, pinning: shared } }
+    await driverWith({ exec }).start({ ...plan, machine })
+    expect(exec.history.map(({ args }) => args.join(' '))).toEqual([`-a -p -c 0-1 ${pid}`])
     endGuest()
   })
 

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/agent/v1/instance.proto.
  */
 export const file_berth_agent_v1_instance: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iZXJ0aC9hZ2VudC92MS9pbnN0YW5jZS5wcm90bxIOYmVydGguYWdlbnQudjEi8QEKDkVuc3VyZUluc3RhbmNlEjMKDWRlc2lyZWRfc3RhdGUYASABKA4yHC5iZXJ0aC5hZ2VudC52MS5EZXNpcmVkU3RhdGUSKgoEc3BlYxgCIAEoCzIcLmJlcnRoLmFnZW50LnYxLkluc3RhbmNlU3BlYxIYChBzdG9wX2RlYWRsaW5lX21zGAMgASgNEhgKEHN0YXJ0X2dlbmVyYXRpb24YBCABKA0SGAoQcmVzZXRfZ2VuZXJhdGlvbhgFIAEoDRIwCgttYWludGVuYW5jZRgKIAEoCzIbLmJlcnRoLmFnZW50LnYxLk1haW50ZW5hbmNlIiAKC01haW50ZW5hbmNlEhEKCW5vdGljZV9tcxgBIAEoDSLRAgoMSW5zdGFuY2VTcGVjEgsKA3VpZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgdwcm9qZWN0GAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIMCgR6b25lGAUgASgJEhUKDWluc3RhbmNlX3R5cGUYBiABKAkSEAoIaG9zdG5hbWUYByABKAkSDQoFdmNwdXMYCCABKA0SEgoKbWVtb3J5X21pYhgJIAEoDRIjCgVkaXNrcxgKIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSIQoEbmljcxgLIAMoCzITLmJlcnRoLmFnZW50LnYxLk5pYxIhCgRncHVzGAwgAygLMhMuYmVydGguYWdlbnQudjEuR3B1Ei4KCG1ldGFkYXRhGA0gAygLMhwuYmVydGguYWdlbnQudjEuTWV0YWRhdGFJdGVtEhIKCmNyZWF0ZWRfYXQYDiABKAki9QEKBERpc2sSEwoLZGV2aWNlX25hbWUYASABKAkSDwoHc2l6ZV9nYhgCIAEoDRIMCgRib290GAMgASgIEjAKCWludGVyZmFjZRgEIAEoDjIdLmJlcnRoLmFnZW50LnYxLkRpc2tJbnRlcmZhY2USJgoEdHlwZRgFIAEoDjIYLmJlcnRoLmFnZW50LnYxLkRpc2tUeXBlEhEKCXJlYWRfb25seRgGIAEoCBIkCgVpbWFnZRgHIAEoCzIVLmJlcnRoLmFnZW50LnYxLkltYWdlEhIKCnZvbHVtZV91aWQYCCABKAkSEgoKbXVzdF9leGlzdBgJIAEoCCKMAgoFSW1hZ2USCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEg4KBnNoYTI1NhgDIAEoCRIrCgZmb3JtYXQYBCABKA4yGy5iZXJ0aC5hZ2VudC52MS5JbWFnZUZvcm1hdBI5ChBtZXRhZGF0YV9mbGF2b3VyGAUgASgOMh8uYmVydGguYWdlbnQudjEuTWV0YWRhdGFGbGF2b3VyEjMKDWRpcmVjdF9rZXJuZWwYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5EaXJlY3RLZXJuZWwSEQoJc2VlZF9kaXNrGAcgASgIEioKCGZpcm13YXJlGAggASgOMhguYmVydGguYWdlbnQudjEuRmlybXdhcmUicAoMRGlyZWN0S2VybmVsEiQKBmtlcm5lbBgBIAEoCzIULmJlcnRoLmFnZW50LnYxLkJsb2ISJAoGaW5pdHJkGAIgASgLMhQuYmVydGguYWdlbnQudjEuQmxvYhIUCgxjb21tYW5kX2xpbmUYAyABKAkiIwoEQmxvYhILCgN1cmwYASABKAkSDgoGc2hhMjU2GAIgASgJIpQBCgNOaWMSDAoEbmFtZRgBIAEoCRIoCgduZXR3b3JrGAIgASgLMhcuYmVydGguYWdlbnQudjEuTmV0d29yaxITCgttYWNfYWRkcmVzcxgDIAEoCRIUCgxpcHY0X2FkZHJlc3MYBCABKAkSFAoMaXB2Nl9hZGRyZXNzGAUgASgJEhQKDG5ldHdvcmtfbWJwcxgGIAEoDSKQAgoHTmV0d29yaxILCgN1aWQYASABKAkSCgoCaWQYAiABKAkSDAoEdmxhbhgDIAEoDRIRCglpcHY0X2NpZHIYBCABKAkSFAoMaXB2NF9nYXRld2F5GAUgASgJEhQKDHNlcnZpY2VfaXB2NBgGIAEoCRITCgtzZXJ2aWNlX21hYxgHIAEoCRILCgNtdHUYCCABKA0SDgoGZG9tYWluGAkgASgJEhEKCWlwdjZfY2lkchgKIAEoCRIUCgxzZXJ2aWNlX2lwdjYYCyABKAkSKgoIZmlyZXdhbGwYDCABKAsyGC5iZXJ0aC5hZ2VudC52MS5GaXJld2FsbBIYChBwaHlzaWNhbF9uZXR3b3JrGA0gASgJIiQKA0dwdRIMCgR0eXBlGAEgASgJEg8KB2FkZHJlc3MYAiABKAkiKgoMTWV0YWRhdGFJdGVtEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKpAgoTSW5zdGFuY2VPYnNlcnZhdGlvbhILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoDRINCgVlcG9jaBgDIAEoDRIsCgVwaGFzZRgEIAEoDjIdLmJlcnRoLmFnZW50LnYxLkluc3RhbmNlUGhhc2USDgoGcmVhc29uGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEAoIcmVsZWFzZWQYByABKAgSKgoIcHJvZ3Jlc3MYCCABKAsyGC5iZXJ0aC5hZ2VudC52MS5Qcm9ncmVzcxIbChNvYnNlcnZlZF9hdF91bml4X21zGAkgASgEEhIKCnJlcXVlc3RfaWQYCiABKAkSDwoHc2V0dGxlZBgLIAEoCBITCgt2b2x1bWVfdWlkcxgPIAMoCSJqCghQcm9ncmVzcxIMCgRzdGVwGAEgASgJEhMKC3N0ZXBfbnVtYmVyGAIgASgNEhIKCnN0ZXBfY291bnQYAyABKA0SEgoKZG9uZV9ieXRlcxgEIAEoBBITCgt0b3RhbF9ieXRlcxgFIAEoBCqaAQoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVERVNJUkVEX1NUQVRFX1JVTk5JTkcQARIZChVERVNJUkVEX1NUQVRFX1NUT1BQRUQQAhIYChRERVNJUkVEX1NUQVRFX0FCU0VOVBADEhsKF0RFU0lSRURfU1RBVEVfU1VTUEVOREVEEAQqfAoNRGlza0ludGVyZmFjZRIeChpESVNLX0lOVEVSRkFDRV9VTlNQRUNJRklFRBAAEhkKFURJU0tfSU5URVJGQUNFX1ZJUlRJTxABEhcKE0RJU0tfSU5URVJGQUNFX1NDU0kQAhIXChNESVNLX0lOVEVSRkFDRV9OVk1FEAMqVgoIRGlza1R5cGUSGQoVRElTS19UWVBFX1VOU1BFQ0lGSUVEEAASGAoURElTS19UWVBFX1BFUlNJU1RFTlQQARIVChFESVNLX1RZUEVfU0NSQVRDSBACKkoKCEZpcm13YXJlEhgKFEZJUk1XQVJFX1VOU1BFQ0lGSUVEEAASEQoNRklSTVdBUkVfQklPUxABEhEKDUZJUk1XQVJFX1VFRkkQAipZCgtJbWFnZUZvcm1hdBIcChhJTUFHRV9GT1JNQVRfVU5TUEVDSUZJRUQQABIUChBJTUFHRV9GT1JNQVRfUkFXEAESFgoSSU1BR0VfRk9STUFUX1FDT1cyEAIqpQEKD01ldGFkYXRhRmxhdm91chIgChxNRVRBREFUQV9GTEFWT1VSX1VOU1BFQ0lGSUVEEAASHAoYTUVUQURBVEFfRkxBVk9VUl9OT0NMT1VEEAESGAoUTUVUQURBVEFfRkxBVk9VUl9HQ0UQAhIYChRNRVRBREFUQV9GTEFWT1VSX0VDMhADEh4KGk1FVEFEQVRBX0ZMQVZPVVJfT1BFTlNUQUNLEAQqzAIKDUluc3RhbmNlUGhhc2USHgoaSU5TVEFOQ0VfUEhBU0VfVU5TUEVDSUZJRUQQABIaChZJTlNUQU5DRV9QSEFTRV9TVEFHSU5HEAESGgoWSU5TVEFOQ0VfUEhBU0VfUlVOTklORxACEhsKF0lOU1RBTkNFX1BIQVNFX1NUT1BQSU5HEAMSGgoWSU5TVEFOQ0VfUEhBU0VfU1RPUFBFRBAEEhsKF0lOU1RBTkNFX1BIQVNFX1JFTU9WSU5HEAUSGQoVSU5TVEFOQ0VfUEhBU0VfQUJTRU5UEAYSGQoVSU5TVEFOQ0VfUEhBU0VfRkFJTEVEEAcSGgoWSU5TVEFOQ0VfUEhBU0VfQ1JBU0hFRBAIEh0KGUlOU1RBTkNFX1BIQVNFX1NVU1BFTkRJTkcQCRIcChhJTlNUQU5DRV9QSEFTRV9TVVNQRU5ERUQQCmIGcHJvdG8z", [file_berth_agent_v1_network]);
+  fileDesc("Ch1iZXJ0aC9hZ2VudC92MS9pbnN0YW5jZS5wcm90bxIOYmVydGguYWdlbnQudjEi8QEKDkVuc3VyZUluc3RhbmNlEjMKDWRlc2lyZWRfc3RhdGUYASABKA4yHC5iZXJ0aC5hZ2VudC52MS5EZXNpcmVkU3RhdGUSKgoEc3BlYxgCIAEoCzIcLmJlcnRoLmFnZW50LnYxLkluc3RhbmNlU3BlYxIYChBzdG9wX2RlYWRsaW5lX21zGAMgASgNEhgKEHN0YXJ0X2dlbmVyYXRpb24YBCABKA0SGAoQcmVzZXRfZ2VuZXJhdGlvbhgFIAEoDRIwCgttYWludGVuYW5jZRgKIAEoCzIbLmJlcnRoLmFnZW50LnYxLk1haW50ZW5hbmNlIiAKC01haW50ZW5hbmNlEhEKCW5vdGljZV9tcxgBIAEoDSL7AgoMSW5zdGFuY2VTcGVjEgsKA3VpZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgdwcm9qZWN0GAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIMCgR6b25lGAUgASgJEhUKDWluc3RhbmNlX3R5cGUYBiABKAkSEAoIaG9zdG5hbWUYByABKAkSDQoFdmNwdXMYCCABKA0SEgoKbWVtb3J5X21pYhgJIAEoDRIjCgVkaXNrcxgKIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSIQoEbmljcxgLIAMoCzITLmJlcnRoLmFnZW50LnYxLk5pYxIhCgRncHVzGAwgAygLMhMuYmVydGguYWdlbnQudjEuR3B1Ei4KCG1ldGFkYXRhGA0gAygLMhwuYmVydGguYWdlbnQudjEuTWV0YWRhdGFJdGVtEhIKCmNyZWF0ZWRfYXQYDiABKAkSKAoFY2VsbHMYDyADKAsyGS5iZXJ0aC5hZ2VudC52MS5DZWxsU2hhcmUiQQoJQ2VsbFNoYXJlEhEKCW51bWFfbm9kZRgBIAEoDRINCgV2Y3B1cxgCIAEoDRISCgptZW1vcnlfbWliGAMgASgNIvUBCgREaXNrEhMKC2RldmljZV9uYW1lGAEgASgJEg8KB3NpemVfZ2IYAiABKA0SDAoEYm9vdBgDIAEoCBIwCglpbnRlcmZhY2UYBCABKA4yHS5iZXJ0aC5hZ2VudC52MS5EaXNrSW50ZXJmYWNlEiYKBHR5cGUYBSABKA4yGC5iZXJ0aC5hZ2VudC52MS5EaXNrVHlwZRIRCglyZWFkX29ubHkYBiABKAgSJAoFaW1hZ2UYByABKAsyFS5iZXJ0aC5hZ2VudC52MS5JbWFnZRISCgp2b2x1bWVfdWlkGAggASgJEhIKCm11c3RfZXhpc3QYCSABKAgijAIKBUltYWdlEgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRIOCgZzaGEyNTYYAyABKAkSKwoGZm9ybWF0GAQgASgOMhsuYmVydGguYWdlbnQudjEuSW1hZ2VGb3JtYXQSOQoQbWV0YWRhdGFfZmxhdm91chgFIAEoDjIfLmJlcnRoLmFnZW50LnYxLk1ldGFkYXRhRmxhdm91chIzCg1kaXJlY3Rfa2VybmVsGAYgASgLMhwuYmVydGguYWdlbnQudjEuRGlyZWN0S2VybmVsEhEKCXNlZWRfZGlzaxgHIAEoCBIqCghmaXJtd2FyZRgIIAEoDjIYLmJlcnRoLmFnZW50LnYxLkZpcm13YXJlInAKDERpcmVjdEtlcm5lbBIkCgZrZXJuZWwYASABKAsyFC5iZXJ0aC5hZ2VudC52MS5CbG9iEiQKBmluaXRyZBgCIAEoCzIULmJlcnRoLmFnZW50LnYxLkJsb2ISFAoMY29tbWFuZF9saW5lGAMgASgJIiMKBEJsb2ISCwoDdXJsGAEgASgJEg4KBnNoYTI1NhgCIAEoCSKUAQoDTmljEgwKBG5hbWUYASABKAkSKAoHbmV0d29yaxgCIAEoCzIXLmJlcnRoLmFnZW50LnYxLk5ldHdvcmsSEwoLbWFjX2FkZHJlc3MYAyABKAkSFAoMaXB2NF9hZGRyZXNzGAQgASgJEhQKDGlwdjZfYWRkcmVzcxgFIAEoCRIUCgxuZXR3b3JrX21icHMYBiABKA0ikAIKB05ldHdvcmsSCwoDdWlkGAEgASgJEgoKAmlkGAIgASgJEgwKBHZsYW4YAyABKA0SEQoJaXB2NF9jaWRyGAQgASgJEhQKDGlwdjRfZ2F0ZXdheRgFIAEoCRIUCgxzZXJ2aWNlX2lwdjQYBiABKAkSEwoLc2VydmljZV9tYWMYByABKAkSCwoDbXR1GAggASgNEg4KBmRvbWFpbhgJIAEoCRIRCglpcHY2X2NpZHIYCiABKAkSFAoMc2VydmljZV9pcHY2GAsgASgJEioKCGZpcmV3YWxsGAwgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwSGAoQcGh5c2ljYWxfbmV0d29yaxgNIAEoCSIkCgNHcHUSDAoEdHlwZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJIioKDE1ldGFkYXRhSXRlbRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkiqQIKE0luc3RhbmNlT2JzZXJ2YXRpb24SCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKA0SDQoFZXBvY2gYAyABKA0SLAoFcGhhc2UYBCABKA4yHS5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVBoYXNlEg4KBnJlYXNvbhgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhAKCHJlbGVhc2VkGAcgASgIEioKCHByb2dyZXNzGAggASgLMhguYmVydGguYWdlbnQudjEuUHJvZ3Jlc3MSGwoTb2JzZXJ2ZWRfYXRfdW5peF9tcxgJIAEoBBISCgpyZXF1ZXN0X2lkGAogASgJEg8KB3NldHRsZWQYCyABKAgSEwoLdm9sdW1lX3VpZHMYDyADKAkiagoIUHJvZ3Jlc3MSDAoEc3RlcBgBIAEoCRITCgtzdGVwX251bWJlchgCIAEoDRISCgpzdGVwX2NvdW50GAMgASgNEhIKCmRvbmVfYnl0ZXMYBCABKAQSEwoLdG90YWxfYnl0ZXMYBSABKAQqmgEKDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVREVTSVJFRF9TVEFURV9SVU5OSU5HEAESGQoVREVTSVJFRF9TVEFURV9TVE9QUEVEEAISGAoUREVTSVJFRF9TVEFURV9BQlNFTlQQAxIbChdERVNJUkVEX1NUQVRFX1NVU1BFTkRFRBAEKnwKDURpc2tJbnRlcmZhY2USHgoaRElTS19JTlRFUkZBQ0VfVU5TUEVDSUZJRUQQABIZChVESVNLX0lOVEVSRkFDRV9WSVJUSU8QARIXChNESVNLX0lOVEVSRkFDRV9TQ1NJEAISFwoTRElTS19JTlRFUkZBQ0VfTlZNRRADKlYKCERpc2tUeXBlEhkKFURJU0tfVFlQRV9VTlNQRUNJRklFRBAAEhgKFERJU0tfVFlQRV9QRVJTSVNURU5UEAESFQoRRElTS19UWVBFX1NDUkFUQ0gQAipKCghGaXJtd2FyZRIYChRGSVJNV0FSRV9VTlNQRUNJRklFRBAAEhEKDUZJUk1XQVJFX0JJT1MQARIRCg1GSVJNV0FSRV9VRUZJEAIqWQoLSW1hZ2VGb3JtYXQSHAoYSU1BR0VfRk9STUFUX1VOU1BFQ0lGSUVEEAASFAoQSU1BR0VfRk9STUFUX1JBVxABEhYKEklNQUdFX0ZPUk1BVF9RQ09XMhACKqUBCg9NZXRhZGF0YUZsYXZvdXISIAocTUVUQURBVEFfRkxBVk9VUl9VTlNQRUNJRklFRBAAEhwKGE1FVEFEQVRBX0ZMQVZPVVJfTk9DTE9VRBABEhgKFE1FVEFEQVRBX0ZMQVZPVVJfR0NFEAISGAoUTUVUQURBVEFfRkxBVk9VUl9FQzIQAxIeChpNRVRBREFUQV9GTEFWT1VSX09QRU5TVEFDSxAEKswCCg1JbnN0YW5jZVBoYXNlEh4KGklOU1RBTkNFX1BIQVNFX1VOU1BFQ0lGSUVEEAASGgoWSU5TVEFOQ0VfUEhBU0VfU1RBR0lORxABEhoKFklOU1RBTkNFX1BIQVNFX1JVTk5JTkcQAhIbChdJTlNUQU5DRV9QSEFTRV9TVE9QUElORxADEhoKFklOU1RBTkNFX1BIQVNFX1NUT1BQRUQQBBIbChdJTlNUQU5DRV9QSEFTRV9SRU1PVklORxAFEhkKFUlOU1RBTkNFX1BIQVNFX0FCU0VOVBAGEhkKFUlOU1RBTkNFX1BIQVNFX0ZBSUxFRBAHEhoKFklOU1RBTkNFX1BIQVNFX0NSQVNIRUQQCBIdChlJTlNUQU5DRV9QSEFTRV9TVVNQRU5ESU5HEAkSHAoYSU5TVEFOQ0VfUEhBU0VfU1VTUEVOREVEEApiBnByb3RvMw", [file_berth_agent_v1_network]);
 
 /**
  * Level-triggered: the whole desired instance at one generation.
@@ -167,6 +167,15 @@ export type InstanceSpec = Message<"berth.agent.v1.InstanceSpec"> & {
    * @generated from field: string created_at = 14;
    */
   createdAt: string;
+
+  /**
+   * What it is counted with in its host's NUMA cells, by their order. In even
+   * parts, it is to run and have its memory in these; otherwise anywhere. Empty
+   * where nothing was chosen.
+   *
+   * @generated from field: repeated berth.agent.v1.CellShare cells = 15;
+   */
+  cells: CellShare[];
 };
 
 /**
@@ -175,6 +184,33 @@ export type InstanceSpec = Message<"berth.agent.v1.InstanceSpec"> & {
  */
 export const InstanceSpecSchema: GenMessage<InstanceSpec> = /*@__PURE__*/
   messageDesc(file_berth_agent_v1_instance, 2);
+
+/**
+ * @generated from message berth.agent.v1.CellShare
+ */
+export type CellShare = Message<"berth.agent.v1.CellShare"> & {
+  /**
+   * @generated from field: uint32 numa_node = 1;
+   */
+  numaNode: number;
+
+  /**
+   * @generated from field: uint32 vcpus = 2;
+   */
+  vcpus: number;
+
+  /**
+   * @generated from field: uint32 memory_mib = 3;
+   */
+  memoryMib: number;
+};
+
+/**
+ * Describes the message berth.agent.v1.CellShare.
+ * Use `create(CellShareSchema)` to create a new message.
+ */
+export const CellShareSchema: GenMessage<CellShare> = /*@__PURE__*/
+  messageDesc(file_berth_agent_v1_instance, 3);
 
 /**
  * @generated from message berth.agent.v1.Disk
@@ -240,7 +276,7 @@ export type Disk = Message<"berth.agent.v1.Disk"> & {
  * Use `create(DiskSchema)` to create a new message.
  */
 export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 3);
+  messageDesc(file_berth_agent_v1_instance, 4);
 
 /**
  * @generated from message berth.agent.v1.Image
@@ -302,7 +338,7 @@ export type Image = Message<"berth.agent.v1.Image"> & {
  * Use `create(ImageSchema)` to create a new message.
  */
 export const ImageSchema: GenMessage<Image> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 4);
+  messageDesc(file_berth_agent_v1_instance, 5);
 
 /**
  * A kernel and an initial file system that QEMU loads itself.
@@ -331,7 +367,7 @@ export type DirectKernel = Message<"berth.agent.v1.DirectKernel"> & {
  * Use `create(DirectKernelSchema)` to create a new message.
  */
 export const DirectKernelSchema: GenMessage<DirectKernel> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 5);
+  messageDesc(file_berth_agent_v1_instance, 6);
 
 /**
  * @generated from message berth.agent.v1.Blob
@@ -353,7 +389,7 @@ export type Blob = Message<"berth.agent.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 6);
+  messageDesc(file_berth_agent_v1_instance, 7);
 
 /**
  * @generated from message berth.agent.v1.Nic
@@ -401,7 +437,7 @@ export type Nic = Message<"berth.agent.v1.Nic"> & {
  * Use `create(NicSchema)` to create a new message.
  */
 export const NicSchema: GenMessage<Nic> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 7);
+  messageDesc(file_berth_agent_v1_instance, 8);
 
 /**
  * @generated from message berth.agent.v1.Network
@@ -492,7 +528,7 @@ export type Network = Message<"berth.agent.v1.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 8);
+  messageDesc(file_berth_agent_v1_instance, 9);
 
 /**
  * @generated from message berth.agent.v1.Gpu
@@ -518,7 +554,7 @@ export type Gpu = Message<"berth.agent.v1.Gpu"> & {
  * Use `create(GpuSchema)` to create a new message.
  */
 export const GpuSchema: GenMessage<Gpu> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 9);
+  messageDesc(file_berth_agent_v1_instance, 10);
 
 /**
  * @generated from message berth.agent.v1.MetadataItem
@@ -540,7 +576,7 @@ export type MetadataItem = Message<"berth.agent.v1.MetadataItem"> & {
  * Use `create(MetadataItemSchema)` to create a new message.
  */
 export const MetadataItemSchema: GenMessage<MetadataItem> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 10);
+  messageDesc(file_berth_agent_v1_instance, 11);
 
 /**
  * @generated from message berth.agent.v1.InstanceObservation
@@ -625,7 +661,7 @@ export type InstanceObservation = Message<"berth.agent.v1.InstanceObservation"> 
  * Use `create(InstanceObservationSchema)` to create a new message.
  */
 export const InstanceObservationSchema: GenMessage<InstanceObservation> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 11);
+  messageDesc(file_berth_agent_v1_instance, 12);
 
 /**
  * @generated from message berth.agent.v1.Progress
@@ -664,7 +700,7 @@ export type Progress = Message<"berth.agent.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_berth_agent_v1_instance, 12);
+  messageDesc(file_berth_agent_v1_instance, 13);
 
 /**
  * @generated from enum berth.agent.v1.DesiredState
