@@ -2,10 +2,11 @@
 // transaction and one flush; a call that fails takes back what it has done and nobody else's.
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { Kysely, SqliteDialect, sql } from 'kysely'
+import { Kysely, SqliteDialect } from 'kysely'
 import { migrateToLatest } from '../migrations/migrate.ts'
 import { readHostRevision } from '../procedures/hosts.ts'
 import { runBatch, runInSavepoint, runPlainly, Spoilt } from './batch.ts'
+import { columnTypes } from './column-types.ts'
 import type { BatchOutcome, WorkerCall, WorkerSettings } from './protocol.ts'
 import { type Transactions, transactionsOn } from './transactions.ts'
 
@@ -74,7 +75,7 @@ async function openDatabase({ path }: WorkerSettings): Promise<Database.Database
   const database = new Database(path)
   for (const pragma of pragmas) database.pragma(pragma)
   // Without kept statements: they would know the columns of before a migration.
-  await migrateToLatest(new Kysely({ dialect: new SqliteDialect({ database }) }), { bytes: sql`blob` })
+  await migrateToLatest(new Kysely({ dialect: new SqliteDialect({ database }) }), columnTypes)
   return database
 }
 
