@@ -1,8 +1,8 @@
 // A create, from a request of the right shape to a durable placement: looked up, admitted, placed, committed, told to
 // the host. In: the request and who asks. Out: the instance, or a refusal. Never: parses HTTP, writes SQL, waits for a
 // host.
-import { clone, create } from '@bufbuild/protobuf'
-import { GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { create } from '@bufbuild/protobuf'
+import { GpuSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
@@ -135,11 +135,10 @@ export function commitOf(
 ): CommitPlacement {
   const asked = askedOf(request, { admission, idempotency }, ports)
   const { slotUid } = verdict
-  const spec = clone(InstanceSpecSchema, asked.spec)
-  spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
+  const gpus = verdict.devices.map((device) => create(GpuSchema, device))
   return {
     ...asked,
-    spec,
+    spec: { ...asked.spec, gpus },
     hostId: verdict.hostId,
     demand: slotUid === undefined ? asked.demand : { ...asked.demand, slotUid },
     devices: verdict.devices.map((device) => device.address),
