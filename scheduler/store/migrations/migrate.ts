@@ -21,6 +21,7 @@ import { schedulingMigration } from './0022-scheduling.ts'
 import { waitingMigration } from './0023-waiting.ts'
 import { attributesMigration } from './0024-attributes.ts'
 import { keyedRowsMigration } from './0025-keyed-rows.ts'
+import { acknowledgementsMigration } from './0026-acknowledgements.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** In order of their names. */
@@ -46,6 +47,7 @@ export const migrationsFor = (types: ColumnTypes): Readonly<Record<string, Migra
   '0023-waiting': waitingMigration,
   '0024-attributes': attributesMigration,
   '0025-keyed-rows': keyedRowsMigration(types),
+  '0026-acknowledgements': acknowledgementsMigration,
 })
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
