@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { programBeside } from './program-beside.ts'
 
 /** In pages. */
 export interface LogLength {
@@ -34,8 +35,7 @@ export function keepLogShort(path: string, log: { readLogLength(): LogLength; mo
   let isMoving = false
 
   function startMover(): Worker {
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const started = new Worker(new URL(`./log-mover.${ending}`, import.meta.url), { workerData: { path } })
+    const started = new Worker(programBeside('log-mover'), { workerData: { path } })
     started.on('message', () => {
       isMoving = false
     })
