@@ -15,17 +15,26 @@ export interface Random {
 
 const slugAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
-// Asking for one at a time would take longer than all that is done with it.
-const pool = Buffer.alloc(1024)
+// Asking for a few at a time would take longer than all that is done with them.
+const pool = new Uint8Array(16_384)
 let taken = pool.length
 
-function randomByte(): number {
-  if (taken === pool.length) {
+/** Where in the pool that many lie which nobody has had. */
+function take(length: number): number {
+  if (taken + length > pool.length) {
     randomFillSync(pool)
     taken = 0
   }
-  taken += 1
-  return pool[taken - 1] ?? 0
+  taken += length
+  return taken - length
+}
+
+const randomByte = (): number => pool[take(1)] ?? 0
+
+function bytesOf(length: number): Uint8Array {
+  if (length > pool.length) return randomBytes(length)
+  const start = take(length)
+  return pool.slice(start, start + length)
 }
 
 let lastMs = 0
@@ -38,14 +47,14 @@ function nextUuid(): string {
     lastMs = nowMs
     sequence = (randomByte() << 16) | (randomByte() << 8) | randomByte()
   } else sequence += 1
-  return v7({ random: Uint8Array.from({ length: 16 }, randomByte), msecs: lastMs, seq: sequence })
+  return v7({ random: bytesOf(16), msecs: lastMs, seq: sequence })
 }
 
 export const systemRandom: Random = {
   uuid: nextUuid,
   slug: (length) => slugOf(length, randomByte),
-  fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
-  bytes: (length) => randomBytes(length),
+  fraction: () => Buffer.from(bytesOf(4)).readUInt32BE() / 2 ** 32,
+  bytes: bytesOf,
 }
 
 /** The same seed gives the same values: for simulations and for replaying decisions. */

@@ -99,8 +99,17 @@ interface Turn {
   readonly answer: string
   readonly loopDelayP999Ms: number
   readonly placementsInFlush: number
-  /** Of the scheduler, for a create. */
-  readonly processorMs: number
+  readonly processor: Processor
+}
+
+/** For a create, in ms. */
+interface Processor {
+  readonly scheduler: number
+  /** Of the scheduler's: the thread that answers requests, and the store's. */
+  readonly requests: number
+  readonly store: number
+  readonly agents: number
+  readonly clients: number
 }
 
 async function createAndDelete(
@@ -112,6 +121,8 @@ async function createAndDelete(
   const links: string[] = []
   let answer = ''
   let asked = 0
+  await agents.ask({ ask: 'told', count: 0 })
+  const clientsBefore = process.cpuUsage()
   const beganMs = performance.now()
   const untilMs = beganMs + limits.seconds * 1000
   const next = () => {
@@ -126,9 +137,11 @@ async function createAndDelete(
     uids.push(/"uid":"([^"]+)"/.exec(answer)?.[1] ?? '')
     links.push(/"selfLink":"([^"]+)"/.exec(answer)?.[1] ?? '')
   })
-  const { told = [] } = await agents.ask({ ask: 'told', count: uids.length })
+  const { told = [], processorMs: agentsMs } = await agents.ask({ ask: 'told', count: uids.length })
   const toldMs = performance.now() - beganMs
   const observed = await scheduler.observe()
+  const { user, system } = process.cpuUsage(clientsBefore)
+  const each = (ms: number) => ms / load.took.length
   expectEachTold(uids, told, region)
   await askAll(
     clients,
@@ -147,7 +160,13 @@ async function createAndDelete(
     ...{ took: load.took, answeredMs: load.ms, toldMs, answer },
     loopDelayP999Ms: observed.loopDelayP999Ms,
     placementsInFlush: observed.placements / observed.flushes,
-    processorMs: observed.processorMs / load.took.length,
+    processor: {
+      scheduler: each(observed.processorMs),
+      requests: each(observed.requestsProcessorMs),
+      store: each(observed.storeProcessorMs),
+      agents: each(agentsMs),
+      clients: each((user + system) / 1000),
+    },
   }
 }
 
@@ -208,8 +227,17 @@ function tell(turns: readonly Turn[], { httpPerSecond, insertsPerSecond, rowsInF
     ...{ p50Millis: at(0.5), p99Millis: at(0.99) },
     loopDelayP999Millis: Math.max(...turns.map((turn) => turn.loopDelayP999Ms)),
   }
+  const processorMs = (of: keyof Processor) => median(turns.map(({ processor }) => processor[of]))
   if (values.json) {
-    const rounded = Object.entries(figures).map(([name, value]) => [name, Number(value.toFixed(3))])
+    const all = {
+      ...figures,
+      schedulerProcessorMillis: processorMs('scheduler'),
+      requestsProcessorMillis: processorMs('requests'),
+      storeProcessorMillis: processorMs('store'),
+      agentsProcessorMillis: processorMs('agents'),
+      clientsProcessorMillis: processorMs('clients'),
+    }
+    const rounded = Object.entries(all).map(([name, value]) => [name, Number(value.toFixed(3))])
     process.stdout.write(`${JSON.stringify(Object.fromEntries(rounded))}\n`)
     return
   }
@@ -223,9 +251,11 @@ function tell(turns: readonly Turn[], { httpPerSecond, insertsPerSecond, rowsInF
   )
   say('  p50, p99', `${figures.p50Millis.toFixed(1)} ms, ${figures.p99Millis.toFixed(1)} ms (goal 20)`)
   say("  the scheduler's event loop held up, p99.9", `${figures.loopDelayP999Millis.toFixed(1)} ms`)
+  const spent = (of: keyof Processor) => `${processorMs(of).toFixed(2)} ms`
   say(
-    "  the scheduler's processor time",
-    `${median(turns.map((turn) => turn.processorMs)).toFixed(2)} ms each`,
+    "  the scheduler's processor time for a create",
+    `${spent('scheduler')}: requests ${spent('requests')}, store ${spent('store')}`,
   )
+  say('  beside it', `the agents ${spent('agents')}, the clients ${spent('clients')}`)
   say('  creates, in turns', `${took.length}, ${turns.length}`)
 }

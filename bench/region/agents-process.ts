@@ -18,6 +18,8 @@ export interface AgentsAnswer {
   readonly told?: readonly (readonly [uid: string, hostId: string])[]
   /** From the first of the call to the last, in ms. */
   readonly tookMs: number
+  /** Of the process since the answer before. */
+  readonly processorMs: number
 }
 
 export interface AgentsProcess {

@@ -151,12 +151,20 @@ const facts: HostFacts = create(HostFactsSchema, {
 
 const agents = Array.from({ length: count }, (_, index) => new SimulatedAgent(index))
 
-function answerWhen(isReached: () => boolean, answer: () => Omit<AgentsAnswer, 'tookMs'>): void {
+let used = process.cpuUsage()
+
+function answerWhen(isReached: () => boolean, answer: () => Pick<AgentsAnswer, 'told'>): void {
   const fromMs = performance.now()
   check = () => {
     if (!isReached()) return
     check = () => {}
-    process.send?.({ ...answer(), tookMs: Math.max(0, lastMs - fromMs) } satisfies AgentsAnswer)
+    const { user, system } = process.cpuUsage(used)
+    used = process.cpuUsage()
+    const processorMs = (user + system) / 1000
+    process.send?.({
+      ...answer(),
+      ...{ tookMs: Math.max(0, lastMs - fromMs), processorMs },
+    } satisfies AgentsAnswer)
   }
   check()
 }

@@ -12,7 +12,16 @@ export interface SubnetAddresses {
   readonly service: string
 }
 
+/** Each create asks, and of a subnet that is there the answer stays. */
+const known = new WeakMap<object, SubnetAddresses>()
+
 export function subnetAddresses(subnet: Pick<CatalogueSubnet, 'ipv4Cidr'>): SubnetAddresses {
+  const found = known.get(subnet) ?? findAddresses(subnet)
+  known.set(subnet, found)
+  return found
+}
+
+function findAddresses(subnet: Pick<CatalogueSubnet, 'ipv4Cidr'>): SubnetAddresses {
   const first = ipaddr.IPv4.networkAddressFromCIDR(subnet.ipv4Cidr).toByteArray()
   const last = ipaddr.IPv4.broadcastAddressFromCIDR(subnet.ipv4Cidr).toByteArray()
   // Networks are at least /29 and aligned: neither addition leaves the last byte.

@@ -40,15 +40,15 @@ export async function readAdmissionContext(
       uid,
       generatedId: `instance-${random.slug(6)}`,
       createdAt: formatTimestamp(clock.nowMs()),
-      macAddresses: makeMacAddresses(random),
+      macAddresses: makeMacAddresses(Math.min(body.nics?.length ?? 1, maximumNics), random),
     },
   }
 }
 
 /** 02:be:… is locally administered; the high bit keeps clear of the service address 02:be:72:00:00:01. */
-function makeMacAddresses(random: Random): readonly string[] {
-  const bytes = random.bytes(4 * maximumNics)
-  return Array.from({ length: maximumNics }, (_, nic) => {
+function makeMacAddresses(count: number, random: Random): readonly string[] {
+  const bytes = random.bytes(4 * count)
+  return Array.from({ length: count }, (_, nic) => {
     const [first = 0, ...rest] = bytes.subarray(4 * nic, 4 * nic + 4)
     return [0x02, 0xbe, first | 0x80, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
   })

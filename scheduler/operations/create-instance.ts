@@ -1,8 +1,8 @@
 // A create, from a request of the right shape to a durable placement: looked up, admitted, placed, committed, told to
 // the host. In: the request and who asks. Out: the instance, or a refusal. Never: parses HTTP, writes SQL, waits for a
 // host.
-import { clone, create } from '@bufbuild/protobuf'
-import { CellShareSchema, GpuSchema, InstanceSpecSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
+import { create } from '@bufbuild/protobuf'
+import { CellShareSchema, GpuSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
 import type { InstanceRequest } from '../admission/instance-request.ts'
@@ -135,14 +135,13 @@ export function commitOf(
   ports: OperationPorts,
 ): CommitPlacement {
   const asked = askedOf(request, { admission, idempotency }, ports)
-  const { slotUid, cells } = verdict
-  const spec = clone(InstanceSpecSchema, asked.spec)
-  spec.gpus = verdict.devices.map((device) => create(GpuSchema, device))
-  spec.cells = (cells ?? []).map((share) => create(CellShareSchema, share))
-  const demand = inCells(asked.demand, cells)
+  const { slotUid } = verdict
+  const gpus = verdict.devices.map((device) => create(GpuSchema, device))
+  const cells = (verdict.cells ?? []).map((share) => create(CellShareSchema, share))
+  const demand = inCells(asked.demand, verdict.cells)
   return {
     ...asked,
-    spec,
+    spec: { ...asked.spec, gpus, cells },
     hostId: verdict.hostId,
     demand: slotUid === undefined ? demand : { ...demand, slotUid },
     devices: verdict.devices.map((device) => device.address),

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** Equal for requests that ask for the same, whatever the order of their keys. */
 export function hashRequest(request: { method: string; path: string; body: unknown }): string {
   const text = JSON.stringify([request.method, request.path, canonical(request.body)])
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text)
 }
 
 function canonical(value: unknown): unknown {

@@ -79,7 +79,6 @@ export interface HostRow {
   disk_gb_capacity: number
   disk_gb_used: number
   next_command_sequence: number
-  acknowledged_sequence: number
   revision: number
   updated_at_ms: number
 }

@@ -52,6 +52,7 @@ export async function openFleet({
         return isConnected(hostId)
       },
     })
+    forgetCommitted(host)
     show(hostId)
   }
 
@@ -70,9 +71,27 @@ export async function openFleet({
     const host = stored.get(hostId)
     if (host === undefined) return
     around.put(host)
-    for (const { demand, devices } of holds) {
-      around.claim(hostId, { uid: 'another request', demand, devices })
+    for (const hold of holds) around.claim(hostId, claimOf(hold))
+  }
+
+  /** What has become of it is in the host already: it, or whoever was faster. */
+  function forgetCommitted({ hostId, devices }: Pick<HostSnapshot, 'hostId' | 'devices'>): void {
+    const holds = held.get(hostId)
+    if (holds === undefined) return
+    const claimed = new Set(
+      devices.flatMap((device) => (device.claimedBy === undefined ? [] : device.address)),
+    )
+    for (const hold of holds) {
+      if (hold.devices.length > 0 && hold.devices.every((address) => claimed.has(address)))
+        forget(hostId, hold)
     }
+  }
+
+  function forget(hostId: HostId, hold: Hold): boolean {
+    const holds = held.get(hostId)
+    if (holds?.delete(hold) !== true) return false
+    if (holds.size === 0) held.delete(hostId)
+    return true
   }
 
   store.onHostsChanged((hosts) => {
@@ -114,18 +133,19 @@ export async function openFleet({
     hold: (hostId, hold) => {
       // A reservation's place is counted with its host already.
       if (hold.demand.slotUid !== undefined) return () => {}
+      if (!stored.has(hostId)) return () => {}
       held.set(hostId, (held.get(hostId) ?? new Set()).add(hold))
-      show(hostId)
+      around.claim(hostId, claimOf(hold))
       return () => {
-        const holds = held.get(hostId)
-        if (holds?.delete(hold) === true && holds.size === 0) held.delete(hostId)
-        show(hostId)
+        if (forget(hostId, hold)) show(hostId)
         // It may have come to nothing, and until now it stood beside what it has become.
         tell([hostId])
       }
     },
   }
 }
+
+const claimOf = ({ demand, devices }: Hold) => ({ uid: 'another request', demand, devices })
 
 /** Most changes are claims: nothing has come free by one that takes CPUs and gives no device back. */
 const isFuller = (after: StoredCapacity, before: HostSnapshot): boolean =>

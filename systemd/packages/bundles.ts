@@ -33,6 +33,7 @@ const bundleScheduler: Bundle = async (options) => {
   const entries = {
     main: join(repositoryRoot, 'scheduler/main.ts'),
     worker: join(repositoryRoot, 'scheduler/store/sqlite/worker.ts'),
+    'log-mover': join(repositoryRoot, 'scheduler/store/sqlite/log-mover.ts'),
   }
   const inside = await bundle(entries, options, [nativeSqlite, pageFiles])
   const sqlite = dirname(require.resolve('better-sqlite3/package.json'))

@@ -76,6 +76,21 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       expect(await store.deleteResources([{ uid: uid(1), nowMs: 2 }])).toMatchObject({ kind: 'in-use' })
     })
 
+    it('stay while their project or their network is used, as is told without a row for each', async () => {
+      await store.createResources([networkOf(2), subnetOf(12, uid(2)), networkOf(3), subnetOf(13, uid(3))])
+      const placement = placementOf(1, { uses: [uid(1), uid(2), uid(12)] })
+      await store.commitPlacement(placement)
+      const user = { noun: 'instance', id: 'web-1' }
+      expect(await remove(12)).toEqual({ kind: 'in-use', by: [user] })
+      expect(await remove(1)).toMatchObject({ by: [user, { noun: 'network' }, { noun: 'network' }] })
+      expect(await remove(13)).toEqual({ kind: 'deleted' })
+      const late = await store.commitPlacement(placementOf(2, { uses: [uid(1), uid(3), uid(13)] }))
+      expect(late).toEqual({ kind: 'resource-gone' })
+      await store.changeInstance(deleteOf(placement.uid))
+      await store.applyObservation(observationOf(placement.uid, absent))
+      expect(await remove(12)).toEqual({ kind: 'deleted' })
+    })
+
     it('know their members, and those that are gone know where they were', async () => {
       await store.createResources([networkOf(2)])
       const network = networkUid(uid(2))

@@ -1,5 +1,4 @@
 import { isIPv4 } from 'node:net'
-import ipaddr from 'ipaddr.js'
 import type { AddressClaim } from '../store.ts'
 import { firstToTry, noteLowest } from './address-hints.ts'
 import { prepare } from './prepared.ts'
@@ -125,15 +124,26 @@ async function endOfRun(tx: Tx, claim: Claim, from: number): Promise<number> {
   return row?.next ?? from + 1
 }
 
-/** Without the network's own address and its broadcast address. */
-function hostRange(cidr: string): { first: number; last: number } {
-  const network = ipaddr.IPv4.networkAddressFromCIDR(cidr).toString()
-  const broadcast = ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString()
-  return { first: numberOf(network) + 1, last: numberOf(broadcast) - 1 }
+export interface Range {
+  readonly first: number
+  readonly last: number
 }
 
-export function numberOf(address: string): number {
-  // ipaddr.js also takes 10.1 and octal parts, and would make another address of them.
+/** From the network's own address to its broadcast address. */
+export function rangeOf(cidr: string): Range {
+  const [address = '', prefixLength] = cidr.split('/')
+  const size = 2 ** (32 - Number(prefixLength))
+  const first = Math.floor(numberOf(address) / size) * size
+  return { first, last: first + size - 1 }
+}
+
+/** Without these two. */
+function hostRange(cidr: string): Range {
+  const { first, last } = rangeOf(cidr)
+  return { first: first + 1, last: last - 1 }
+}
+
+function numberOf(address: string): number {
   if (!isIPv4(address)) throw new Error(`${address} is not an IPv4 address.`)
-  return ipaddr.IPv4.parse(address).octets.reduce((sum, octet) => sum * 256 + octet, 0)
+  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
 }

@@ -149,8 +149,7 @@ const forgetAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>
   tx
     .deleteFrom('address_claims')
     .where('instance_uid', '=', uid)
-    // Nearly all are null, and SQLite takes an index of them for a way to find few.
-    .where(sql<boolean>`coalesce(reservation_uid, '') = ''`)
+    .where('reservation_uid', 'is', null)
     .returning(['network_uid', 'ipv4']),
 )
 const leaveAddresses = prepare((tx: Tx, { uid }: { uid: string }) =>

@@ -4,6 +4,7 @@ import { countCells } from './cell-claims.ts'
 import { newDevice } from './device-condition.ts'
 import { distrustDevices } from './device-reports.ts'
 import { occupantsAfter } from './occupants.ts'
+import { findFirstQueued } from './outbox.ts'
 import { capacityIn, type Place, readPlace } from './places.ts'
 import { prepare } from './prepared.ts'
 import { capacityFromRows, type DeviceWithClaim, hostFromRows, type Tx } from './rows.ts'
@@ -56,7 +57,6 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
       memory_mib_used: 0,
       disk_gb_used: 0,
       next_command_sequence: input.lastCommandSequence + 1,
-      acknowledged_sequence: input.lastCommandSequence,
       ...values,
     })
     // A fenced host that comes back empty waits for an operator's word.
@@ -65,11 +65,12 @@ export async function registerHost(tx: Tx, input: RegisterHost): Promise<Registe
         .column('host_id')
         .doUpdateSet({ ...values, ...(known?.state === 'fenced' ? { state: 'cordoned' } : {}) }),
     )
-    .returning(['next_command_sequence', 'acknowledged_sequence'])
+    .returning('next_command_sequence')
     .executeTakeFirstOrThrow()
   await registerDevices(tx, input, place)
   if (known && epoch > known.epoch) await distrustDevices(tx, input.hostId, input.nowMs)
-  return { kind: 'registered', epoch, nextCommandSequence: row.acknowledged_sequence + 1 }
+  const nextCommandSequence = (await findFirstQueued(tx, input.hostId)) ?? row.next_command_sequence
+  return { kind: 'registered', epoch, nextCommandSequence }
 }
 
 async function refuseZone(tx: Tx, { zone }: RegisterHost): Promise<RegisterHostOutcome> {

@@ -96,22 +96,33 @@ export async function readOutbox(
   })
 }
 
+const findFirst = prepare((tx: Tx, { hostId }: { hostId: string }) =>
+  tx.selectFrom('outbox').select('sequence').where('host_id', '=', hostId).orderBy('sequence').limit(1),
+)
+
+/** Of the first command that is not acknowledged: those that are have gone. */
+export async function findFirstQueued(tx: Tx, hostId: string): Promise<number | undefined> {
+  return (await findFirst.first(tx, { hostId }))?.sequence
+}
+
 interface Acknowledged {
   readonly hostId: string
   readonly throughSequence: number
 }
 
-const advance = prepare((tx: Tx, { hostId, throughSequence }: Acknowledged) =>
-  tx
-    .updateTable('hosts')
-    .set({ acknowledged_sequence: throughSequence })
-    .where('host_id', '=', hostId)
-    .where('acknowledged_sequence', '<', throughSequence)
-    .where('next_command_sequence', '>', throughSequence),
-)
-
 const deleteThrough = prepare((tx: Tx, { hostId, throughSequence }: Acknowledged) =>
-  tx.deleteFrom('outbox').where('host_id', '=', hostId).where('sequence', '<=', throughSequence),
+  tx
+    .deleteFrom('outbox')
+    .where('host_id', '=', hostId)
+    .where('sequence', '<=', throughSequence)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('hosts')
+          .select('host_id')
+          .where('host_id', '=', hostId)
+          .where('next_command_sequence', '>', throughSequence),
+      ),
+    ),
 )
 
 /** An acknowledgement of what was never queued is of another history: it would delete what was not received. */
@@ -119,5 +130,5 @@ export async function acknowledgeCommands(
   tx: Tx,
   input: { hostId: HostId; throughSequence: number },
 ): Promise<void> {
-  if ((await advance.run(tx, input)) > 0) await deleteThrough.run(tx, input)
+  await deleteThrough.run(tx, input)
 }

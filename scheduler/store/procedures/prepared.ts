@@ -3,11 +3,13 @@ import type { Tables } from '../tables.ts'
 import type { Tx } from './rows.ts'
 
 /** Stands in a prepared query for what each run brings. */
-class Parameter {
+class Parameter<Values> {
   readonly name: string
+  readonly readFrom: (values: Values) => unknown
 
-  constructor(name: string) {
+  constructor(name: string, readFrom: (values: Values) => unknown) {
     this.name = name
+    this.readFrom = readFrom
   }
 
   /** A query that reckons with it would be prepared with the result, once and for all. */
@@ -30,19 +32,26 @@ export interface Prepared<Values extends object, Row> {
 export function prepare<Values extends object, Row>(
   build: (tx: Tx, values: Values) => Compilable<Row>,
 ): Prepared<Values, Row> {
+  const standIns = new Proxy({}, { get: (_, name) => standInFor<Values>(name) }) as Values
+  return prepareWith((tx) => build(tx, standIns))
+}
+
+const standInFor = <Values>(name: string | symbol) =>
+  new Parameter<Values>(String(name), (values) => values[name as keyof Values])
+
+function prepareWith<Values extends object, Row>(build: (tx: Tx) => Compilable<Row>): Prepared<Values, Row> {
   const compiled = new WeakMap<object, CompiledQuery<Row>>()
-  const standIns = new Proxy({}, { get: (_, name) => new Parameter(String(name)) }) as Values
 
   function execute(tx: Tx, values: Values) {
     const executor = tx.getExecutor()
     const { adapter } = executor
     let query = compiled.get(adapter)
     if (query === undefined) {
-      query = build(tx, standIns).compile()
+      query = build(tx).compile()
       compiled.set(adapter, query)
     }
     const parameters = query.parameters.map((value) =>
-      value instanceof Parameter ? values[value.name as keyof Values] : value,
+      value instanceof Parameter ? (value as Parameter<Values>).readFrom(values) : value,
     )
     const run = { ...query, parameters }
     return executor.provideConnection((connection) => connection.executeQuery<Row>(run))
@@ -64,22 +73,20 @@ export function prepareInsert<Table extends keyof Tables, Column extends keyof T
   table: Table,
   columns: readonly Column[],
 ): PreparedInsert<Pick<Tables[Table], Column>> {
-  const valuesOf = (row: Pick<Tables[Table], Column>, index: number) =>
-    columns.map((column) => [`${index}.${column}`, row[column]] as const)
+  type Rows = readonly Pick<Tables[Table], Column>[]
+  const standInsFor = (index: number) =>
+    Object.fromEntries(
+      columns.map((column) => [column, new Parameter<Rows>(column, (rows) => rows[index]?.[column])]),
+    )
   const insertOf = prepareForEach((count) =>
-    prepare((tx: Tx, values: Readonly<Record<string, unknown>>) =>
-      tx.insertInto(table).values(
-        Array.from(
-          { length: count },
-          (_, index) => Object.fromEntries(columns.map((column) => [column, values[`${index}.${column}`]])),
-          // Kysely can't know a table that is named by a variable.
-        ) as never,
-      ),
+    prepareWith<Rows, unknown>((tx) =>
+      // Kysely can't know a table that is named by a variable.
+      tx.insertInto(table).values(Array.from({ length: count }, (_, index) => standInsFor(index)) as never),
     ),
   )
   return {
     run: async (tx, ...rows) => {
-      if (rows.length > 0) await insertOf(rows.length).run(tx, Object.fromEntries(rows.flatMap(valuesOf)))
+      if (rows.length > 0) await insertOf(rows.length).run(tx, rows)
     },
   }
 }

@@ -19,6 +19,7 @@ import { Refused } from './refused.ts'
 import { findResource, nextResourceChange, resourceFromRow } from './resource-rows.ts'
 import type { Tx } from './rows.ts'
 import { giveTakenBack, take } from './takings.ts'
+import { findUsingInstances } from './uses.ts'
 
 /** @throws Refused */
 export async function createResources(
@@ -160,14 +161,7 @@ const namedUsers = 5
 /** Instances and disks that use it, and resources that belong to it. */
 export async function findUsers(tx: Tx, resource: StoredResource): Promise<InUse['by']> {
   const { uid } = resource
-  const instances = await tx
-    .selectFrom('resource_uses')
-    .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
-    .select('instances.id')
-    .where('resource_uid', '=', uid)
-    .orderBy('instances.uid')
-    .limit(namedUsers)
-    .execute()
+  const instances = await findUsingInstances(tx, resource, namedUsers)
   const holders = await tx
     .selectFrom('address_claims')
     .innerJoin('instances', 'instances.uid', 'address_claims.instance_uid')

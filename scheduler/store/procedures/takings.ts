@@ -1,8 +1,7 @@
-import ipaddr from 'ipaddr.js'
 import type { StoredResource } from '../../model/resource.ts'
 import type { CreateResource, Taking } from '../resource-store.ts'
 import { noteGivenBack } from './address-hints.ts'
-import { formatIpv4, numberOf, pickAddress } from './addresses.ts'
+import { formatIpv4, pickAddress, type Range, rangeOf } from './addresses.ts'
 import { Refused } from './refused.ts'
 import { giveReservationBack, takeSlots } from './reservations.ts'
 import type { Tx } from './rows.ts'
@@ -66,11 +65,6 @@ async function lowestFreeVlan(tx: Tx, pool: { first: number; last: number }): Pr
   throw new Refused({ kind: 'vlans-exhausted' })
 }
 
-interface Range {
-  readonly first: number
-  readonly last: number
-}
-
 /** Subnets of one project never overlap, in whatever networks they are. */
 async function takeCidr(
   tx: Tx,
@@ -109,13 +103,6 @@ async function takeCidr(
     candidate = Math.ceil((other.last + 1) / size) * size
   }
   throw new Refused({ kind: 'cidrs-exhausted' })
-}
-
-function rangeOf(cidr: string): Range {
-  return {
-    first: numberOf(ipaddr.IPv4.networkAddressFromCIDR(cidr).toString()),
-    last: numberOf(ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString()),
-  }
 }
 
 async function takeAddress(

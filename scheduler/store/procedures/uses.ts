@@ -1,26 +1,27 @@
 import type { InstanceUid, ResourceUid } from '../../../proto/ids.ts'
-import { prepare, prepareForEach } from './prepared.ts'
+import type { Collection, StoredResource } from '../../model/resource.ts'
+import { prepare, prepareForEach, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
 
-type Use = Readonly<Record<string, string>>
+type Uids = readonly string[]
 
-const insertUses = prepareForEach((count) =>
-  prepare((tx: Tx, use: Use) =>
+const findThere = prepareForEach((count) =>
+  prepare((tx: Tx, uids: Uids) =>
     tx
-      .insertInto('resource_uses')
-      .columns(['resource_uid', 'instance_uid'])
-      .expression((from) =>
-        from
-          .selectFrom('resources')
-          .select((row) => ['uid', row.val(use['instance'] ?? '').as('instance_uid')])
-          .where(
-            'uid',
-            'in',
-            Array.from({ length: count }, (_, index) => use[index] ?? ''),
-          ),
+      .selectFrom('resources')
+      .select(['uid', 'collection'])
+      .where(
+        'uid',
+        'in',
+        Array.from({ length: count }, (_, index) => uids[index] ?? ''),
       ),
   ),
 )
+
+const insertUses = prepareInsert('resource_uses', ['instance_uid', 'resource_uid'])
+
+/** An instance says itself in which project it is, and a network has one subnet: rows would only say it again. */
+const toldOtherwise: ReadonlySet<string> = new Set<Collection>(['projects', 'subnets'])
 
 /** false where one of them is gone. The foreign key is behind it. */
 export async function writeUses(
@@ -30,8 +31,24 @@ export async function writeUses(
 ): Promise<boolean> {
   const resources = [...new Set(uses)]
   if (resources.length === 0) return true
-  const use = { ...Object.fromEntries(resources.entries()), instance }
-  return (await insertUses(resources.length).run(tx, use)) === resources.length
+  const there = await findThere(resources.length).all(tx, resources)
+  const own = there.filter(({ collection }) => !toldOtherwise.has(collection))
+  await insertUses.run(tx, ...own.map(({ uid }) => ({ instance_uid: instance, resource_uid: uid })))
+  return there.length === resources.length
+}
+
+/** The first few of those that use it. */
+export async function findUsingInstances(
+  tx: Tx,
+  { uid, collection, parentUid, id }: StoredResource,
+  limit: number,
+): Promise<readonly { readonly id: string }[]> {
+  const instances = tx.selectFrom('instances').select('instances.id').orderBy('instances.uid').limit(limit)
+  if (collection === 'projects') return instances.where('instances.project', '=', id).execute()
+  return instances
+    .innerJoin('resource_uses', 'resource_uses.instance_uid', 'instances.uid')
+    .where('resource_uid', '=', collection === 'subnets' ? (parentUid ?? uid) : uid)
+    .execute()
 }
 
 export async function areThere(tx: Tx, uids: readonly ResourceUid[]): Promise<boolean> {

@@ -2,16 +2,21 @@
 // transaction and one flush; a call that fails takes back what it has done and nobody else's.
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { Kysely, SqliteDialect, sql } from 'kysely'
+import { Kysely, SqliteDialect } from 'kysely'
 import { migrateToLatest } from '../migrations/migrate.ts'
 import { readHostRevision } from '../procedures/hosts.ts'
 import { runBatch, runInSavepoint, runPlainly, Spoilt } from './batch.ts'
+import { columnTypes } from './column-types.ts'
+import type { LogLength } from './log-keeper.ts'
 import type { BatchOutcome, WorkerCall, WorkerSettings } from './protocol.ts'
 import { type Transactions, transactionsOn } from './transactions.ts'
 
 export interface Engine {
   /** On disk when it resolves. */
   run(calls: readonly WorkerCall[]): Promise<BatchOutcome>
+  readLogLength(): LogLength
+  /** Into the database, as far as nobody reads what was there before. */
+  moveLog(): void
   close(): void
 }
 
@@ -24,6 +29,7 @@ export async function openEngine(settings: WorkerSettings): Promise<Engine> {
   const transactions = transactionsOn(database)
   let revision = await readRevision(transactions)
   let batchesInSavepoints = 0
+  const lengthOfLog = database.prepare('PRAGMA wal_checkpoint(NOOP)')
 
   async function runEither(calls: readonly WorkerCall[]): Promise<BatchOutcome> {
     const batch = { transactions, calls, revision, flushDelayMs: settings.flushDelayMs }
@@ -46,6 +52,13 @@ export async function openEngine(settings: WorkerSettings): Promise<Engine> {
       revision = Math.max(revision, ...outcome.changedHosts.map((host) => host.revision))
       return outcome
     },
+    readLogLength: () => {
+      const [{ log: written, checkpointed: moved }] = lengthOfLog.all() as [
+        { log: number; checkpointed: number },
+      ]
+      return { written, moved }
+    },
+    moveLog: () => void database.pragma('wal_checkpoint(PASSIVE)'),
     close: () => void database.close(),
   }
 }
@@ -58,8 +71,8 @@ async function readRevision(transactions: Transactions): Promise<number> {
 
 const pragmas = [
   'journal_mode = WAL',
-  // In pages. Most that a create writes are written again by the next ones, and go to the database once for all of them.
-  'wal_autocheckpoint = 4000',
+  // In pages: where nobody keeps the log short.
+  'wal_autocheckpoint = 64000',
   'synchronous = FULL',
   'foreign_keys = ON',
   'busy_timeout = 5000',
@@ -74,7 +87,7 @@ async function openDatabase({ path }: WorkerSettings): Promise<Database.Database
   const database = new Database(path)
   for (const pragma of pragmas) database.pragma(pragma)
   // Without kept statements: they would know the columns of before a migration.
-  await migrateToLatest(new Kysely({ dialect: new SqliteDialect({ database }) }), { bytes: sql`blob` })
+  await migrateToLatest(new Kysely({ dialect: new SqliteDialect({ database }) }), columnTypes)
   return database
 }
 

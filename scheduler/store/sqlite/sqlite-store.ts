@@ -3,6 +3,7 @@ import type { Logger } from '../../../lib/log.ts'
 import type { StoredCapacity } from '../host-store.ts'
 import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
 import { type Store, StoreUnavailable } from '../store.ts'
+import { programBeside } from './program-beside.ts'
 import type { WorkerCall, WorkerMessage, WorkerOutcome, WorkerSettings } from './protocol.ts'
 
 export interface SqliteStoreOptions {
@@ -29,8 +30,7 @@ const toldInTurn = 16
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const settings: WorkerSettings = { path: options.path, flushDelayMs: options.flushDelayMs ?? 0 }
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./worker.${ending}`, import.meta.url), { workerData: settings })
+  const worker = new Worker(programBeside('worker'), { workerData: settings })
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   const counts = { batches: 0, calls: 0 }
   let lastId = 0

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { writes } from '../procedures/catalogue.ts'
 import { sentenceOf } from './batch.ts'
 import { openEngine } from './engine.ts'
+import { keepLogShort } from './log-keeper.ts'
 import type { WorkerCall, WorkerMessage, WorkerSettings } from './protocol.ts'
 
 const maxBatch = 512
@@ -14,6 +15,7 @@ async function main(): Promise<void> {
   if (!port) throw new Error('The store’s worker runs as a worker.')
   const say = (message: WorkerMessage) => port.postMessage(message)
   const engine = await openEngine(settings)
+  const logKeeper = keepLogShort(settings.path, engine)
   const waiting: WorkerCall[] = []
   let isBusy = false
   let isClosing = false
@@ -25,11 +27,13 @@ async function main(): Promise<void> {
       const calls = waiting.splice(0, maxBatch)
       const hasWritten = calls.some(({ method }) => writes.has(method))
       say({ kind: 'batch', hasWritten, ...(await engine.run(calls)) })
+      if (hasWritten) logKeeper.look()
       // Lets calls that came meanwhile into the next batch.
       await new Promise((resolve) => setImmediate(resolve))
     }
     isBusy = false
     if (isClosing) {
+      await logKeeper.close()
       engine.close()
       port.close()
     }

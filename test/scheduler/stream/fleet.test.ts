@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type HostId, hostId } from '../../../proto/ids.ts'
 import type { StoredCapacity, StoredHost } from '../../../scheduler/store/host-store.ts'
 import { openFleet } from '../../../scheduler/stream/fleet.ts'
-import { exampleDemand, exampleHost } from '../placement/fleets.ts'
+import { devicesOf, exampleDemand, exampleHost } from '../placement/fleets.ts'
 
 const hostOf = (id: string, revision: number, usedVcpus: number) =>
   ({ ...exampleHost(id, { vcpus: { capacity: 8, used: usedVcpus } }), revision }) as unknown as StoredHost
@@ -67,6 +67,27 @@ describe('the fleet', () => {
     releases[1]?.()
     expect(usedAround()).toEqual([3, 0])
     expect(usedOf(fleet.snapshot())[0]).toEqual(['a', 3])
+  })
+
+  it('counts a hold once where its host has its devices claimed', async () => {
+    const host = exampleHost('a', { devices: devicesOf('h100@0') })
+    const store = storeOf([{ ...host, revision: 1 }] as never)
+    const fleet = await openFleet({ store, isConnected: () => true })
+    const [device] = host.devices
+    if (device === undefined) throw new Error('The example has no devices.')
+    const demand = { ...exampleDemand, vcpus: 4 }
+    const release = fleet.hold(host.hostId, { demand, devices: [device.address] })
+    const seen = () => {
+      const { vcpus, devices } = fleet.host(host.hostId) ?? host
+      return [vcpus.used - host.vcpus.used, devices[0]?.claimedBy]
+    }
+    expect(seen()).toEqual([4, 'another request'])
+    const vcpus = { ...host.vcpus, used: host.vcpus.used + 4 }
+    const devices = [{ ...device, claimedBy: 'one' }, ...host.devices.slice(1)]
+    store.commit({ ...host, vcpus, devices, revision: 2 } as never)
+    expect([...seen(), fleet.hasHolds()]).toEqual([4, 'one', false])
+    release()
+    expect(seen()).toEqual([4, 'one'])
   })
 
   it('keeps a host for one ticket, with holds and without, until it is let go', async () => {
