@@ -2,6 +2,7 @@ import type { Demand } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
 import type { FreeShape } from './free-shape.ts'
 import { company } from './scores/company.ts'
+import { endingTogether } from './scores/ending-together.ts'
 import { fragmentation } from './scores/fragmentation.ts'
 import { gpuHostsLast } from './scores/gpu-hosts-last.ts'
 import { lifetime } from './scores/lifetime.ts'
@@ -31,6 +32,7 @@ export const scoreShape = (demand: Demand, shape: FreeShape): number =>
 export const scoreHost = (demand: Demand, host: CountedHost, nowMs: number | undefined): number =>
   scoreShape(demand, host) +
   lifetime.weight * lifetime.of(demand, host, nowMs) +
+  endingTogether.weight * endingTogether.of(demand, host, nowMs) +
   company.weight * company.of(demand, host, nowMs) +
   numaFit.weight * numaFit.of(demand, host, nowMs)
 
@@ -46,6 +48,7 @@ export function explainScores(
     fragmentation: fragmentation.weight * fragmentation.of(demand, host),
     pack: pack.weight * pack.of(demand, host),
     lifetime: lifetime.weight * lifetime.of(demand, host, nowMs),
+    'ending-together': endingTogether.weight * endingTogether.of(demand, host, nowMs),
     company: company.weight * company.of(demand, host, nowMs),
     'numa-fit': numaFit.weight * numaFit.of(demand, host, nowMs),
   }

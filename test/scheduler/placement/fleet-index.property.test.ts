@@ -4,7 +4,7 @@ import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts
 import type { Claim } from '../../../scheduler/placement/claim.ts'
 import { type FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
 import { fitsOn, isAsAsked } from './oracle.ts'
-import { hostNames, richDemands, richFleets, richHosts } from './rich-fleets.ts'
+import { hostNames, richDemands, richFleets, richHosts, rightNowMs } from './rich-fleets.ts'
 
 type Event =
   | { readonly kind: 'put' | 'remove'; readonly host: HostSnapshot }
@@ -35,10 +35,11 @@ function applyTo(index: FleetIndex, claims: Claimed[], one: Event): void {
       break
     }
     case 'claim': {
-      const verdict = index.decide(one.demand, one.seed)
+      const verdict = index.decide(one.demand, one.seed, rightNowMs)
       if (verdict === undefined) break
       const devices = verdict.devices.map(({ address }) => address)
-      const claim = { uid: `claim-${claims.length}-${one.seed}`, demand: one.demand, devices }
+      const uid = `claim-${claims.length}-${one.seed}`
+      const claim = { uid, demand: one.demand, devices, nowMs: rightNowMs }
       claims.push({ hostId: verdict.hostId, claim })
       index.claim(verdict.hostId, claim)
       break
@@ -52,7 +53,7 @@ function applyTo(index: FleetIndex, claims: Claimed[], one: Event): void {
 
 /** What was granted is free, and as asked. */
 function expectGrantable(demand: Demand, host: HostSnapshot, index: FleetIndex, seed: string): void {
-  const verdict = index.decide(demand, seed)
+  const verdict = index.decide(demand, seed, rightNowMs)
   if (verdict === undefined) throw new Error('It has just been placed.')
   expect(new Set(verdict.devices.map(({ address }) => address)).size).toBe(verdict.devices.length)
   const granted = verdict.devices.map(({ type, address }) => {
@@ -76,7 +77,7 @@ describe('the index of a fleet', () => {
     fc.assert(
       fc.property(richDemands, richFleets, fc.string(), (demand, hosts, seed) => {
         const index = indexOf(hosts)
-        const verdict = index.place(demand, seed)
+        const verdict = index.place(demand, seed, rightNowMs)
         const able = hosts.filter((host) => fitsOn(demand, host, hosts))
         expect(verdict.kind === 'placed').toBe(able.length > 0)
         if (verdict.kind !== 'placed') {
@@ -119,7 +120,8 @@ describe('the index of a fleet', () => {
           const rebuilt = indexOf(hostNames.flatMap((name) => index.host(name) ?? []))
           expect(rebuilt.size).toBe(index.size)
           for (const [demand, seed] of questions) {
-            expect(index.decide(demand, seed)).toEqual(rebuilt.decide(demand, seed))
+            const verdict = index.decide(demand, seed, rightNowMs)
+            expect(verdict).toEqual(rebuilt.decide(demand, seed, rightNowMs))
           }
         },
       ),
@@ -131,10 +133,11 @@ describe('the index of a fleet', () => {
     fc.assert(
       fc.property(richDemands, richFleets, fc.string(), (demand, hosts, seed) => {
         const index = indexOf(hosts)
-        const verdict = index.decide(demand, seed)
+        const verdict = index.decide(demand, seed, rightNowMs)
         if (verdict === undefined) return
         const before = index.host(verdict.hostId)
-        const claim = { uid: 'u', demand, devices: verdict.devices.map(({ address }) => address) }
+        const devices = verdict.devices.map(({ address }) => address)
+        const claim = { uid: 'u', demand, devices, nowMs: rightNowMs }
         index.claim(verdict.hostId, claim)
         for (const { address } of verdict.devices) {
           const device = index.host(verdict.hostId)?.devices.find((one) => one.address === address)
@@ -142,7 +145,7 @@ describe('the index of a fleet', () => {
         }
         index.release(verdict.hostId, claim)
         expect(index.host(verdict.hostId)).toEqual(before)
-        expect(index.decide(demand, seed)).toEqual(verdict)
+        expect(index.decide(demand, seed, rightNowMs)).toEqual(verdict)
       }),
       { numRuns: 1000 },
     )
