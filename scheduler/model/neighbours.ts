@@ -1,11 +1,14 @@
 // Which hosts an instance can share, and with whom: the same predicates for placement and for the transaction that commits it.
-import type { Demand, HostSnapshot, LabelSelector, Occupant } from './placement.ts'
+import type { Demand, LabelSelector, Occupant } from './placement.ts'
 
-export const hasMember = ({ occupants = [] }: Pick<HostSnapshot, 'occupants'>, group: string): boolean =>
-  occupants.some(({ groups }) => groups?.includes(group) === true)
+/** Asked of one who is on a host, or of the groups of all of them. */
+export const isMember = (
+  { groups }: { readonly groups?: readonly string[] | undefined },
+  group: string,
+): boolean => groups?.includes(group) === true
 
-export const isTakenWhole = ({ occupants }: Pick<HostSnapshot, 'occupants'>): boolean =>
-  occupants?.some((occupant) => occupant.isolation === 'host') === true
+/** Nobody is to be beside it. */
+export const takesWhole = ({ isolation }: Occupant): boolean => isolation === 'host'
 
 export function matchesLabel(labels: Readonly<Record<string, string>>, selector: LabelSelector): boolean {
   const value = Object.hasOwn(labels, selector.key) ? labels[selector.key] : undefined

@@ -1,3 +1,4 @@
+import { takesWhole } from '../model/neighbours.ts'
 import type { HostSnapshot, Occupant } from '../model/placement.ts'
 
 /** Who is on a host, as far as it matters to others, with what decisions ask of them counted once. */
@@ -45,8 +46,9 @@ export class Occupants {
     for (const occupant of this.#list) this.#count(occupant)
   }
 
-  #count({ isolation, expectedEndMs, groups }: Occupant): void {
-    if (isolation === 'host') this.isTakenWhole = true
+  #count(occupant: Occupant): void {
+    const { expectedEndMs, groups } = occupant
+    if (takesWhole(occupant)) this.isTakenWhole = true
     if (expectedEndMs === undefined) this.emptyAtMs = undefined
     else if (this.emptyAtMs !== undefined && expectedEndMs > this.emptyAtMs) this.emptyAtMs = expectedEndMs
     if (groups !== undefined) this.groups = [...(this.groups ?? []), ...groups]

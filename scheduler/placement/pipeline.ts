@@ -45,12 +45,12 @@ const rules: readonly Rule[] = [
 /** Why a host does not fit. */
 export interface Miss {
   readonly host: CountedHost
-  /** The first that does not hold. */
+  /** The first that never will hold there, and where there is none, the first that doesn't. */
   readonly rule: PlacementRule
   /** How near the host came: rules that held before the first that did not, then what that one lacked. */
   readonly rulesHeld: number
   readonly shortfall: number
-  /** Asked of all rules. */
+  /** Of all rules. */
   readonly couldEverFit: boolean
   describe(): string
 }
@@ -67,8 +67,8 @@ export function findMiss(demand: Demand, host: CountedHost): Miss | undefined {
     const rule = rules[index] as Rule
     if (rule.holds(demand, host)) continue
     const lack = rule.explain(demand, host)
+    if (!lack.couldEverFit) return { ...lack, host, rule: rule.name, rulesHeld: index }
     first ??= { ...lack, host, rule: rule.name, rulesHeld: index }
-    if (!lack.couldEverFit) return first.couldEverFit ? { ...first, couldEverFit: false } : first
   }
   return first
 }

@@ -151,18 +151,21 @@ export function poolsOf(host: CountedHost): readonly { key: string; type: string
   return types.map((type) => ({ key: `${common} ${type} of ${types.join()}`, type }))
 }
 
-/** Claims keep what a pool has in common, and the very values with it. */
+/** Whether they are of the same pools. Most often even the values are the same, and then nothing has to be written out. */
 export const isAlike = (
   { host: a, stocks }: CountedHost,
   { host: b, stocks: others }: CountedHost,
 ): boolean =>
   a.zone === b.zone &&
+  (isSame(a, b) || commonKeyOf(a) === commonKeyOf(b)) &&
+  stocks.length === others.length &&
+  stocks.every(({ type }) => others.some((other) => other.type === type))
+
+const isSame = (a: HostTraits, b: HostTraits): boolean =>
   a.architecture === b.architecture &&
   a.features === b.features &&
   a.uplinks === b.uplinks &&
-  (a.partitions === undefined) === (b.partitions === undefined) &&
-  stocks.length === others.length &&
-  stocks.every(({ type }) => others.some((other) => other.type === type))
+  (a.partitions === undefined) === (b.partitions === undefined)
 
 function commonKeyOf({ architecture: arch, features: able = [], uplinks = [], partitions }: HostTraits) {
   const networks = uplinks.map(({ physicalNetwork, mtu }) => `${physicalNetwork}:${mtu}`)

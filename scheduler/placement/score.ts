@@ -3,6 +3,7 @@ import type { CountedHost } from './counted-host.ts'
 import type { FreeShape } from './free-shape.ts'
 import { cellFit } from './scores/cell-fit.ts'
 import { company } from './scores/company.ts'
+import { endingTogether } from './scores/ending-together.ts'
 import { fragmentation } from './scores/fragmentation.ts'
 import { gpuHostsLast } from './scores/gpu-hosts-last.ts'
 import { lifetime } from './scores/lifetime.ts'
@@ -32,6 +33,7 @@ export const scoreShape = (demand: Demand, shape: FreeShape): number =>
 export const scoreHost = (demand: Demand, host: CountedHost, nowMs: number | undefined): number =>
   scoreShape(demand, host) +
   lifetime.weight * lifetime.of(demand, host, nowMs) +
+  endingTogether.weight * endingTogether.of(demand, host, nowMs) +
   company.weight * company.of(demand, host, nowMs) +
   numaFit.weight * numaFit.of(demand, host, nowMs) +
   cellFit.weight * cellFit.of(demand, host, nowMs)
@@ -48,6 +50,7 @@ export function explainScores(
     fragmentation: fragmentation.weight * fragmentation.of(demand, host),
     pack: pack.weight * pack.of(demand, host),
     lifetime: lifetime.weight * lifetime.of(demand, host, nowMs),
+    'ending-together': endingTogether.weight * endingTogether.of(demand, host, nowMs),
     company: company.weight * company.of(demand, host, nowMs),
     'numa-fit': numaFit.weight * numaFit.of(demand, host, nowMs),
     'cell-fit': cellFit.weight * cellFit.of(demand, host, nowMs),

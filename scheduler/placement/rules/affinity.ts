@@ -1,4 +1,5 @@
 import { nameOfGroup } from '../../model/group.ts'
+import { isMember } from '../../model/neighbours.ts'
 import type { Demand } from '../../model/placement.ts'
 import type { CountedHost } from '../counted-host.ts'
 import { lacksNow, type Rule } from '../rule.ts'
@@ -14,8 +15,5 @@ export const affinity: Rule = {
   },
 }
 
-export const hasMember = ({ occupants }: CountedHost, group: string): boolean =>
-  occupants.groups?.includes(group) === true
-
-const missingOf = ({ affinity: wanted = [] }: Demand, host: CountedHost) =>
-  wanted.filter((group) => !hasMember(host, group))
+const missingOf = ({ affinity: wanted = [] }: Demand, { occupants }: CountedHost) =>
+  wanted.filter((group) => !isMember(occupants, group))

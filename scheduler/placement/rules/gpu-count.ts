@@ -1,5 +1,5 @@
 import { describeTroubles } from '../../model/device.ts'
-import type { Demand } from '../../model/placement.ts'
+import type { Demand, HostDevice } from '../../model/placement.ts'
 import type { CountedHost } from '../counted-host.ts'
 import { freeFor, stocksFor, wishOf } from '../devices.ts'
 import { partitionsWithin } from '../partitions.ts'
@@ -29,7 +29,7 @@ export const gpuCount: Rule = {
       return { type, count: wish.count, all, free: freeFor(demand, stock).length }
     })
     const lacking = types.find(({ count, free }) => free < count)
-    if (!lacking) return explainPartitions(demand, host)
+    if (!lacking || !hasPartition(demand, host)) return explainPartitions(demand, host)
     const { type, count, all, free } = lacking
     return {
       describe: () => {
@@ -51,18 +51,28 @@ function troublesOf(demand: Demand, host: CountedHost, type: string): string {
   return describeTroubles(unclaimed, wishOf(demand, host.host))
 }
 
-/** Enough are free; where NVSwitches join them, a guest gets exactly those of one partition. */
+/** Of the size that is asked for, be it free or not; where nothing joins the GPUs, any number will do. */
+function hasPartition(demand: Demand, host: CountedHost): boolean {
+  const [found, another] = stocksFor(demand, host)
+  if (host.host.partitions === undefined) return true
+  if (found === undefined || another !== undefined) return false
+  return sizesOf(host, found.stock.all).includes(found.wish.count)
+}
+
+const sizesOf = ({ host }: CountedHost, devices: readonly HostDevice[]): readonly number[] =>
+  (partitionsWithin(host, devices) ?? []).map((one) => one.length)
+
+/** Where NVSwitches join them, a guest gets exactly those of one partition. */
 function explainPartitions(demand: Demand, host: CountedHost): Lack {
   const [found, another] = stocksFor(demand, host)
   if (found === undefined) return lacksForGood(() => 'it has no such GPU')
   const { type, all } = found.stock
   const { count } = found.wish
-  const sizes = (partitionsWithin(host.host, all) ?? []).map((one) => one.length)
-  if (another === undefined && sizes.includes(count)) {
+  if (hasPartition(demand, host)) {
     const message = () => `NVSwitches join its ${type}, and none of their partitions of ${count} is free`
     return lacksNow(message, 1 / count)
   }
-  const possible = [...new Set(sizes)].toSorted((a, b) => a - b).join(', ')
+  const possible = [...new Set(sizesOf(host, all))].toSorted((a, b) => a - b).join(', ')
   const gets = another === undefined ? `${possible === '' ? 'none' : possible} of them` : 'one type of them'
   return lacksForGood(() => `NVSwitches join its ${type}, and a guest gets ${gets}`, 1 / count)
 }

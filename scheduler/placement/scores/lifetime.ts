@@ -1,7 +1,7 @@
 import type { HostScore } from '../score.ts'
 
 /** Less than this is soon, whatever it is. */
-const soonS = 72
+export const soonS = 72
 const hourS = 3600
 
 /**
@@ -9,13 +9,13 @@ const hourS = 3600
  * empty, and the more the sooner that would have been. Between those that it does not delay, the one that is empty first.
  */
 export const lifetime: HostScore = {
-  weight: 10,
+  weight: 27,
   of: ({ expectedLifetimeS }, { occupants: { emptyAtMs } }, nowMs) => {
     if (expectedLifetimeS === undefined || nowMs === undefined || emptyAtMs === undefined) return 0
     const leftS = Math.max(0, emptyAtMs - nowMs) / 1000
     const delay = weightOf(expectedLifetimeS) - weightOf(leftS)
-    return delay > 0 ? -delay : 0.05 * delay
+    return delay > 0 ? -delay : 0.03 * delay
   },
 }
 
-const weightOf = (seconds: number) => ((seconds + soonS) / hourS) ** 0.4
+const weightOf = (seconds: number) => ((seconds + soonS) / hourS) ** 0.2

@@ -1,7 +1,7 @@
 // Who is on a host, as far as it matters to others: those that asked for company, for distance, for a host of their own, or
 // said how long they stay. Of all others nothing is written here.
 import { nameOfGroup } from '../../model/group.ts'
-import { hasMember, isTakenWhole, matchesLabel, occupantOf } from '../../model/neighbours.ts'
+import { isMember, matchesLabel, occupantOf, takesWhole } from '../../model/neighbours.ts'
 import type { Demand, Occupant } from '../../model/placement.ts'
 import type { ClaimLost } from '../store.ts'
 import { prepare } from './prepared.ts'
@@ -20,7 +20,7 @@ const lost = (what: ClaimLost['what'], message: string): ClaimLost => ({ kind: '
 export async function joinOccupants(tx: Tx, joining: Joining): Promise<ClaimLost | undefined> {
   const { hostId, demand } = joining
   const occupants = await listOccupants(tx, hostId)
-  const crowded = isCrowded({ occupants }, demand) ?? (await findMissing(tx, joining, occupants))
+  const crowded = isCrowded(occupants, demand) ?? (await findMissing(tx, joining, occupants))
   if (crowded !== undefined) return crowded
   const alone = demand.isolation === 'host' ? await findOthers(tx, joining, occupants) : undefined
   if (alone === undefined && isHinted(demand)) await writeOccupant(tx, joining)
@@ -31,7 +31,7 @@ export async function joinOccupants(tx: Tx, joining: Joining): Promise<ClaimLost
 export async function rejoinOccupants(tx: Tx, joining: Joining): Promise<ClaimLost | undefined> {
   const all = await listOccupants(tx, joining.hostId)
   const others = all.filter(({ uid }) => uid !== joining.uid)
-  if (isTakenWhole({ occupants: others })) return lost('isolation', 'an instance has the host for itself')
+  if (others.some(takesWhole)) return lost('isolation', 'an instance has the host for itself')
   const { demand } = joining
   const alone = demand.isolation === 'host' ? await findOthers(tx, joining, others) : undefined
   if (alone !== undefined || !isHinted(demand)) return alone
@@ -64,9 +64,9 @@ export function checkLabels({ hostLabels }: Demand, labels: string): ClaimLost |
     : lost('labels', 'the labels of the host are others now')
 }
 
-function isCrowded(host: { occupants: readonly Occupant[] }, { antiAffinity = [] }: Demand) {
-  if (isTakenWhole(host)) return lost('isolation', 'an instance has the host for itself')
-  const avoided = antiAffinity.find((group) => hasMember(host, group))
+function isCrowded(occupants: readonly Occupant[], { antiAffinity = [] }: Demand) {
+  if (occupants.some(takesWhole)) return lost('isolation', 'an instance has the host for itself')
+  const avoided = antiAffinity.find((group) => occupants.some((one) => isMember(one, group)))
   return avoided === undefined
     ? undefined
     : lost('anti-affinity', `an instance of ${nameOfGroup(avoided)} is on the host already`)
@@ -79,7 +79,7 @@ async function findMissing(
   occupants: readonly Occupant[],
 ): Promise<ClaimLost | undefined> {
   for (const group of affinity) {
-    if (hasMember({ occupants }, group)) continue
+    if (occupants.some((one) => isMember(one, group))) continue
     if (groups.includes(group) && (await findMember.first(tx, { group })) === undefined) continue
     return lost('affinity', `the instances of ${nameOfGroup(group)} are on other hosts`)
   }

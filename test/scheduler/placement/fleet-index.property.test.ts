@@ -5,7 +5,7 @@ import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts
 import type { Claim } from '../../../scheduler/placement/claim.ts'
 import { type FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
 import { cellWish, fitsOn, isAsAsked } from './oracle.ts'
-import { hostNames, richDemands, richFleets, richHosts } from './rich-fleets.ts'
+import { hostNames, richDemands, richFleets, richHosts, rightNowMs } from './rich-fleets.ts'
 
 type Event =
   | { readonly kind: 'put' | 'remove'; readonly host: HostSnapshot }
@@ -36,11 +36,12 @@ function applyTo(index: FleetIndex, claims: Claimed[], one: Event): void {
       break
     }
     case 'claim': {
-      const verdict = index.decide(one.demand, one.seed)
+      const verdict = index.decide(one.demand, one.seed, rightNowMs)
       if (verdict === undefined) break
       const devices = verdict.devices.map(({ address }) => address)
+      const uid = `claim-${claims.length}-${one.seed}`
       const demand = inCells(one.demand, verdict.cells)
-      const claim = { uid: `claim-${claims.length}-${one.seed}`, demand, devices }
+      const claim = { uid, demand, devices, nowMs: rightNowMs }
       claims.push({ hostId: verdict.hostId, claim })
       index.claim(verdict.hostId, claim)
       break
@@ -54,7 +55,7 @@ function applyTo(index: FleetIndex, claims: Claimed[], one: Event): void {
 
 /** What was granted is free, and as asked. */
 function expectGrantable(demand: Demand, host: HostSnapshot, index: FleetIndex, seed: string): void {
-  const verdict = index.decide(demand, seed)
+  const verdict = index.decide(demand, seed, rightNowMs)
   if (verdict === undefined) throw new Error('It has just been placed.')
   expect(new Set(verdict.devices.map(({ address }) => address)).size).toBe(verdict.devices.length)
   const granted = verdict.devices.map(({ type, address }) => {
@@ -81,7 +82,7 @@ describe('the index of a fleet', () => {
     fc.assert(
       fc.property(richDemands, richFleets, fc.string(), (demand, hosts, seed) => {
         const index = indexOf(hosts)
-        const verdict = index.place(demand, seed)
+        const verdict = index.place(demand, seed, rightNowMs)
         const able = hosts.filter((host) => fitsOn(demand, host, hosts))
         expect(verdict.kind === 'placed').toBe(able.length > 0)
         if (verdict.kind !== 'placed') {
@@ -124,7 +125,8 @@ describe('the index of a fleet', () => {
           const rebuilt = indexOf(hostNames.flatMap((name) => index.host(name) ?? []))
           expect(rebuilt.size).toBe(index.size)
           for (const [demand, seed] of questions) {
-            expect(index.decide(demand, seed)).toEqual(rebuilt.decide(demand, seed))
+            const verdict = index.decide(demand, seed, rightNowMs)
+            expect(verdict).toEqual(rebuilt.decide(demand, seed, rightNowMs))
           }
         },
       ),
@@ -136,11 +138,11 @@ describe('the index of a fleet', () => {
     fc.assert(
       fc.property(richDemands, richFleets, fc.string(), (demand, hosts, seed) => {
         const index = indexOf(hosts)
-        const verdict = index.decide(demand, seed)
+        const verdict = index.decide(demand, seed, rightNowMs)
         if (verdict === undefined) return
         const before = index.host(verdict.hostId)
         const devices = verdict.devices.map(({ address }) => address)
-        const claim = { uid: 'u', demand: inCells(demand, verdict.cells), devices }
+        const claim = { uid: 'u', demand: inCells(demand, verdict.cells), devices, nowMs: rightNowMs }
         index.claim(verdict.hostId, claim)
         for (const { address } of verdict.devices) {
           const device = index.host(verdict.hostId)?.devices.find((one) => one.address === address)
@@ -148,7 +150,7 @@ describe('the index of a fleet', () => {
         }
         index.release(verdict.hostId, claim)
         expect(index.host(verdict.hostId)).toEqual(before)
-        expect(index.decide(demand, seed)).toEqual(verdict)
+        expect(index.decide(demand, seed, rightNowMs)).toEqual(verdict)
       }),
       { numRuns: 1000 },
     )

@@ -152,9 +152,10 @@ describe('GPUs that NVSwitches join', () => {
       kind: 'not-now',
       message: 'NVSwitches join its h100, and none of their partitions of 2 is free',
     })
-    expect(refusalOf(gpuDemand(5), joined([0, 1, 4, 5])).message).toBe(
-      'it has 4 of 8 h100 free and 5 are needed',
-    )
+    expect(refusalOf(gpuDemand(4), joined([0, 1, 2, 4, 5]))).toEqual({
+      kind: 'not-now',
+      message: 'it has 3 of 8 h100 free and 4 are needed',
+    })
   })
 
   it('are refused for good where there is no such partition', () => {
@@ -162,6 +163,12 @@ describe('GPUs that NVSwitches join', () => {
       kind: 'never-fits',
       message: 'NVSwitches join its h100, and a guest gets 1, 2, 4, 8 of them',
     })
+    const full = joined(addresses.map((_, index) => index))
+    for (const count of [5, 6]) {
+      expect(refusalOf(gpuDemand(count), full)).toEqual(refusalOf(gpuDemand(3), joined()))
+    }
+    const busy = { ...full, vcpus: { ...full.vcpus, used: full.vcpus.capacity } }
+    expect(refusalOf(gpuDemand(6), busy)).toEqual(refusalOf(gpuDemand(3), joined()))
     expect(refusalOf(gpuDemand(1), { ...joined(), partitions: [] })).toMatchObject({
       kind: 'never-fits',
       message: expect.stringContaining('a guest gets none of them'),

@@ -11,6 +11,8 @@ import type {
 // Small fleets in which everything that placement knows of occurs, and often.
 
 const groups = ['web', 'db'] as const
+/** For those who decide by when instances end. */
+export const rightNowMs = 1_000_000_000
 const counter = (maximum: number) =>
   fc
     .integer({ min: 0, max: maximum })
@@ -36,6 +38,7 @@ const device = fc.record({
 const occupant = fc.record({
   groups: fc.constantFrom(undefined, ['web'], ['db'], ['web', 'db']),
   isolation: rarely(fc.constantFrom('shared', 'host')),
+  expectedEndMs: fc.constantFrom(undefined, rightNowMs - 1000, rightNowMs + 600_000, rightNowMs + 36_000_000),
 })
 
 /** Of a size that most demands fit, and some never do. */
@@ -98,10 +101,11 @@ export const richHosts: fc.Arbitrary<HostSnapshot> = fc
       occupants: isEmpty
         ? []
         : one.occupants.map(
-            ({ groups: names, isolation }, index): Occupant => ({
+            ({ groups: names, isolation, expectedEndMs }, index): Occupant => ({
               uid: `${id}-${index}`,
               ...defined('groups', names),
               ...defined('isolation', isolation),
+              ...defined('expectedEndMs', expectedEndMs),
             }),
           ),
       devices: one.devices.map(
@@ -171,6 +175,7 @@ export const richDemands: fc.Arbitrary<Demand> = fc
     antiAffinity: rarely(fc.subarray([...groups])),
     packing: fc.constantFrom(undefined, 'pack', 'spread'),
     ticket: rarely(fc.constantFrom('w1', 'w2')),
+    expectedLifetimeS: fc.constantFrom(undefined, 60, 7200),
   })
   .map(({ project, vcpus, memoryMib, diskGb, gpus, ...wishes }) => ({
     ...{ zone: zoneId('z1'), project: projectId(project), architecture: 'x86_64' },

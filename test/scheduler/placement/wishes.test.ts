@@ -161,4 +161,17 @@ describe('hints of how long instances stay', () => {
     expect(fleet.decide(lasting(36_000), 's', 0)?.hostId).toBe('late')
     expect(fleet.decide(lasting(300), 's', 0)?.hostId).toBe('soon')
   })
+
+  it('bring those together that end at one time, where nobody is delayed', () => {
+    const fleet = new FleetIndex()
+    const devices = devicesOf('h100@0* h100@0* h100@0 h100@0')
+    const until = (...hours: readonly number[]) =>
+      hours.map((hour, index) => ({ uid: `u${index}`, expectedEndMs: hour * 3_600_000 }))
+    fleet.put(exampleHost('apart', { devices, occupants: until(1, 10) }))
+    fleet.put(exampleHost('alike', { devices, occupants: until(5, 10) }))
+    for (const seed of ['1', '2', '3', '4']) {
+      expect(fleet.decide({ ...gpus(1), expectedLifetimeS: 18_000 }, seed, 0)?.hostId).toBe('alike')
+      expect(fleet.decide({ ...gpus(1), expectedLifetimeS: 3600 }, seed, 0)?.hostId).toBe('apart')
+    }
+  })
 })
