@@ -17,6 +17,7 @@ import { openFleet, type WatchedFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
 import { createPendingQueries } from './pending-queries.ts'
+import { pollOutboxes } from './poll-outboxes.ts'
 import { type BytesCall, receiveBytes } from './receive-bytes.ts'
 import { type Session, type SessionCall, startSession } from './session.ts'
 import { createSessions, type SessionInfo } from './sessions.ts'
@@ -79,7 +80,6 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   })
   const ports = {
     ...{ ...options, sessions, queries, heartbeatIntervalMs, silenceAfterMs },
-    pollIntervalMs: options.pollIntervalMs ?? 1000,
     windowSize: options.windowSize ?? 32,
     gathered: gatherFor({ clock }),
     beingNoted: new Map(),
@@ -119,6 +119,13 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const fleet = await openFleet({ store, isConnected: sessions.isConnected })
   const port = await listen(server, options)
   const memberNames = startMemberNames({ store, sessions, clock, log })
+  const stopPolling = pollOutboxes({
+    store,
+    sessions,
+    clock,
+    log,
+    intervalMs: options.pollIntervalMs ?? 1000,
+  })
   const stopNoting = clock.every(heartbeatIntervalMs, () => sessions.noteSilence())
   const address = `${bracketed(options.host)}:${port}`
   log.info({ address, tls: options.tls !== undefined }, 'Agents can connect.')
@@ -137,6 +144,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     close: async () => {
       isClosing = true
       stopNoting()
+      stopPolling()
       await memberNames.close()
       const ending = Array.from(open, (session) => {
         session.end('The scheduler is closing.')

@@ -37,7 +37,6 @@ export interface SessionPorts {
   readonly log: Logger
   readonly heartbeatIntervalMs: number
   readonly silenceAfterMs: number
-  readonly pollIntervalMs: number
   readonly windowSize: number
   readonly gathered: () => Promise<void>
   readonly beingNoted: BeingNoted
@@ -138,7 +137,6 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
         identityIssuer: ports.identityIssuer,
       }),
     })
-    cancels.push(clock.every(ports.pollIntervalMs, live.nudge))
     live.nudge()
     await welcoming
   }
