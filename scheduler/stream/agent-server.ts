@@ -2,6 +2,7 @@
 // delivered from the outbox, reports in the store, answers to questions. It decides nothing about instances, and a
 // silent host is silent, not lost: all that follows is that placement leaves it out.
 import { Server, ServerCredentials, type sendUnaryData, status } from '@grpc/grpc-js'
+import PQueue from 'p-queue'
 import type { Clock } from '../../lib/clock.ts'
 import { grpcServiceOf } from '../../lib/grpc-service.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -60,6 +61,12 @@ export interface AgentServer {
   close(): Promise<void>
 }
 
+/**
+ * When all come back at once, what the others say of themselves is not even read meanwhile: read and kept in memory, it would
+ * leave gaps between all that stays.
+ */
+const greetedAtOnce = 64
+
 // A command with the largest metadata that a request may have fits many times; a peer can't make the process swell.
 const maximumMessageBytes = 4 * 1024 * 1024
 
@@ -85,6 +92,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     beingNoted: new Map(),
   }
   const open = new Set<Session>()
+  const greetings = new PQueue({ concurrency: greetedAtOnce })
   let isClosing = false
 
   const server = new Server({
@@ -101,9 +109,13 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
         call.emit('error', { code: isClosing ? status.UNAVAILABLE : status.UNAUTHENTICATED, details })
         return
       }
-      const session = startSession(call, peer.hostId, ports)
-      open.add(session)
-      void session.settled.then(() => open.delete(session))
+      void greetings.add(() => {
+        if (call.cancelled || isClosing) return undefined
+        const session = startSession(call, peer.hostId, ports)
+        open.add(session)
+        void session.settled.then(() => open.delete(session))
+        return session.greeted
+      })
     },
     sendBytes: (call: BytesCall, respond: sendUnaryData<SendBytesResponse>) => {
       const peer = peerIdentity(call, peers)

@@ -12,7 +12,6 @@ import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instanc
 import {
   type Command,
   type CommandAck,
-  type Hello,
   type Report,
   ReportAckSchema,
   type SessionRequest,
@@ -33,7 +32,7 @@ import {
   unreported,
 } from './inventory.ts'
 import type { PendingQueries } from './pending-queries.ts'
-import { registerHost } from './register-host.ts'
+import { type Greeting, registerHost } from './register-host.ts'
 
 /** The peer broke the rules of the conversation. */
 export class ProtocolError extends Error {
@@ -42,7 +41,7 @@ export class ProtocolError extends Error {
 
 export interface LiveSessionOptions {
   readonly hostId: HostId
-  readonly hello: Hello
+  readonly hello: Greeting
   readonly epoch: number
   readonly nextCommandSequence: number
   readonly windowSize: number
@@ -170,7 +169,7 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
 
   async function takeFacts(facts: HostFacts): Promise<void> {
     const nowMs = clock.nowMs()
-    const outcome = await registerHost({ ...hello, facts }, { ...options, nowMs })
+    const outcome = await registerHost(hello, facts, { ...options, nowMs })
     if (outcome.kind === 'refused') throw new ProtocolError(outcome.message)
   }
 

@@ -49,6 +49,8 @@ type SessionState =
 
 export interface Session {
   end(reason: string): void
+  /** It is live, or has ended before it was. */
+  readonly greeted: Promise<void>
   /** Nothing of the session touches the store any more. */
   readonly settled: Promise<void>
 }
@@ -58,6 +60,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
   const sessionId = random.uuid()
   const log = ports.log.child({ hostId, sessionId })
   const outgoing = createOutgoing<SessionResponse | Uint8Array>(call)
+  const greeted = Promise.withResolvers<void>()
   const settled = Promise.withResolvers<void>()
   const cancels: (() => void)[] = []
   let state: SessionState = { kind: 'greeting' }
@@ -75,6 +78,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     }
     log.info({ state: state.kind, reason }, 'A session has ended.')
     state = { kind: 'ended', reason }
+    greeted.resolve()
     for (const cancel of cancels) cancel()
     outgoing.end()
     if (code === status.OK) call.end()
@@ -91,10 +95,10 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     end(describeCauses(thrown), isPeersFault ? status.FAILED_PRECONDITION : status.UNAVAILABLE)
   }
 
-  async function greet(hello: Hello): Promise<void> {
+  async function greet({ facts, ...hello }: Hello): Promise<void> {
     // What it has carried out under its former session is not on its way any more, and is missed where it is not reported.
     await untilNoted(hostId, ports.beingNoted)
-    const registration = await registerHost(hello, { ...ports, hostId, nowMs: clock.nowMs() })
+    const registration = await registerHost(hello, facts, { ...ports, hostId, nowMs: clock.nowMs() })
     if (state.kind !== 'greeting') return
     if (registration.kind === 'refused') {
       const { reason, message } = registration
@@ -124,6 +128,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       end,
     }
     state = { kind: 'live', live, handle }
+    greeted.resolve()
     sessions.replace(handle)
     log.info({ epoch, nextCommandSequence, agentVersion: hello.agentVersion }, 'A host is connected.')
     const welcoming = sendBody({
@@ -174,5 +179,9 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       if (state.kind === 'greeting') end('No Hello came.', status.DEADLINE_EXCEEDED)
     }),
   )
-  return { end: (reason) => end(reason, status.UNAVAILABLE), settled: settled.promise }
+  return {
+    end: (reason) => end(reason, status.UNAVAILABLE),
+    greeted: greeted.promise,
+    settled: settled.promise,
+  }
 }
