@@ -146,7 +146,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     await welcoming
   }
 
-  async function receive({ body }: SessionRequest): Promise<void> {
+  function receive({ body }: SessionRequest): Promise<void> | undefined {
     lastHeard = { unixMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
     switch (state.kind) {
       case 'greeting':
@@ -155,14 +155,20 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       case 'live':
         return state.live.receive(body)
       case 'ended':
-        return
+        return undefined
     }
   }
 
   // One message at a time; a peer that sends faster than the store takes is slowed down by its own stream.
   call.on('data', (request: SessionRequest) => {
-    call.pause()
-    handling = receive(request).then(() => void call.resume(), fail)
+    try {
+      const work = receive(request)
+      if (work === undefined) return
+      call.pause()
+      handling = work.then(() => void call.resume(), fail)
+    } catch (thrown) {
+      fail(thrown)
+    }
   })
   call.on('end', () => end('The agent ended it.', status.OK))
   call.on('cancelled', () => end('The connection broke.'))
