@@ -79,7 +79,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const silenceAfterMs = options.silenceAfterMs ?? 3 * heartbeatIntervalMs
   const sessions = createSessions({
     ...{ clock, log, silenceAfterMs },
-    onConnected: (hostId) => fleet.noteConnected(hostId),
+    onConnectedness: (hostId) => fleet.noteConnectedness(hostId),
   })
   const queries = createPendingQueries({
     ...{ sessions, clock, random },

@@ -83,7 +83,7 @@ export async function openWaitingQueue(ports: WaitingPorts): Promise<OpenQueue> 
 
   async function place(instance: WaitingInstance, verdict: Placed): Promise<'again' | 'ended'> {
     const { uid, demand } = instance
-    const { hostId, devices, explanation } = verdict
+    const { hostId, devices, explanation } = fleet.explain(verdict, askedOf(instance))
     const release = fleet.hold(hostId, { demand, devices: devices.map(({ address }) => address) })
     const outcome = await store
       .placeWaiting({
@@ -93,6 +93,10 @@ export async function openWaitingQueue(ports: WaitingPorts): Promise<OpenQueue> 
       .finally(release)
     return settle(instance, hostId, outcome)
   }
+
+  /** A ticket opens kept hosts, and nothing else. */
+  const askedOf = ({ uid, demand }: WaitingInstance): Demand =>
+    kept.countFor(uid) === 0 ? demand : { ...demand, ticket: uid }
 
   async function settle(
     instance: WaitingInstance,

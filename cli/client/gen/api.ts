@@ -1974,6 +1974,14 @@ export interface components {
             readonly scores: {
                 readonly [key: string]: number;
             };
+            /** @description Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept. */
+            readonly rules?: readonly {
+                /** @enum {unknown} */
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
+                readonly hostsRefused: number;
+                /** @description After this rule and those before it. */
+                readonly hostsLeft: number;
+            }[];
             readonly asked: {
                 readonly zone: string;
                 readonly vcpus: number;
