@@ -35,6 +35,8 @@ export interface Fleet extends Places {
   capacity(): readonly GpuCapacity[]
   /** Whether anything is held at all: what is in the way otherwise is no hint. */
   hasHolds(): boolean
+  /** The hosts with what is held. What a look claims it releases. */
+  withHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** As if nothing were held: it is taken out for as long as the look takes. */
   withoutHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** Until the result is called: when the commit is through, whatever became of it. */

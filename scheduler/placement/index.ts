@@ -4,6 +4,7 @@
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { FleetIndex } from './fleet-index.ts'
 
+export { couldEverBeTogether, type Gang, placeGang, placeTogether, selectorOf } from './gang.ts'
 export { FleetIndex }
 
 export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {

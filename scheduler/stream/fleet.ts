@@ -106,6 +106,7 @@ export async function openFleet({
     },
     host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,
+    withHolds: (look) => look(around),
     withoutHolds: (look) => {
       const hostIds = [...held.keys()]
       for (const hostId of hostIds) show(hostId, [])

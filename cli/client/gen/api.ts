@@ -1935,6 +1935,15 @@ export interface components {
             /** Format: date-time */
             readonly updatedAt: string;
         };
+        /** InstanceBatch */
+        readonly InstanceBatch: {
+            readonly instances: readonly components["schemas"]["InstanceRequest"][];
+            /** @description Where they may go, as a whole. */
+            readonly scheduling?: {
+                /** @description A key of the labels that operators write on hosts, such as rack: all of them go to hosts where it has one value. */
+                readonly sameHostLabel?: string;
+            };
+        };
         /** InstanceEvent */
         readonly InstanceEvent: {
             readonly sequence: number;
@@ -6053,9 +6062,7 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/json": {
-                    readonly instances: readonly components["schemas"]["InstanceRequest"][];
-                };
+                readonly "application/json": components["schemas"]["InstanceBatch"];
             };
         };
         readonly responses: {
