@@ -10,7 +10,7 @@ import {
   type ServerDuplexStream,
   type ServiceDefinition,
 } from '@grpc/grpc-js'
-import { type AgentsQuestion, type ServerQuestion, usedBytes } from './questions.ts'
+import { type AgentsQuestion, type ServerQuestion, startDelivering, usedBytes } from './questions.ts'
 
 const path = '/bench.Echo/Session'
 const same = (bytes: Buffer) => bytes
@@ -57,10 +57,10 @@ function serve(): void {
       return
     }
     let left = streams.size * question.each
-    const beganMs = performance.now()
+    const end = startDelivering()
     onAnswer = () => {
       left -= 1
-      if (left === 0) process.send?.(performance.now() - beganMs)
+      if (left === 0) process.send?.(end())
     }
     const command = Buffer.alloc(question.bytes, 1)
     for (const stream of streams) for (let sent = 0; sent < question.each; sent += 1) stream.write(command)

@@ -17,7 +17,7 @@ import { CommandSchema, ObjectKind } from '../../proto/gen/berth/agent/v1/sessio
 import { say } from '../figures.ts'
 import { type AgentsProcess, startAgents } from '../region/agents-process.ts'
 import { hostIdOf, writeSettings } from '../region/settings.ts'
-import type { ServerQuestion } from './questions.ts'
+import type { Delivered, ServerQuestion } from './questions.ts'
 
 const { values } = parseArgs({
   options: {
@@ -40,6 +40,7 @@ try {
 interface Figures {
   readonly bytesPerAgent: number
   readonly commandsPerSecond: number
+  readonly processorUsEach: number
   readonly connectMs: number
   readonly reconnectMs: number
 }
@@ -68,16 +69,16 @@ async function measure(run: {
   readonly prepare: () => void
 }): Promise<Figures> {
   const { server, agents, prepare } = run
-  const alone = await ask(server, { ask: 'memory' })
+  const alone = await ask<number>(server, { ask: 'memory' })
   const connected = await agents.ask({ ask: 'connect' })
-  const bytesPerAgent = ((await ask(server, { ask: 'memory' })) - alone) / count
+  const bytesPerAgent = ((await ask<number>(server, { ask: 'memory' })) - alone) / count
   const deliver = async () => {
     prepare()
-    return ask(server, { ask: 'deliver', each, bytes: renderCommand('', 0).length })
+    return ask<Delivered>(server, { ask: 'deliver', each, bytes: renderCommand('', 0).length })
   }
   // The first are not like the others: nothing is compiled yet.
   await deliver()
-  const deliveredMs = await deliver()
+  const { tookMs, processorMs } = await deliver()
   await agents.ask({ ask: 'break' })
   const reconnected = await agents.ask({ ask: 'connect' })
   await agents.close()
@@ -85,14 +86,15 @@ async function measure(run: {
   server.kill('SIGKILL')
   await ended
   return {
-    ...{ bytesPerAgent, commandsPerSecond: (count * each) / (deliveredMs / 1000) },
+    ...{ bytesPerAgent, commandsPerSecond: (count * each) / (tookMs / 1000) },
+    processorUsEach: (processorMs * 1000) / (count * each),
     ...{ connectMs: connected.tookMs, reconnectMs: reconnected.tookMs },
   }
 }
 
-async function ask(server: ChildProcess, question: ServerQuestion): Promise<number> {
+async function ask<Answer>(server: ChildProcess, question: ServerQuestion): Promise<Answer> {
   server.send(question)
-  const [answer] = (await once(server, 'message')) as [number]
+  const [answer] = (await once(server, 'message')) as [Answer]
   return answer
 }
 
@@ -142,6 +144,8 @@ function renderCommand(hostId: string, sequence: number): Uint8Array {
 function tell(bare: Figures, berth: Figures): void {
   const figures = {
     ratio: berth.commandsPerSecond / bare.commandsPerSecond,
+    processorUsEach: berth.processorUsEach,
+    processorRatio: berth.processorUsEach / bare.processorUsEach,
     bytesPerAgent: berth.bytesPerAgent,
     memoryRatio: berth.bytesPerAgent / bare.bytesPerAgent,
     reconnectRatio: berth.reconnectMs / bare.reconnectMs,
@@ -156,6 +160,10 @@ function tell(bare: Figures, berth: Figures): void {
   say(
     `commands acknowledged a second, ${count} agents`,
     `${rate(berth)} = ${figures.ratio.toFixed(3)} x the bare echo's ${rate(bare)} (goal 0.75)`,
+  )
+  say(
+    '  processor time of the server for each',
+    `${berth.processorUsEach.toFixed(0)} us = ${figures.processorRatio.toFixed(2)} x the bare echo's ${bare.processorUsEach.toFixed(0)} us, with its store`,
   )
   say(
     '  memory for a session',

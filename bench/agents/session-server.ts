@@ -9,7 +9,7 @@ import { declaredResources } from '../../scheduler/catalogue/declared.ts'
 import { readSettings } from '../../scheduler/config.ts'
 import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
 import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
-import { type ServerQuestion, usedBytes } from './questions.ts'
+import { type Delivered, type ServerQuestion, startDelivering, usedBytes } from './questions.ts'
 
 const settings = readSettings(process.argv[2] ?? '')
 const store = await openSqliteStore({ path: settings.store.path, log: silentLogger })
@@ -26,16 +26,16 @@ const findCommand = database.prepare('SELECT 1 FROM outbox LIMIT 1')
 
 process.on('message', (question: ServerQuestion) => {
   if (question.ask === 'memory') process.send?.(usedBytes())
-  else void deliver().then((tookMs) => process.send?.(tookMs))
+  else void deliver().then((delivered) => process.send?.(delivered))
 })
 // With whoever has started it.
 process.on('disconnect', () => process.exit(0))
 process.send?.(agents.port)
 
 /** Until the store has the last acknowledgement. */
-async function deliver(): Promise<number> {
-  const beganMs = performance.now()
+async function deliver(): Promise<Delivered> {
+  const end = startDelivering()
   for (const { hostId } of agents.sessions()) agents.dispatch.nudge(hostId)
   while (findCommand.get() !== undefined) await sleep(10)
-  return performance.now() - beganMs
+  return end()
 }

@@ -14,6 +14,7 @@ import type {
   GuestAttribute,
   Host,
   Instance,
+  InstanceBatch,
   InstanceEvent,
   InstancePatch,
   InstancePlacement,
@@ -63,6 +64,8 @@ export interface DeviceChange {
 
 export interface Client {
   createInstance(request: { body: InstanceRequest; idempotencyKey: string }): Promise<Instance>
+  /** All of them or none. */
+  createInstances(request: { body: InstanceBatch; idempotencyKey: string }): Promise<Instance[]>
   getInstance(id: string): Promise<Instance>
   listInstances(wish?: ListWish): Promise<Instance[]>
   /** Follows changes until the signal comes; what there is comes first. Goes on where a cut stream ended. */
@@ -120,6 +123,12 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
   return {
     createInstance: ({ body, idempotencyKey }) =>
       http({ method: 'POST', path: instances, body, headers: { 'idempotency-key': idempotencyKey } }),
+    createInstances: async ({ body, idempotencyKey }) => {
+      const path = `${instances}:batchCreate`
+      const headers = { 'idempotency-key': idempotencyKey }
+      const batch = await http<{ instances: Instance[] }>({ method: 'POST', path, body, headers })
+      return batch.instances
+    },
     getInstance: (id) => http({ method: 'GET', path: pathOf(id) }),
     listInstances: (wish) => readPages<'instances', Instance>(http, instances, 'instances', wish),
     watchInstances: (options) =>

@@ -5,6 +5,7 @@ type Schemas = components['schemas']
 
 export type Instance = Schemas['Instance']
 export type InstanceRequest = Schemas['InstanceRequest']
+export type InstanceBatch = Schemas['InstanceBatch']
 export type InstancePatch = Schemas['InstancePatch']
 export type InstancePlan = Schemas['InstancePlan']
 export type InstanceEvent = Schemas['InstanceEvent']

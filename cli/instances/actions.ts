@@ -13,6 +13,7 @@ import { parseOutputFormat, type Rendering, renderOutput } from '../output/forma
 import { type Progress, showProgress } from '../output/progress.ts'
 import { runConsole } from './console.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
+import { makeBatchRequest, type SeveralFlags } from './create-several.ts'
 import { attributeList, eventList, instanceList, oneInstance } from './instance-view.ts'
 import { placementView } from './placement-view.ts'
 import { planView } from './plan-view.ts'
@@ -52,22 +53,28 @@ const titled = (title: string) => ({
 
 export async function createAction(
   id: string | undefined,
-  flags: CommonFlags & CreateFlags & WaitFlags & { readonly idempotencyKey?: string },
+  flags: CommonFlags & CreateFlags & SeveralFlags & WaitFlags & { readonly idempotencyKey?: string },
 ): Promise<void> {
   parseOutputFormat(flags.output)
   const context = resolveContext(flags)
   const body = bodyOf(id, flags, context.region)
+  const batch = makeBatchRequest(body, flags)
   const client = createClient({ context, clock, random })
-  const created = await client.createInstance({
-    body,
-    idempotencyKey: flags.idempotencyKey ?? random.uuid(),
-  })
-  const last = !flags.wait
-    ? created
-    : await showProgress(titled(`Creating instance ${created.id}`), (progress) =>
-        waitUntilStarted(created, { client, ...waiting(flags), onChange: sayState(progress) }),
-      )
-  await print(last, flags, oneInstance)
+  const idempotencyKey = flags.idempotencyKey ?? random.uuid()
+  const started = (created: Instance) =>
+    showProgress(titled(`Creating instance ${created.id}`), (progress) =>
+      waitUntilStarted(created, { client, ...waiting(flags), onChange: sayState(progress) }),
+    )
+  if (batch === undefined) {
+    const created = await client.createInstance({ body, idempotencyKey })
+    await print(flags.wait ? await started(created) : created, flags, oneInstance)
+    return
+  }
+  const all: Instance[] = []
+  for (const created of await client.createInstances({ body: batch, idempotencyKey })) {
+    all.push(flags.wait ? await started(created) : created)
+  }
+  await print(all, flags, instanceList(clock.nowMs()))
 }
 
 export async function listAction(

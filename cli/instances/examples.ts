@@ -15,6 +15,8 @@ export const examples: Readonly<Record<string, Examples>> = {
       'berth instances create db-2 --type g1-small --anti-affinity db-replicas',
     'eight GPUs as soon as there are as many, within a day':
       'berth instances create train-3 --type g1-large --gpu nvidia-h100-80gb:8 --wait-for-capacity --wait-timeout 86400 --no-wait',
+    'four in one rack, all or none':
+      'berth instances create worker --count 4 --same-host-label rack --type g1-large --gpu nvidia-h100-80gb:8',
     'from a script: the same key creates it once, and the name is all that is printed':
       'berth instances create job-7 --type g1-small --idempotency-key job-7 --no-wait -o name',
   },

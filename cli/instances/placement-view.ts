@@ -3,7 +3,7 @@ import type { Rendering } from '../output/format.ts'
 
 /** Where it is, and by what it was chosen: the parts that counted, the weightiest first. */
 export const placementView: Rendering<InstancePlacement> = {
-  table: async ({ host, devices, cells, asked, hostsConsidered, seed, scores }) => {
+  table: async ({ host, devices, cells, asked, hostsConsidered, seed, scores, rules = [] }) => {
     const { renderFields } = await import('../output/table.ts')
     const gpus = asked.gpus.map(({ type, count }) => `, ${count} x ${type}`).join('')
     const parts = Object.entries(scores)
@@ -22,6 +22,10 @@ export const placementView: Rendering<InstancePlacement> = {
         `${countOf(asked.vcpus)}, ${asked.memoryMib} MiB, ${asked.diskGb} GB of disk${gpus} in ${asked.zone}`,
       ],
       ['hosts', String(hostsConsidered)],
+      ...rules.map(
+        ({ rule, hostsRefused, hostsLeft }) =>
+          [`  ${rule}`, `${hostsRefused} ruled out, ${hostsLeft} left`] as const,
+      ),
       ['seed', seed],
       ['score', sum.toFixed(3)],
       ...parts.map(([name, score]) => [`  ${name}`, score.toFixed(3)] as const),

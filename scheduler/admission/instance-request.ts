@@ -3,6 +3,7 @@
 import { type Static, Type } from 'typebox'
 import { resourceIdPattern } from '../../proto/ids.ts'
 import { gpuTopologies } from '../model/placement.ts'
+import { labelKeyPattern } from './labels.ts'
 
 const closed = { additionalProperties: false } as const
 // Without control characters: these texts end up in terminals.
@@ -106,6 +107,20 @@ export const SchedulingRequest = Type.Object(
   { ...closed, description: 'Where it may go. Immutable.' },
 )
 
+/** Of several instances that are created together. */
+export const BatchScheduling = Type.Object(
+  {
+    sameHostLabel: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 63, pattern: labelKeyPattern },
+        description:
+          'A key of the labels that operators write on hosts, such as rack: all of them go to hosts where it has one value.',
+      }),
+    ),
+  },
+  { ...closed, description: 'Where they may go, as a whole.' },
+)
+
 export const MetadataItem = Type.Object({ key: Type.String(), value: Type.String() }, closed)
 
 export const InstanceRequest = Type.Object(
@@ -162,6 +177,7 @@ export type InstanceRequest = Static<typeof InstanceRequest>
 export type DiskRequest = Static<typeof DiskRequest>
 export type NicRequest = Static<typeof NicRequest>
 export type GpuRequest = Static<typeof GpuRequest>
+export type BatchScheduling = Static<typeof BatchScheduling>
 export type SchedulingRequest = Static<typeof SchedulingRequest>
 
 /** No request has more NICs; as many MAC addresses are made beforehand. */

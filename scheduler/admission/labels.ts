@@ -2,7 +2,8 @@ import { type Problem, problem } from '../errors.ts'
 
 const maximumLabels = 64
 const maximumLength = 63
-const keyPattern = /^[a-z]([-_a-z0-9./]*[a-z0-9])?$/
+export const labelKeyPattern = '^[a-z]([-_a-z0-9./]*[a-z0-9])?$'
+const keyPattern = new RegExp(labelKeyPattern)
 
 export function checkLabels(labels: Readonly<Record<string, string>>, name = 'labels'): readonly Problem[] {
   const entries = Object.entries(labels)

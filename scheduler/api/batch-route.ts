@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { InstanceRequest } from '../admission/instance-request.ts'
+import { BatchScheduling, InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { createInstances, maximumBatch } from '../operations/create-instances.ts'
 import type { OperationPorts } from '../operations/ports.ts'
@@ -11,8 +11,11 @@ import { KeyHeader, MutationQuery, ProjectPath, parseIdempotencyKey } from './pa
 import type { Server } from './server.ts'
 
 const BatchRequest = Type.Object(
-  { instances: Type.Array(InstanceRequest, { minItems: 1, maxItems: maximumBatch }) },
-  { additionalProperties: false },
+  {
+    instances: Type.Array(InstanceRequest, { minItems: 1, maxItems: maximumBatch }),
+    scheduling: Type.Optional(BatchScheduling),
+  },
+  { additionalProperties: false, title: 'InstanceBatch' },
 )
 const BatchResource = Type.Object({
   instances: Type.Array(InstanceResource),
@@ -38,10 +41,12 @@ export function addBatchRoute(server: Server, path: string, ports: OperationPort
     },
     async (request, reply) => {
       const idempotencyKey = parseIdempotencyKey(request, request.query)
+      const { instances: bodies, scheduling: batch } = request.body
       const outcome = await createInstances(
         {
           project: projectOf(request),
-          bodies: request.body.instances,
+          bodies,
+          ...(batch === undefined ? {} : { batch }),
           principal: principalOf(request).subject,
           requestId: request.id,
           serverHost: request.host,

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { projectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import type { InstanceRecord } from '../model/instance.ts'
+import { type PlacementExplanation, placementRules } from '../model/placement.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { readInstance } from '../operations/read-instance.ts'
 import { about } from './about.ts'
@@ -30,6 +31,19 @@ const PlacementResource = Type.Object(
     scores: Type.Record(Type.String(), Type.Number(), {
       description: 'Of the host that was chosen, weighted; they are added up, and the highest wins.',
     }),
+    rules: Type.Optional(
+      Type.Array(
+        Type.Object({
+          rule: Type.Enum([...placementRules]),
+          hostsRefused: Type.Integer(),
+          hostsLeft: Type.Integer({ description: 'After this rule and those before it.' }),
+        }),
+        {
+          description:
+            'Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept.',
+        },
+      ),
+    ),
     asked: Type.Object({
       zone: Type.String(),
       vcpus: Type.Integer(),
@@ -81,6 +95,17 @@ function render(
     seed: explanation.seed,
     hostsConsidered: explanation.hostsConsidered,
     scores: { ...explanation.scores },
+    ...renderRules(explanation),
     asked: { zone, vcpus, memoryMib, diskGb, gpus: gpus.map(({ type, count }) => ({ type, count })) },
   }
+}
+
+function renderRules({ refusedBy, hostsFit }: PlacementExplanation) {
+  if (refusedBy === undefined || hostsFit === undefined) return {}
+  let hostsLeft = refusedBy.reduce((hosts, refused) => hosts + refused.hosts, hostsFit)
+  const rules = refusedBy.map(({ rule, hosts }) => {
+    hostsLeft -= hosts
+    return { rule, hostsRefused: hosts, hostsLeft }
+  })
+  return { rules }
 }

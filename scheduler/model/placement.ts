@@ -181,8 +181,10 @@ export interface RuleCount {
 export interface PlacementExplanation {
   readonly seed: string
   readonly hostsConsidered: number
-  /** How many hosts each rule refuses. Of a refusal, and of a plan: a decision that places asks no host why not. */
+  /** How many hosts of the zone each rule refuses. Absent of what was decided without it. */
   readonly refusedBy?: readonly RuleCount[]
+  /** How many none refuses. */
+  readonly hostsFit?: number
   /** Host by host, for who has asked for it. */
   readonly refusals: readonly HostRefusal[]
   /** Of the chosen host among those that fitted: name of the score → value. */

@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf'
 import { CellShareSchema, GpuSchema } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type InstanceUid, instanceUid, projectId } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
-import type { InstanceRequest } from '../admission/instance-request.ts'
+import type { BatchScheduling, InstanceRequest } from '../admission/instance-request.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
 import { refuse, refuseAll } from '../errors.ts'
 import type { AuditEntry } from '../model/audit.ts'
@@ -28,6 +28,8 @@ import { refusePlacement } from './refuse-placement.ts'
 export interface CreateInstance {
   readonly project: Project
   readonly body: InstanceRequest
+  /** What is asked of all instances of its batch: a part of the request that its key stands for. */
+  readonly batch?: BatchScheduling
   readonly principal: string
   readonly requestId: string
   readonly idempotencyKey?: string
@@ -110,7 +112,7 @@ function commitHeld(
 }
 
 export function idempotencyOf(request: CreateInstance, catalogue: Catalogue): IdempotencyKey | undefined {
-  const { idempotencyKey: key, principal, body } = request
+  const { idempotencyKey: key, principal, body, batch } = request
   if (key === undefined) return undefined
   const path = `${resourcePaths(catalogue.region).project(request.project.id)}/compute/instances`
   return idempotencyKeyOf({
@@ -119,7 +121,7 @@ export function idempotencyOf(request: CreateInstance, catalogue: Catalogue): Id
     key,
     method: 'POST',
     path,
-    body,
+    body: batch === undefined ? body : { ...body, batch },
   })
 }
 

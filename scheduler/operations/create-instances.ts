@@ -1,19 +1,20 @@
 // Several creates as one, a gang: all of them or none. Each has its claims, operation and command as if alone; what binds
 // them is one transaction. Out: the instances in the order of the request, or a refusal that names the one in the way.
-import { instanceUid, type SlotUid } from '../../proto/ids.ts'
+
+import { instanceUid } from '../../proto/ids.ts'
 import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
-import type { InstanceRequest } from '../admission/instance-request.ts'
+import type { BatchScheduling, InstanceRequest } from '../admission/instance-request.ts'
 import { type Problem, problem, type Refusal, refuse, refuseAll } from '../errors.ts'
-import { indexOf } from '../placement/index.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
 import { readAdmissionContext } from './admission-context.ts'
+import { withinBatch, withinItem } from './batch-refusal.ts'
 import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create-instance.ts'
 import { answerRepeat } from './idempotency.ts'
+import { itemAt } from './item-at.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmitted } from './place-admitted.ts'
-import type { OperationPorts, Places } from './ports.ts'
-import { refusePlacement } from './refuse-placement.ts'
+import { placeAdmittedGang } from './place-gang.ts'
+import type { OperationPorts } from './ports.ts'
 
 export interface CreateInstances extends Omit<CreateInstance, 'body'> {
   readonly bodies: readonly InstanceRequest[]
@@ -31,7 +32,7 @@ export async function createInstances(
   const repeated = await findRepeated(creates, ports)
   if (repeated !== undefined) return repeated
   for (let attempt = 1; attempt <= maximumAttempts; attempt += 1) {
-    const decided = await decide(creates, ports)
+    const decided = await decide(creates, request.batch, ports)
     if (decided.kind === 'refused') return decided
     const { commits, admissions } = decided.value
     const releases = commits.map((commit) => ports.fleet.hold(commit.hostId, commit))
@@ -43,11 +44,9 @@ export async function createInstances(
       return done(outcome.instances.map(acceptedNow))
     }
     const { index } = outcome
-    const [create, admission] = [creates[index], admissions[index]]
-    if (create === undefined || admission === undefined) throw new Error(`Nothing was asked at ${index}.`)
-    const answer = answerTo(outcome.outcome, create, admission)
+    const answer = answerTo(outcome.outcome, itemAt(creates, index), itemAt(admissions, index))
     if (answer !== 'again') {
-      return answer.kind === 'refused' ? within(index, answer) : inTheMiddle(request)
+      return answer.kind === 'refused' ? withinBatch(index, answer) : inTheMiddle(request)
     }
     if (outcome.outcome.kind === 'resource-gone') await ports.catalogue.refresh()
   }
@@ -78,7 +77,7 @@ async function findRepeated(
     const known = await ports.store.findByIdempotencyKey(idempotency)
     const answer = answerRepeat(idempotency.key, known)
     if (answer === undefined) return undefined
-    if (answer.kind === 'refused') return within(index, answer)
+    if (answer.kind === 'refused') return withinBatch(index, answer)
     accepted.push(answer.value)
   }
   return done(accepted)
@@ -89,7 +88,11 @@ interface Decided {
   readonly admissions: readonly AdmittedInstance[]
 }
 
-async function decide(creates: readonly CreateInstance[], ports: OperationPorts): Promise<Outcome<Decided>> {
+async function decide(
+  creates: readonly CreateInstance[],
+  { sameHostLabel }: BatchScheduling = {},
+  ports: OperationPorts,
+): Promise<Outcome<Decided>> {
   const problems: Problem[] = []
   const admissions: AdmittedInstance[] = []
   for (const [index, create] of creates.entries()) {
@@ -97,56 +100,20 @@ async function decide(creates: readonly CreateInstance[], ports: OperationPorts)
     const admission = admitInstance(create.body, await readAdmissionContext(create, uid, ports))
     if (admission.kind === 'admitted') admissions.push(admission)
     const own = admission.kind === 'admitted' ? refuseWait(create.body) : admission.problems
-    problems.push(...own.map((found) => prefixed(found, index)))
+    problems.push(...own.map((found) => withinItem(found, index)))
   }
   const [first, ...others] = problems
   if (first !== undefined) return refuseAll([first, ...others])
-  const around = placeAroundHolds(creates, admissions, ports)
-  if (around.kind === 'done' || !ports.fleet.hasHolds()) return around
-  // A hold may come to nothing: where only holds are in the way, the commit decides.
-  const index = indexOf(ports.fleet.snapshot())
-  const take = ({ hostId, ...claim }: CommitPlacement) => index.claim(hostId, claim)
-  return placeAll(creates, admissions, { places: index, take }, ports)
-}
-
-function placeAroundHolds(
-  creates: readonly CreateInstance[],
-  admissions: readonly AdmittedInstance[],
-  ports: OperationPorts,
-): Outcome<Decided> {
-  const { fleet } = ports
-  const releases: (() => void)[] = []
-  const take = (commit: CommitPlacement) => {
-    releases.push(fleet.hold(commit.hostId, commit))
-  }
-  const outcome = placeAll(creates, admissions, { places: fleet, take }, ports)
-  for (const release of releases) release()
-  return outcome
-}
-
-/** Each is placed around the ones before it. */
-function placeAll(
-  creates: readonly CreateInstance[],
-  admissions: readonly AdmittedInstance[],
-  { places, take }: { readonly places: Places; take(commit: CommitPlacement): void },
-  ports: OperationPorts,
-): Outcome<Decided> {
-  const entered = new Set<SlotUid>()
-  const commits: CommitPlacement[] = []
-  for (const [index, admission] of admissions.entries()) {
-    const create = creates[index]
-    if (create === undefined) throw new Error(`Nothing was asked at ${index}.`)
-    const verdict = placeAdmitted(admission, places, {
-      ...{ seed: admission.spec.uid, entered, nowMs: ports.clock.nowMs() },
-    })
-    if (verdict.kind !== 'placed') return within(index, refusePlacement(verdict))
-    const idempotency = idempotencyOf(create, ports.catalogue)
-    const commit = commitOf(create, { admission, verdict, idempotency }, ports)
-    // A reservation's place is counted with its host already.
-    if (verdict.slotUid === undefined) take(commit)
-    else entered.add(verdict.slotUid)
-    commits.push(commit)
-  }
+  const placed = placeAdmittedGang(admissions, sameHostLabel, ports)
+  if (placed.kind === 'refused') return placed
+  const commits = placed.value.map(({ admission, verdict }, index) => {
+    const create = itemAt(creates, index)
+    return commitOf(
+      create,
+      { admission, verdict, idempotency: idempotencyOf(create, ports.catalogue) },
+      ports,
+    )
+  })
   return done({ commits, admissions })
 }
 
@@ -155,16 +122,6 @@ function refuseWait({ scheduling }: InstanceRequest): readonly Problem[] {
   if (scheduling?.waitForCapacity !== true) return []
   const message = 'Instances that are all or none do not wait: leave it out, or create them one by one.'
   return [problem('INVALID_VALUE', { message }, 'scheduling.waitForCapacity')]
-}
-
-const prefixed = (found: Problem, index: number): Problem => ({
-  ...found,
-  field: [`instances[${index}]`, found.field].filter(Boolean).join('.'),
-})
-
-function within(index: number, { problems: [first, ...others], message }: Refusal): Refusal {
-  const sentence = `None of the instances was created, for one that can't be: ${message}`
-  return refuseAll([prefixed(first, index), ...others.map((found) => prefixed(found, index))], sentence)
 }
 
 /** A twin of this request has committed meanwhile. */

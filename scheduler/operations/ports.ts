@@ -17,6 +17,8 @@ import type { IdentityKeys } from './identity-keys.ts'
 
 export { StoreUnavailable } from '../store/store.ts'
 
+type Placed = Extract<PlacementVerdict, { kind: 'placed' }>
+
 /**
  * Where a demand can go; in the fleet with what requests under way are about to take, which are placed around one another.
  * Only a hint: the commit decides.
@@ -33,6 +35,8 @@ export interface Fleet extends Places {
   capacity(): readonly GpuCapacity[]
   /** Whether anything is held at all: what is in the way otherwise is no hint. */
   hasHolds(): boolean
+  /** The hosts with what is held. What a look claims it releases. */
+  withHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** As if nothing were held: it is taken out for as long as the look takes. */
   withoutHolds<Result>(look: (index: FleetIndex) => Result): Result
   /** Until the result is called: when the commit is through, whatever became of it. */
@@ -42,11 +46,9 @@ export interface Fleet extends Places {
 /** What the queue for capacity asks of the fleet beside. */
 export interface FleetRoom extends Pick<Fleet, 'place' | 'host' | 'hold'> {
   /** As `place`, without the question why not. */
-  decide(
-    demand: Demand,
-    seed: string,
-    nowMs: number,
-  ): Extract<PlacementVerdict, { kind: 'placed' }> | undefined
+  decide(demand: Demand, seed: string, nowMs: number): Placed | undefined
+  /** With why others were not. */
+  explain(placed: Placed, demand: Demand): Placed
   /** Whether this very host could take it now. */
   fitsOn(demand: Demand, hostId: HostId): boolean
   /** Hosts that could take it once others are gone, the one that lacks least first. Looks at the whole fleet. */

@@ -8,6 +8,7 @@ import { chooseDevices } from './devices.ts'
 import { findMiss, fits, isNearer, type Miss, refusalOf } from './pipeline.ts'
 import { isAlike, type Pool } from './pool.ts'
 import { Postings } from './postings.ts'
+import { RefusalCounts, type Standing } from './refusal-counts.ts'
 import { explainScores } from './score.ts'
 import { hashOf } from './seed.ts'
 import { advice, lackSentence } from './sentence.ts'
@@ -35,6 +36,7 @@ export class FleetIndex {
   readonly #groups = new Postings()
   /** By project, hosts with devices that are free for it alone. */
   readonly #kept = new Postings()
+  readonly #refusals = new RefusalCounts((hostId) => this.#entries.get(hostId)?.counted)
 
   get size(): number {
     return this.#entries.size
@@ -58,6 +60,12 @@ export class FleetIndex {
     this.#entries.set(hostId, { counted, pools })
     this.#labels.replace(hostId, before && labelWords(before.counted), labelWords(counted))
     this.#post(hostId, before && wordsOf(before.counted), wordsOf(counted))
+    this.#refusals.note(hostId)
+  }
+
+  /** Its agent is there, or is not any more: the index is not told otherwise. */
+  noteConnectedness(hostId: HostId): void {
+    if (this.#entries.has(hostId)) this.#refusals.note(hostId)
   }
 
   remove(hostId: HostId): void {
@@ -67,6 +75,7 @@ export class FleetIndex {
     this.#entries.delete(hostId)
     this.#labels.replace(hostId, labelWords(entry.counted), undefined)
     this.#post(hostId, wordsOf(entry.counted), none)
+    this.#refusals.note(hostId)
   }
 
   claim(hostId: HostId, claim: Claim): void {
@@ -78,7 +87,21 @@ export class FleetIndex {
   }
 
   place(demand: Demand, seed: string, nowMs?: number): PlacementVerdict {
-    return this.decide(demand, seed, nowMs) ?? this.#refuse(demand, seed)
+    const placed = this.decide(demand, seed, nowMs)
+    return placed === undefined ? this.#refuse(demand, seed) : this.explain(placed, demand)
+  }
+
+  /** With how many hosts each rule refuses, as of now. */
+  explain(placed: Placed, demand: Demand): Placed {
+    return { ...placed, explanation: { ...placed.explanation, ...this.standing(demand) } }
+  }
+
+  /** What `tally` counts, kept up from one demand to the next of its kind. */
+  standing(demand: Demand): Standing {
+    const { project, ...asked } = this.#withFirstMembers(demand)
+    // Whose it is matters where something is kept for it: what others ask is the same question otherwise.
+    const isKeptFor = project !== undefined && this.#kept.of(project) !== undefined
+    return this.#refusals.count(isKeptFor ? { ...asked, project } : asked)
   }
 
   /** Undefined where no host fits: why not is another, dearer question. */
@@ -200,6 +223,7 @@ export class FleetIndex {
     if (pools.length > 0 && takesSomebody(counted)) for (const pool of pools) pool.add(counted)
     else entry.pools = this.#rejoin(counted, pools)
     this.#post(hostId, before, wordsOf(counted))
+    this.#refusals.note(hostId)
   }
 
   /** It is in none of its pools any more. */

@@ -4,6 +4,7 @@
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { FleetIndex } from './fleet-index.ts'
 
+export { couldEverBeTogether, type Gang, placeGang, placeTogether, selectorOf } from './gang.ts'
 export { FleetIndex }
 
 export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
@@ -24,7 +25,6 @@ export function placeExplained(
   { isHostByHost, nowMs }: { readonly isHostByHost: boolean; readonly nowMs?: number | undefined },
 ): PlacementVerdict {
   const verdict = index.place(demand, seed, nowMs)
-  const refusedBy = verdict.explanation.refusedBy ?? index.tally(demand).refusedBy
   const refusals = isHostByHost ? index.refusalsOf(demand) : []
-  return { ...verdict, explanation: { ...verdict.explanation, refusedBy, refusals } }
+  return { ...verdict, explanation: { ...verdict.explanation, refusals } }
 }

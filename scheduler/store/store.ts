@@ -106,6 +106,8 @@ export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingSto
     fromSequence: number
     limit: number
   }): Promise<readonly QueuedCommand[]>
+  /** Those that have not acknowledged everything. */
+  listHostsWithCommands(): Promise<readonly HostId[]>
   /** Everything up to this sequence is in the agent's journal. */
   acknowledgeCommands(input: { hostId: HostId; throughSequence: number }): Promise<void>
   /** Runs the lifecycle table over what the host observes; stale epochs and generations are dropped. */

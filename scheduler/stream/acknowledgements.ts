@@ -4,7 +4,9 @@ import type { Store } from '../store/store.ts'
 
 /** Of one session, in rising order. */
 export interface Acknowledgements {
-  /** Resolves once everything up to the sequence is noted in the store. Those that come during a write share the next. */
+  /** Everything up to the sequence, soon. Those that come during a write share the next. */
+  note(sequence: number): void
+  /** The same; resolves once it is in the store. */
   through(sequence: number): Promise<void>
 }
 
@@ -37,11 +39,13 @@ export function noteAcknowledgements({
   store,
   gathered,
   beingNoted,
+  onFailure,
 }: {
   hostId: HostId
   store: Pick<Store, 'acknowledgeCommands'>
   gathered: () => Promise<void>
   beingNoted: BeingNoted
+  onFailure: (thrown: unknown) => void
 }): Acknowledgements {
   let wanted = 0
   let written = 0
@@ -55,19 +59,35 @@ export function noteAcknowledgements({
   }
 
   function begin(): Promise<void> {
-    const work = write().finally(() => {
-      writing = undefined
-      if (beingNoted.get(hostId) === work) beingNoted.delete(hostId)
-    })
+    const work = write().then(
+      () => go(written < wanted),
+      (thrown: unknown) => {
+        go(false)
+        onFailure(thrown)
+        throw thrown
+      },
+    )
+    // Most who note wait for nothing.
+    work.catch(() => {})
     beingNoted.set(hostId, work)
     return work
   }
 
+  function go(isMore: boolean): void {
+    writing = isMore ? begin() : undefined
+    if (!isMore) beingNoted.delete(hostId)
+  }
+
+  const note = (sequence: number) => {
+    wanted = Math.max(wanted, sequence)
+    writing ??= begin()
+  }
+
   return {
+    note,
     through: async (sequence) => {
-      wanted = Math.max(wanted, sequence)
       while (written < sequence) {
-        writing ??= begin()
+        note(sequence)
         await writing
       }
     },

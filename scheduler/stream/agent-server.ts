@@ -2,6 +2,7 @@
 // delivered from the outbox, reports in the store, answers to questions. It decides nothing about instances, and a
 // silent host is silent, not lost: all that follows is that placement leaves it out.
 import { Server, ServerCredentials, type sendUnaryData, status } from '@grpc/grpc-js'
+import PQueue from 'p-queue'
 import type { Clock } from '../../lib/clock.ts'
 import { grpcServiceOf } from '../../lib/grpc-service.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -17,6 +18,7 @@ import { openFleet, type WatchedFleet } from './fleet.ts'
 import { startMemberNames } from './member-names.ts'
 import { type PeerSettings, peerIdentity } from './peer-identity.ts'
 import { createPendingQueries } from './pending-queries.ts'
+import { pollOutboxes } from './poll-outboxes.ts'
 import { type BytesCall, receiveBytes } from './receive-bytes.ts'
 import { type Session, type SessionCall, startSession } from './session.ts'
 import { createSessions, type SessionInfo } from './sessions.ts'
@@ -59,6 +61,12 @@ export interface AgentServer {
   close(): Promise<void>
 }
 
+/**
+ * When all come back at once, what the others say of themselves is not even read meanwhile: read and kept in memory, it would
+ * leave gaps between all that stays.
+ */
+const greetedAtOnce = 64
+
 // A command with the largest metadata that a request may have fits many times; a peer can't make the process swell.
 const maximumMessageBytes = 4 * 1024 * 1024
 
@@ -71,7 +79,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const silenceAfterMs = options.silenceAfterMs ?? 3 * heartbeatIntervalMs
   const sessions = createSessions({
     ...{ clock, log, silenceAfterMs },
-    onConnected: (hostId) => fleet.noteConnected(hostId),
+    onConnectedness: (hostId) => fleet.noteConnectedness(hostId),
   })
   const queries = createPendingQueries({
     ...{ sessions, clock, random },
@@ -79,12 +87,12 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   })
   const ports = {
     ...{ ...options, sessions, queries, heartbeatIntervalMs, silenceAfterMs },
-    pollIntervalMs: options.pollIntervalMs ?? 1000,
     windowSize: options.windowSize ?? 32,
     gathered: gatherFor({ clock }),
     beingNoted: new Map(),
   }
   const open = new Set<Session>()
+  const greetings = new PQueue({ concurrency: greetedAtOnce })
   let isClosing = false
 
   const server = new Server({
@@ -101,9 +109,13 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
         call.emit('error', { code: isClosing ? status.UNAVAILABLE : status.UNAUTHENTICATED, details })
         return
       }
-      const session = startSession(call, peer.hostId, ports)
-      open.add(session)
-      void session.settled.then(() => open.delete(session))
+      void greetings.add(() => {
+        if (call.cancelled || isClosing) return undefined
+        const session = startSession(call, peer.hostId, ports)
+        open.add(session)
+        void session.settled.then(() => open.delete(session))
+        return session.greeted
+      })
     },
     sendBytes: (call: BytesCall, respond: sendUnaryData<SendBytesResponse>) => {
       const peer = peerIdentity(call, peers)
@@ -119,6 +131,13 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
   const fleet = await openFleet({ store, isConnected: sessions.isConnected })
   const port = await listen(server, options)
   const memberNames = startMemberNames({ store, sessions, clock, log })
+  const stopPolling = pollOutboxes({
+    store,
+    sessions,
+    clock,
+    log,
+    intervalMs: options.pollIntervalMs ?? 1000,
+  })
   const stopNoting = clock.every(heartbeatIntervalMs, () => sessions.noteSilence())
   const address = `${bracketed(options.host)}:${port}`
   log.info({ address, tls: options.tls !== undefined }, 'Agents can connect.')
@@ -137,6 +156,7 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     close: async () => {
       isClosing = true
       stopNoting()
+      stopPolling()
       await memberNames.close()
       const ending = Array.from(open, (session) => {
         session.end('The scheduler is closing.')

@@ -39,8 +39,8 @@ export function startDelivery(options: DeliveryOptions): Delivery {
   const inFlight: QueuedCommand[] = []
   const repeats = new Map<string, QueuedCommand>()
   let nextSequence = options.nextSequence
-  const stopping = new AbortController()
-  const isStopped = () => stopping.signal.aborted
+  let hasStopped = false
+  const isStopped = () => hasStopped
   let isRunning = false
   let isNudged = false
   /** Something was not sent for want of room. */
@@ -121,6 +121,8 @@ export function startDelivery(options: DeliveryOptions): Delivery {
       if (inFlight[0] === command) inFlight.shift()
       if (isFull) nudge()
     },
-    stop: () => stopping.abort(),
+    stop: () => {
+      hasStopped = true
+    },
   }
 }

@@ -8,8 +8,8 @@ import type { StoredCapacity } from '../store/host-store.ts'
 import type { Store } from '../store/store.ts'
 
 export interface WatchedFleet extends Fleet, FleetRoom {
-  /** From the sessions: this host is there, maybe again. */
-  noteConnected(hostId: HostId): void
+  /** From the sessions: this host is there, maybe again, or is not any more. */
+  noteConnectedness(hostId: HostId): void
 }
 
 /**
@@ -104,6 +104,7 @@ export async function openFleet({
     capacity: () => counter.count(around.counted()),
     place: (demand, seed, nowMs) => around.place(demand, seed, nowMs),
     decide: (demand, seed, nowMs) => around.decide(demand, seed, nowMs),
+    explain: (placed, demand) => around.explain(placed, demand),
     fitsOn: (demand, hostId) => around.fitsOn(demand, hostId),
     nearMisses: (demand) => around.nearMisses(demand),
     keep: (hostId, ticket) => {
@@ -118,9 +119,13 @@ export async function openFleet({
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    noteConnected: (hostId) => tell([hostId]),
+    noteConnectedness: (hostId) => {
+      around.noteConnectedness(hostId)
+      if (isConnected(hostId)) tell([hostId])
+    },
     host: (hostId) => around.host(hostId),
     hasHolds: () => held.size > 0,
+    withHolds: (look) => look(around),
     withoutHolds: (look) => {
       const hostIds = [...held.keys()]
       for (const hostId of hostIds) show(hostId, [])

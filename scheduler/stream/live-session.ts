@@ -12,7 +12,6 @@ import type { InstanceObservation } from '../../proto/gen/berth/agent/v1/instanc
 import {
   type Command,
   type CommandAck,
-  type Hello,
   type Report,
   ReportAckSchema,
   type SessionRequest,
@@ -33,7 +32,7 @@ import {
   unreported,
 } from './inventory.ts'
 import type { PendingQueries } from './pending-queries.ts'
-import { registerHost } from './register-host.ts'
+import { type Greeting, registerHost } from './register-host.ts'
 
 /** The peer broke the rules of the conversation. */
 export class ProtocolError extends Error {
@@ -42,7 +41,7 @@ export class ProtocolError extends Error {
 
 export interface LiveSessionOptions {
   readonly hostId: HostId
-  readonly hello: Hello
+  readonly hello: Greeting
   readonly epoch: number
   readonly nextCommandSequence: number
   readonly windowSize: number
@@ -59,7 +58,8 @@ export interface LiveSessionOptions {
 }
 
 export interface LiveSession {
-  receive(body: SessionRequest['body']): Promise<void>
+  /** Undefined where it is done already, as most is. */
+  receive(body: SessionRequest['body']): Promise<void> | undefined
   nudge(): void
   offer(command: QueuedCommand): void
   stop(): void
@@ -76,8 +76,8 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     send: options.sendCommand,
     onFailure: options.onFailure,
   })
-  const { gathered, beingNoted } = options
-  const acknowledgements = noteAcknowledgements({ hostId, store, gathered, beingNoted })
+  const { gathered, beingNoted, onFailure } = options
+  const acknowledgements = noteAcknowledgements({ hostId, store, gathered, beingNoted, onFailure })
   /** Uids that the host has shown that it knows, until its full list is complete. */
   let heardOf: Set<string> | undefined = new Set()
   let lastReport = 0n
@@ -112,28 +112,33 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
     await store.failDeviceCommand({ hostId, address: pciAddress(uid), generation, ...refusal })
   }
 
-  async function acknowledge(ack: CommandAck): Promise<void> {
+  /** A yes is not waited for: delivered again, it is a yes again. */
+  function acknowledge(ack: CommandAck): Promise<void> | undefined {
     const match = delivery.match(ack)
     if (match.kind === 'unexpected') throw new ProtocolError(match.message)
     const { command, isRepeat } = match
-    const note = isRepeat ? async () => {} : () => acknowledgements.through(command.sequence)
-    if (isRefusal(ack)) await takeRefusal(ack, { command: decodeCommand(command), isRepeat, note })
-    // A yes is not waited for: delivered again, it is a yes again.
-    else note().catch(options.onFailure)
+    if (isRefusal(ack)) return takeRefusal(ack, match).then(() => settle(command))
+    if (!isRepeat) acknowledgements.note(command.sequence)
+    settle(command)
+    return undefined
+  }
+
+  function settle(command: QueuedCommand): void {
     heardOf?.add(decodeCommand(command).uid)
     delivery.settle(command)
   }
 
   async function takeRefusal(
     ack: CommandAck,
-    { command, isRepeat, note }: { command: Command; isRepeat: boolean; note: () => Promise<void> },
+    { command: queued, isRepeat }: { command: QueuedCommand; isRepeat: boolean },
   ): Promise<void> {
+    const command = decodeCommand(queued)
     // Before it is acknowledged, or it could be forgotten with nobody told of the no; carried out after all, it speaks for itself.
     if (command.body.case === 'ensureDevice') await noteDeviceRefusal(command, ack)
     const wasJournalled = isRepeat || (hello.epoch === epoch && command.sequence <= hello.lastCommandSequence)
     const refusal = observationOfRefusal({ command, ack }, { wasJournalled, nowMs: clock.nowMs() })
     // Before what it means: a command that is delivered again after a no could still be carried out.
-    await note()
+    if (!isRepeat) await acknowledgements.through(queued.sequence)
     if (refusal === undefined || command.body.case === 'ensureDevice') return
     const { uid, requestId } = command
     if (command.body.case === 'ensureDisk') {
@@ -170,7 +175,7 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
 
   async function takeFacts(facts: HostFacts): Promise<void> {
     const nowMs = clock.nowMs()
-    const outcome = await registerHost({ ...hello, facts }, { ...options, nowMs })
+    const outcome = await registerHost(hello, facts, { ...options, nowMs })
     if (outcome.kind === 'refused') throw new ProtocolError(outcome.message)
   }
 
@@ -205,20 +210,21 @@ export function startLiveSession(options: LiveSessionOptions): LiveSession {
   }
 
   return {
-    receive: async (body) => {
+    receive: (body) => {
       switch (body.case) {
         case 'commandAck':
           return acknowledge(body.value)
         case 'report':
           return takeReport(body.value)
         case 'answer':
-          return options.queries.takeAnswer(hostId, body.value)
+          options.queries.takeAnswer(hostId, body.value)
+          return undefined
         case 'hello':
           throw new ProtocolError('Hello came twice.')
         // Having been heard is all that a heartbeat says; the unknown is of a newer agent.
         case 'heartbeat':
         case undefined:
-          return
+          return undefined
       }
     },
     nudge: delivery.nudge,

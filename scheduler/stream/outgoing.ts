@@ -10,6 +10,9 @@ export interface Outgoing<Message> {
   end(): void
 }
 
+/** One for all: most that is sent need not wait. */
+const taken = Promise.resolve()
+
 export function createOutgoing<Message>(stream: Writable): Outgoing<Message> {
   let drained: { promise: Promise<void>; resolve: () => void } | undefined
   let isEnded = false
@@ -19,10 +22,10 @@ export function createOutgoing<Message>(stream: Writable): Outgoing<Message> {
   }
   stream.on('drain', release)
   return {
-    send: async (message) => {
-      if (isEnded) return
+    send: (message) => {
+      if (isEnded) return taken
       if (!stream.write(message)) drained ??= Promise.withResolvers<void>()
-      await drained?.promise
+      return drained?.promise ?? taken
     },
     isBehind: () => drained !== undefined,
     end: () => {

@@ -9,20 +9,24 @@ export type Registration =
   | { readonly kind: 'registered'; readonly epoch: number; readonly nextCommandSequence: number }
   | { readonly kind: 'refused'; readonly reason: string; readonly message: string }
 
+/** What a session remembers of its Hello: the facts are the store's, and large. */
+export type Greeting = Omit<Hello, 'facts'>
+
 /** Takes a host in, with what it says of itself. */
 export async function registerHost(
-  hello: Hello,
+  hello: Greeting,
+  facts: HostFacts | undefined,
   { hostId, store, nowMs }: { hostId: HostId; store: Store; nowMs: number },
 ): Promise<Registration> {
   if (hello.hostId !== hostId) {
     const message = `The session belongs to host ${hostId}, and its Hello says ${hello.hostId}.`
     return { kind: 'refused', reason: 'HOST_ID_MISMATCH', message }
   }
-  if (hello.facts === undefined || hello.journalUuid === '') {
+  if (facts === undefined || hello.journalUuid === '') {
     const message = `Host ${hostId} sent no facts or no journal uuid: its agent is not one of this region's version.`
     return { kind: 'refused', reason: 'INCOMPLETE_HELLO', message }
   }
-  const outcome = await store.registerHost(registrationOf(hello, hello.facts, { hostId, nowMs }))
+  const outcome = await store.registerHost(registrationOf(hello, facts, { hostId, nowMs }))
   if (outcome.kind === 'registered' && hello.epoch > outcome.epoch) {
     const message = `Host ${hostId} knows epoch ${hello.epoch} and the store is at ${outcome.epoch}: the store is older than the host. Raise the epoch when a store is restored.`
     return { kind: 'refused', reason: 'STORE_BEHIND_HOST', message }
@@ -31,7 +35,7 @@ export async function registerHost(
 }
 
 function registrationOf(
-  hello: Hello,
+  hello: Greeting,
   facts: HostFacts,
   { hostId, nowMs }: { hostId: HostId; nowMs: number },
 ): RegisterHost {

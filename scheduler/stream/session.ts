@@ -37,7 +37,6 @@ export interface SessionPorts {
   readonly log: Logger
   readonly heartbeatIntervalMs: number
   readonly silenceAfterMs: number
-  readonly pollIntervalMs: number
   readonly windowSize: number
   readonly gathered: () => Promise<void>
   readonly beingNoted: BeingNoted
@@ -50,6 +49,8 @@ type SessionState =
 
 export interface Session {
   end(reason: string): void
+  /** It is live, or has ended before it was. */
+  readonly greeted: Promise<void>
   /** Nothing of the session touches the store any more. */
   readonly settled: Promise<void>
 }
@@ -59,6 +60,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
   const sessionId = random.uuid()
   const log = ports.log.child({ hostId, sessionId })
   const outgoing = createOutgoing<SessionResponse | Uint8Array>(call)
+  const greeted = Promise.withResolvers<void>()
   const settled = Promise.withResolvers<void>()
   const cancels: (() => void)[] = []
   let state: SessionState = { kind: 'greeting' }
@@ -76,6 +78,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     }
     log.info({ state: state.kind, reason }, 'A session has ended.')
     state = { kind: 'ended', reason }
+    greeted.resolve()
     for (const cancel of cancels) cancel()
     outgoing.end()
     if (code === status.OK) call.end()
@@ -92,10 +95,10 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
     end(describeCauses(thrown), isPeersFault ? status.FAILED_PRECONDITION : status.UNAVAILABLE)
   }
 
-  async function greet(hello: Hello): Promise<void> {
+  async function greet({ facts, ...hello }: Hello): Promise<void> {
     // What it has carried out under its former session is not on its way any more, and is missed where it is not reported.
     await untilNoted(hostId, ports.beingNoted)
-    const registration = await registerHost(hello, { ...ports, hostId, nowMs: clock.nowMs() })
+    const registration = await registerHost(hello, facts, { ...ports, hostId, nowMs: clock.nowMs() })
     if (state.kind !== 'greeting') return
     if (registration.kind === 'refused') {
       const { reason, message } = registration
@@ -125,6 +128,7 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       end,
     }
     state = { kind: 'live', live, handle }
+    greeted.resolve()
     sessions.replace(handle)
     log.info({ epoch, nextCommandSequence, agentVersion: hello.agentVersion }, 'A host is connected.')
     const welcoming = sendBody({
@@ -138,12 +142,11 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
         identityIssuer: ports.identityIssuer,
       }),
     })
-    cancels.push(clock.every(ports.pollIntervalMs, live.nudge))
     live.nudge()
     await welcoming
   }
 
-  async function receive({ body }: SessionRequest): Promise<void> {
+  function receive({ body }: SessionRequest): Promise<void> | undefined {
     lastHeard = { unixMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
     switch (state.kind) {
       case 'greeting':
@@ -152,14 +155,20 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       case 'live':
         return state.live.receive(body)
       case 'ended':
-        return
+        return undefined
     }
   }
 
   // One message at a time; a peer that sends faster than the store takes is slowed down by its own stream.
   call.on('data', (request: SessionRequest) => {
-    call.pause()
-    handling = receive(request).then(() => void call.resume(), fail)
+    try {
+      const work = receive(request)
+      if (work === undefined) return
+      call.pause()
+      handling = work.then(() => void call.resume(), fail)
+    } catch (thrown) {
+      fail(thrown)
+    }
   })
   call.on('end', () => end('The agent ended it.', status.OK))
   call.on('cancelled', () => end('The connection broke.'))
@@ -176,5 +185,9 @@ export function startSession(call: SessionCall, hostId: HostId, ports: SessionPo
       if (state.kind === 'greeting') end('No Hello came.', status.DEADLINE_EXCEEDED)
     }),
   )
-  return { end: (reason) => end(reason, status.UNAVAILABLE), settled: settled.promise }
+  return {
+    end: (reason) => end(reason, status.UNAVAILABLE),
+    greeted: greeted.promise,
+    settled: settled.promise,
+  }
 }

@@ -44,13 +44,13 @@ export function createSessions({
   clock,
   log,
   silenceAfterMs,
-  onConnected = () => {},
+  onConnectedness = () => {},
 }: {
   clock: Clock
   log: Logger
   silenceAfterMs: number
-  /** A host is there: anew, or heard again. */
-  onConnected?: (hostId: HostId) => void
+  /** A host is there, anew or heard again, or it is not any more. */
+  onConnectedness?: (hostId: HostId) => void
 }): Sessions {
   const live = new Map<HostId, LiveHandle>()
   const silent = new Set<HostId>()
@@ -68,12 +68,13 @@ export function createSessions({
       const former = live.get(session.hostId)
       live.set(session.hostId, session)
       former?.end('The host has opened another session.')
-      onConnected(session.hostId)
+      onConnectedness(session.hostId)
     },
     remove: (session) => {
       if (live.get(session.hostId) !== session) return
       live.delete(session.hostId)
       silent.delete(session.hostId)
+      onConnectedness(session.hostId)
     },
     find: (hostId) => live.get(hostId),
     isConnected,
@@ -91,11 +92,11 @@ export function createSessions({
         if (isSilent(session) === silent.has(hostId)) continue
         if (silent.delete(hostId)) {
           log.info({ hostId }, 'The host is heard again.')
-          onConnected(hostId)
         } else {
           silent.add(hostId)
           log.warn({ hostId, lastHeardMs: session.lastHeard().unixMs }, 'The host has fallen silent.')
         }
+        onConnectedness(hostId)
       }
     },
   }

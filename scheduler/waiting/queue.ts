@@ -84,7 +84,7 @@ export async function openWaitingQueue(ports: WaitingPorts): Promise<OpenQueue> 
 
   async function place(instance: WaitingInstance, verdict: Placed): Promise<'again' | 'ended'> {
     const { uid, demand } = instance
-    const { hostId, devices, cells, explanation } = verdict
+    const { hostId, devices, cells, explanation } = fleet.explain(verdict, askedOf(instance))
     const held = inCells(demand, cells)
     const release = fleet.hold(hostId, { demand: held, devices: devices.map(({ address }) => address) })
     const outcome = await store
@@ -96,6 +96,10 @@ export async function openWaitingQueue(ports: WaitingPorts): Promise<OpenQueue> 
       .finally(release)
     return settle(instance, hostId, outcome)
   }
+
+  /** A ticket opens kept hosts, and nothing else. */
+  const askedOf = ({ uid, demand }: WaitingInstance): Demand =>
+    kept.countFor(uid) === 0 ? demand : { ...demand, ticket: uid }
 
   async function settle(
     instance: WaitingInstance,

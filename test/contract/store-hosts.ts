@@ -216,6 +216,14 @@ export function describeHostContract(name: string, open: OpenStore): void {
       expect(await store().readOutbox({ hostId: hostId('other'), fromSequence: 0, limit: 9 })).toEqual([])
     })
 
+    it('knows which hosts have commands', async () => {
+      expect(await store().listHostsWithCommands()).toEqual([])
+      for (const number of [1, 2]) await commit(store(), placementOf(number))
+      expect(await store().listHostsWithCommands()).toEqual([host])
+      await store().acknowledgeCommands({ hostId: host, throughSequence: 2 })
+      expect(await store().listHostsWithCommands()).toEqual([])
+    })
+
     it('forgets what is acknowledged, and an older acknowledgement takes nothing back', async () => {
       for (const number of [1, 2, 3]) await commit(store(), placementOf(number))
       await store().acknowledgeCommands({ hostId: host, throughSequence: 2 })

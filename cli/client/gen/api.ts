@@ -1951,6 +1951,15 @@ export interface components {
             /** Format: date-time */
             readonly updatedAt: string;
         };
+        /** InstanceBatch */
+        readonly InstanceBatch: {
+            readonly instances: readonly components["schemas"]["InstanceRequest"][];
+            /** @description Where they may go, as a whole. */
+            readonly scheduling?: {
+                /** @description A key of the labels that operators write on hosts, such as rack: all of them go to hosts where it has one value. */
+                readonly sameHostLabel?: string;
+            };
+        };
         /** InstanceEvent */
         readonly InstanceEvent: {
             readonly sequence: number;
@@ -1996,6 +2005,14 @@ export interface components {
             readonly scores: {
                 readonly [key: string]: number;
             };
+            /** @description Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept. */
+            readonly rules?: readonly {
+                /** @enum {unknown} */
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
+                readonly hostsRefused: number;
+                /** @description After this rule and those before it. */
+                readonly hostsLeft: number;
+            }[];
             readonly asked: {
                 readonly zone: string;
                 readonly vcpus: number;
@@ -6067,9 +6084,7 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/json": {
-                    readonly instances: readonly components["schemas"]["InstanceRequest"][];
-                };
+                readonly "application/json": components["schemas"]["InstanceBatch"];
             };
         };
         readonly responses: {

@@ -17,7 +17,7 @@ import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
 import { findOperation, listOperations } from './operations.ts'
-import { acknowledgeCommands, readOutbox } from './outbox.ts'
+import { acknowledgeCommands, listHostsWithCommands, readOutbox } from './outbox.ts'
 import { listQuotas, setQuotas } from './quotas.ts'
 import {
   findInstance,
@@ -63,6 +63,7 @@ export const procedures: Procedures = {
   listInStatusSince,
   setStatusMessage,
   readOutbox,
+  listHostsWithCommands,
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,

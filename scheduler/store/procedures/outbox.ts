@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import type { EnsureInstance } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type Command, CommandSchema, ObjectKind } from '../../../proto/gen/berth/agent/v1/session_pb.ts'
-import type { HostId } from '../../../proto/ids.ts'
+import { type HostId, hostId } from '../../../proto/ids.ts'
 import type { QueuedCommand } from '../../model/queued-command.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import type { Tx } from './rows.ts'
@@ -103,6 +103,12 @@ const findFirst = prepare((tx: Tx, { hostId }: { hostId: string }) =>
 /** Of the first command that is not acknowledged: those that are have gone. */
 export async function findFirstQueued(tx: Tx, hostId: string): Promise<number | undefined> {
   return (await findFirst.first(tx, { hostId }))?.sequence
+}
+
+const listHosts = prepare((tx: Tx) => tx.selectFrom('outbox').select('host_id').distinct())
+
+export async function listHostsWithCommands(tx: Tx): Promise<readonly HostId[]> {
+  return (await listHosts.all(tx, {})).map(({ host_id }) => hostId(host_id))
 }
 
 interface Acknowledged {

@@ -79,6 +79,8 @@ it('tells operators alone where an instance is, and by which scores', async () =
     ...{ devices: [{ type: h100 }], asked: { zone: 'us1-a', gpus: [{ type: h100, count: 1 }] } },
   })
   expect(Object.keys(body.scores as object)).toContain('stranding')
+  // Of when it was placed, not of now.
+  expect(body.rules).toEqual([{ rule: 'gpu-count', hostsRefused: 1, hostsLeft: 1 }])
   expect((await region.call('GET', `${instancesPath}/c/placement`)).status).toBe(403)
   expect((await placementOf('nobody')).status).toBe(404)
 })

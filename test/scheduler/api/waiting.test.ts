@@ -48,9 +48,10 @@ it('are answered at once, and placed when another is gone', async () => {
 
   await region.remove('first')
   await expect.poll(async () => (await read('second')).lifecycle.status).toBe('PROVISIONING')
-  const { hostId, spec, uid, generation } =
+  const { hostId, spec, uid, generation, explanation } =
     (await region.store.findInstance(projectId('project-x9y8z7'), 'second')) ?? {}
   expect([hostId, spec?.gpus.length]).toEqual(['host-1', 2])
+  expect(explanation).toMatchObject({ refusedBy: [], hostsFit: 1 })
   await region.store.applyObservation({
     hostId: exampleHost(1).hostId,
     observation: create(InstanceObservationSchema, {

@@ -66,6 +66,7 @@ function scripted(outcomes: readonly CommitPlacementOutcome[]) {
       },
       host: held,
       hasHolds: () => holds.size > 0,
+      withHolds: (look) => look(indexOf([held()])),
       withoutHolds: (look) => look(indexOf([host])),
       hold: (_hostId, hold) => {
         holds.add(hold)

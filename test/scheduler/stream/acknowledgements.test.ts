@@ -15,6 +15,7 @@ function storeOf() {
 }
 
 const gathered = async () => {}
+const onFailure = () => {}
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('acknowledgements', () => {
@@ -25,6 +26,7 @@ describe('acknowledgements', () => {
       store,
       gathered,
       beingNoted: new Map(),
+      onFailure,
     })
     const noted: number[] = []
     const note = (sequence: number) => acknowledgements.through(sequence).then(() => noted.push(sequence))
@@ -42,7 +44,7 @@ describe('acknowledgements', () => {
   it('are waited for by the next session of the host, all of them', async () => {
     const store = storeOf()
     const [host, beingNoted] = [hostId('a'), new Map()]
-    const acknowledgements = noteAcknowledgements({ hostId: host, store, gathered, beingNoted })
+    const acknowledgements = noteAcknowledgements({ hostId: host, store, gathered, beingNoted, onFailure })
     let isNoted = false
     void acknowledgements.through(1)
     void untilNoted(host, beingNoted).then(() => {
@@ -58,6 +60,25 @@ describe('acknowledgements', () => {
     expect([isNoted, beingNoted.size]).toEqual([true, 0])
   })
 
+  it('that nobody waits for are noted all the same, also those that come during a write', async () => {
+    const store = storeOf()
+    const [host, beingNoted] = [hostId('a'), new Map()]
+    const failures: unknown[] = []
+    const acknowledgements = noteAcknowledgements({
+      ...{ hostId: host, store, gathered, beingNoted },
+      onFailure: (thrown) => failures.push(thrown),
+    })
+    acknowledgements.note(1)
+    await turn()
+    for (const sequence of [2, 3]) acknowledgements.note(sequence)
+    store.writes[0]?.end()
+    await turn()
+    expect([store.writes.map(({ through }) => through), beingNoted.size]).toEqual([[1, 3], 1])
+    store.writes[1]?.end(new Error('the disk is full'))
+    await turn()
+    expect([failures.length, beingNoted.size]).toEqual([1, 0])
+  })
+
   it('tell those who wait where the store fails', async () => {
     const store = storeOf()
     const acknowledgements = noteAcknowledgements({
@@ -65,6 +86,7 @@ describe('acknowledgements', () => {
       store,
       gathered,
       beingNoted: new Map(),
+      onFailure,
     })
     const both = Promise.allSettled([acknowledgements.through(1), acknowledgements.through(2)])
     await turn()
@@ -80,7 +102,9 @@ describe('acknowledgements', () => {
     const clock = { sleep: () => moment.promise }
     const together = gatherFor({ clock })
     const sessions = ['a', 'b'].map((id) =>
-      noteAcknowledgements({ hostId: hostId(id), store, gathered: together, beingNoted: new Map() }),
+      noteAcknowledgements({
+        ...{ hostId: hostId(id), store, gathered: together, beingNoted: new Map(), onFailure },
+      }),
     )
     for (const session of sessions) for (const sequence of [1, 2]) void session.through(sequence)
     await turn()

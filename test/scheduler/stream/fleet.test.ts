@@ -114,7 +114,7 @@ describe('the fleet', () => {
     store.commit(hostOf('a', 2, 5))
     expect(told).toEqual([])
     store.commit(hostOf('a', 3, 4), hostOf('b', 4, 8))
-    fleet.noteConnected(hostId('b'))
+    fleet.noteConnectedness(hostId('b'))
     fleet.hold(hostId('a'), { demand: exampleDemand, devices: [] })()
     fleet.keep(hostId('b'), 'w1')()
     store.commit({ ...hostOf('b', 5, 8), labels: { rack: 'r1' } })
