@@ -42,7 +42,9 @@ channel('worker_threads').subscribe((event) => {
   })
 })
 
-process.on('message', async () => {
+process.on('message', () => void tell())
+
+async function tell(): Promise<void> {
   const processorMs = millisOf(process.cpuUsage(used))
   const requestsProcessorMs = millisOf(process.threadCpuUsage(usedByRequests))
   const storeTime = (await store?.cpuUsage()) ?? noTime
@@ -60,7 +62,7 @@ process.on('message', async () => {
   used = process.cpuUsage()
   usedByRequests = process.threadCpuUsage()
   usedByStore = storeTime
-})
+}
 // With whoever has started it, as a signal would have it.
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
 process.channel?.unref()

@@ -1,4 +1,5 @@
 // Prints the document that a scheduler of this version serves: node scheduler/api/print-openapi.ts > docs/openapi.json
+import { systemClock } from '../../lib/clock.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { systemRandom } from '../../lib/random.ts'
 import { buildServer } from './server.ts'
@@ -10,7 +11,7 @@ const server = await buildServer({
   // Routes are registered and none is called.
   ports: {
     catalogue: { region: '', zones: [], images: [], projects: [], hostnameTemplate: '' },
-    ...{ random: systemRandom, log: silentLogger },
+    ...{ clock: systemClock, random: systemRandom, log: silentLogger },
   } as never,
   verifier: { verify: nothing },
   login: { issuer: '', audience: '' },

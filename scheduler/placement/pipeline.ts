@@ -61,12 +61,6 @@ export function fits(demand: Demand, host: CountedHost): boolean {
   return true
 }
 
-/** The first rule that does not hold, without a word of it. */
-export function firstBroken(demand: Demand, host: CountedHost): PlacementRule | undefined {
-  for (const rule of rules) if (!rule.holds(demand, host)) return rule.name
-  return undefined
-}
-
 export function findMiss(demand: Demand, host: CountedHost): Miss | undefined {
   let first: Miss | undefined
   for (let index = 0; index < rules.length; index += 1) {

@@ -1,7 +1,7 @@
 import type { HostId } from '../../proto/ids.ts'
 import { type Demand, placementRules, type RuleCount } from '../model/placement.ts'
 import type { CountedHost } from './counted-host.ts'
-import { firstBroken } from './pipeline.ts'
+import { findMiss } from './pipeline.ts'
 
 /** As many demands are remembered: those that were asked about last. */
 const maximumBooks = 32
@@ -111,6 +111,6 @@ const keyOf = ({ groups: _, packing: _packing, expectedLifetimeS: _lifetime, ...
   JSON.stringify(asked)
 
 function outcomeOf(demand: Demand, host: CountedHost): number {
-  const rule = firstBroken(demand, host)
-  return rule === undefined ? fit : outcomes.indexOf(rule)
+  const miss = findMiss(demand, host)
+  return miss === undefined ? fit : outcomes.indexOf(miss.rule)
 }

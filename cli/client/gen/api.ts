@@ -2008,7 +2008,7 @@ export interface components {
             /** @description Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept. */
             readonly rules?: readonly {
                 /** @enum {unknown} */
-                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "kept";
+                readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "numa-cell" | "kept";
                 readonly hostsRefused: number;
                 /** @description After this rule and those before it. */
                 readonly hostsLeft: number;

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { programBeside } from './program-beside.ts'
 
@@ -29,7 +28,7 @@ export interface LogKeeper {
   close(): Promise<void>
 }
 
-/** Keeps the log of a database short. */
+/** Keeps the log of a database short. What can't be moved stays in the log, which is as durable: the next look tries again. */
 export function keepLogShort(path: string, log: { readLogLength(): LogLength; moveLog(): void }): LogKeeper {
   let mover: Worker | undefined
   let isMoving = false
@@ -39,7 +38,19 @@ export function keepLogShort(path: string, log: { readLogLength(): LogLength; mo
     started.on('message', () => {
       isMoving = false
     })
+    started.on('error', () => {
+      mover = undefined
+      isMoving = false
+    })
     return started
+  }
+
+  function moveHere(): void {
+    try {
+      log.moveLog()
+    } catch {
+      // Whoever commits next is told of a disk that is full.
+    }
   }
 
   return {
@@ -49,7 +60,7 @@ export function keepLogShort(path: string, log: { readLogLength(): LogLength; mo
         case 'none':
           return
         case 'now':
-          return log.moveLog()
+          return moveHere()
         case 'beside':
           isMoving = true
           mover ??= startMover()
@@ -58,8 +69,10 @@ export function keepLogShort(path: string, log: { readLogLength(): LogLength; mo
     },
     close: async () => {
       if (mover === undefined) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      mover.once('exit', () => resolve())
       mover.postMessage('close')
-      await once(mover, 'exit')
+      await promise
     },
   }
 }

@@ -18,6 +18,26 @@ describe('what is in the log', () => {
   })
 })
 
+it('goes on where nothing can be moved, and tries again', async () => {
+  const readLogLength = vi.fn((): LogLength => ({ written: 5000, moved: 0 }))
+  const moveLog = vi.fn(() => {
+    throw new Error('database or disk is full')
+  })
+  const keeper = keepLogShort(join(tmpdir(), 'berth-no-such-folder', 'a.sqlite'), { readLogLength, moveLog })
+  keeper.look()
+  // While one is at it, nobody looks.
+  await vi.waitFor(() => {
+    keeper.look()
+    expect(readLogLength.mock.calls.length).toBeGreaterThan(1)
+  }, 5000)
+  await vi.waitFor(() => {
+    readLogLength.mockReturnValue({ written: 32_000, moved: 0 })
+    keeper.look()
+    expect(moveLog).toHaveBeenCalled()
+  }, 5000)
+  await keeper.close()
+})
+
 describe('on a file', () => {
   let folder = ''
   beforeEach(() => {
