@@ -40,7 +40,7 @@ const PlacementResource = Type.Object(
         }),
         {
           description:
-            'Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept.',
+            'Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept, and of the first of its kind on a large fleet.',
         },
       ),
     ),

@@ -91,13 +91,13 @@ export class FleetIndex {
     return placed === undefined ? this.#refuse(demand, seed) : this.explain(placed, demand)
   }
 
-  /** With how many hosts each rule refuses, as of now. */
+  /** With how many hosts each rule refuses, as of now, where that can be told at once. */
   explain(placed: Placed, demand: Demand): Placed {
     return { ...placed, explanation: { ...placed.explanation, ...this.standing(demand) } }
   }
 
   /** What `tally` counts, kept up from one demand to the next of its kind. */
-  standing(demand: Demand): Standing {
+  standing(demand: Demand): Standing | undefined {
     const { project, ...asked } = this.#withFirstMembers(demand)
     // Whose it is matters where something is kept for it: what others ask is the same question otherwise.
     const isKeptFor = project !== undefined && this.#kept.of(project) !== undefined

@@ -4,8 +4,10 @@ import type { CountedHost } from './counted-host.ts'
 import { findMiss } from './pipeline.ts'
 
 /** As many demands are remembered: those that were asked about last. */
-const maximumBooks = 32
+const maximumBooks = 64
 const logLength = 4096
+/** Hosts that are asked for one count: a decision waits for it. */
+const mostLooks = 256
 
 /** How the hosts of the zone stand to a demand. */
 export interface Standing {
@@ -18,6 +20,8 @@ export interface Standing {
 interface Book {
   readonly hosts: Uint8Array
   readonly counts: number[]
+  /** How many of them have been looked at, the first ones. */
+  looked: number
   /** In the log. */
   at: number
 }
@@ -27,8 +31,8 @@ const elsewhere = outcomes.indexOf('elsewhere')
 const fit = outcomes.indexOf('fits')
 
 /**
- * How many hosts each rule refuses: counted once for a demand, and kept up from one question to the next by asking again
- * the hosts that have changed since.
+ * How many hosts each rule refuses: counted for a demand, some hosts with each question, and kept up from one question to
+ * the next by asking again those that have changed since.
  */
 export class RefusalCounts {
   readonly #find: (hostId: HostId) => CountedHost | undefined
@@ -55,8 +59,11 @@ export class RefusalCounts {
     this.#end += 1
   }
 
-  count(demand: Demand): Standing {
-    const { counts } = this.#bringUp(demand)
+  /** Undefined where it takes more hosts than one question may ask: the next ones go on from there. */
+  count(demand: Demand): Standing | undefined {
+    const book = this.#bringUp(demand)
+    if (book.at < this.#end || book.looked < this.#hostIds.length) return undefined
+    const { counts } = book
     const refusedBy = placementRules.flatMap((rule) => {
       const hosts = counts[outcomes.indexOf(rule)] ?? 0
       return hosts === 0 ? [] : { rule, hosts }
@@ -68,16 +75,21 @@ export class RefusalCounts {
     const key = keyOf(demand)
     const known = this.#books.get(key)
     this.#books.delete(key)
-    const changes = known === undefined ? Number.POSITIVE_INFINITY : this.#end - known.at
-    const isCurrent = known !== undefined && known.hosts.length >= this.#hostIds.length
-    const book = isCurrent && changes <= logLength ? known : this.#emptyBook()
-    if (book === known) {
-      for (let at = known.at; at < this.#end; at += 1)
-        this.#look(book, demand, this.#log[at % logLength] ?? 0)
-    } else {
-      for (let place = 0; place < this.#hostIds.length; place += 1) this.#look(book, demand, place)
+    const isOfUse =
+      known !== undefined && known.hosts.length >= this.#hostIds.length && this.#end - known.at <= logLength
+    const book = isOfUse ? known : this.#emptyBook()
+    let looks = 0
+    for (; book.at < this.#end && looks < mostLooks; book.at += 1) {
+      const place = this.#log[book.at % logLength] ?? 0
+      // The others' turn comes.
+      if (place >= book.looked) continue
+      this.#look(book, demand, place)
+      looks += 1
     }
-    book.at = this.#end
+    for (; book.looked < this.#hostIds.length && looks < mostLooks; looks += 1) {
+      this.#look(book, demand, book.looked)
+      book.looked += 1
+    }
     this.#remember(key, book)
     return book
   }
@@ -85,7 +97,7 @@ export class RefusalCounts {
   /** With room for hosts to come, which are elsewhere as yet. */
   #emptyBook(): Book {
     const hosts = new Uint8Array(Math.ceil(this.#hostIds.length * 1.25)).fill(elsewhere)
-    return { hosts, counts: outcomes.map(() => 0), at: 0 }
+    return { hosts, counts: outcomes.map(() => 0), looked: 0, at: this.#end }
   }
 
   #remember(key: string, book: Book): void {

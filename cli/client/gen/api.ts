@@ -2005,7 +2005,7 @@ export interface components {
             readonly scores: {
                 readonly [key: string]: number;
             };
-            /** @description Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept. */
+            /** @description Rules that ruled hosts of the zone out when it was placed, in the order in which they are asked. Absent of what was placed before they were kept, and of the first of its kind on a large fleet. */
             readonly rules?: readonly {
                 /** @enum {unknown} */
                 readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "numa-cell" | "kept";

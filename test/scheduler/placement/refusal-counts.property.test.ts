@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
 import { FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
+import { exampleDemand, exampleHost } from './fleets.ts'
 import { richDemands, richFleets } from './rich-fleets.ts'
 
 type Step =
@@ -52,7 +53,8 @@ it('is what a count from the beginning comes to, after any changes', () => {
           if (!isSilent.delete(host.hostId)) isSilent.add(host.hostId)
           index.noteConnectedness(host.hostId)
         } else {
-          const { refusedBy, hostsFit } = index.standing(demand)
+          const { refusedBy, hostsFit } =
+            index.standing(demand) ?? expect.fail('few hosts are counted at once')
           const anew = indexOf(Array.from(index.counted(), ({ snapshot }) => snapshot))
           expect(refusedBy).toEqual(anew.tally(demand).refusedBy)
           const inZone = [...anew.counted()].filter((one) => one.host.zone === demand.zone).length
@@ -68,4 +70,22 @@ it('is what a count from the beginning comes to, after any changes', () => {
     { numRuns: 1000 },
   )
   expect(asked).toBeGreaterThan(1000)
+})
+
+it('asks a large fleet by and by, and is right once it is told, and after changes', () => {
+  const host = (at: number, used = 0) => exampleHost(`host-${at}`, { vcpus: { capacity: 8, used } })
+  const index = indexOf(Array.from({ length: 1000 }, (_, at) => host(at, at % 3 === 0 ? 8 : 0)))
+  const demand = { ...exampleDemand, vcpus: 2 }
+  const refused = (hosts: number) => ({ refusedBy: [{ rule: 'vcpus', hosts }], hostsFit: 1000 - hosts })
+  const standings = Array.from({ length: 5 }, () => index.standing(demand))
+  expect(standings).toEqual([undefined, undefined, undefined, refused(334), refused(334)])
+  for (let at = 0; at < 300; at += 3) index.put(host(at))
+  expect(index.standing(demand)).toEqual(refused(234))
+  // What is claimed while it is behind is not lost.
+  for (let at = 0; at < 600; at += 1) index.put(host(at, 8))
+  expect(index.standing(demand)).toBeUndefined()
+  index.put(host(0))
+  expect([index.standing(demand), index.standing(demand)].at(-1)).toEqual(
+    refused(index.tally(demand).refusedBy[0]?.hosts ?? 0),
+  )
 })
