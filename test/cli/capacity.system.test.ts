@@ -16,8 +16,8 @@ afterAll(() => region.close())
 
 it('shows a line for each zone and type of GPU', async () => {
   const { stdout } = await runBerth(['capacity'], env)
-  expect(stdout).toMatch(/^ZONE +GPU +HOSTS +GPUS +TAKEN +FREE +STRANDED +LARGEST +FIT 2 +FIT 1$/m)
-  expect(stdout).toMatch(/^us1-a +nvidia-h100-80gb +2 +4 +0 +4 +0 +2 +2 +4$/m)
+  expect(stdout).toMatch(/^ZONE +GPU +HOSTS +GPUS +TAKEN +FREE +KEPT +OUT +STRANDED +LARGEST +FIT 2 +FIT 1$/m)
+  expect(stdout).toMatch(/^us1-a +nvidia-h100-80gb +2 +4 +0 +4 +0 +0 +0 +2 +2 +4$/m)
   const json = await runBerth(['capacity', '-o', 'json'], env)
   expect(JSON.parse(json.stdout)[0]).toMatchObject({ largestPlaceable: 2 })
 })
