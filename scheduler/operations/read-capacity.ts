@@ -21,17 +21,6 @@ export function readCapacity({
 const keyOf = ({ zone, type }: GpuCapacity) => `${zone} ${type}`
 
 const capacityOfNone = (zone: string, type: string): GpuCapacity => ({
-  ...{
-    zone,
-    type,
-    hosts: 0,
-    readyHosts: 0,
-    gpus: 0,
-    claimed: 0,
-    free: 0,
-    kept: 0,
-    unavailable: 0,
-    stranded: 0,
-  },
-  ...{ placeable: [], largest: 0 },
+  ...{ zone, type, hosts: 0, readyHosts: 0, gpus: 0, claimed: 0, free: 0, kept: 0, unavailable: 0 },
+  ...{ stranded: 0, placeable: [], largest: 0 },
 })

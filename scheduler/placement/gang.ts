@@ -2,9 +2,11 @@
 // have one value of a label: those with the least room that do, so that the others stay whole for more. In: the members,
 // an index, and how one of them is placed. Nothing of it stays claimed there.
 import type { HostId, SlotUid } from '../../proto/ids.ts'
-import type { Demand, HostSnapshot, LabelSelector, PlacementVerdict } from '../model/placement.ts'
+import { inCells } from '../model/numa-cells.ts'
+import type { Demand, HostSnapshot, LabelSelector, NumaCell, PlacementVerdict } from '../model/placement.ts'
 import type { Claim } from './claim.ts'
 import type { CountedHost } from './counted-host.ts'
+import { gpusOf } from './demand.ts'
 import { FleetIndex } from './fleet-index.ts'
 import { hashOf } from './seed.ts'
 
@@ -58,14 +60,14 @@ export function placeGang({ members, place }: Gang, index: FleetIndex): PlacedGa
     for (const [roomFor, { at, uid, demand }] of largestFirst(members).entries()) {
       const verdict = place({ at, demand }, index, entered)
       if (verdict.kind !== 'placed') return { kind: 'refused', at, verdict, roomFor }
-      const { hostId, devices, slotUid } = verdict
+      const { hostId, devices, cells, slotUid } = verdict
       placed[at] = verdict
       if (slotUid !== undefined) {
         // It is counted with its host already.
         entered.add(slotUid)
         continue
       }
-      const claim = { uid, demand, devices: devices.map(({ address }) => address) }
+      const claim = { uid, demand: inCells(demand, cells), devices: devices.map(({ address }) => address) }
       index.claim(hostId, claim)
       claimed.push([hostId, claim])
     }
@@ -86,8 +88,6 @@ function largestFirst(members: readonly GangMember[]) {
       a.at - b.at,
   )
 }
-
-const gpusOf = ({ gpus }: Demand) => gpus.reduce((sum, { count }) => sum + count, 0)
 
 export type TogetherGang = (PlacedGang & { readonly value: string }) | ScatteredGang
 
@@ -157,11 +157,13 @@ function rankValues(
 
 /** Nobody is there, and everything on it works. */
 function emptied({ keptFor: _, ...host }: HostSnapshot): HostSnapshot {
-  const { vcpus, memoryMib, diskGb, devices } = host
+  const { diskGb, devices, cells } = host
   return {
     ...host,
     ...{ state: 'ready', connected: true, occupants: [] },
-    ...{ vcpus: { ...vcpus, used: 0 }, memoryMib: { ...memoryMib, used: 0 }, diskGb: { ...diskGb, used: 0 } },
+    ...unused(host),
+    diskGb: { ...diskGb, used: 0 },
+    ...(cells === undefined ? {} : { cells: cells.map((cell) => ({ ...cell, ...unused(cell) })) }),
     devices: devices.map(({ address, acceleratorType, numaNode, switchId }) => ({
       ...{ address, numaNode, present: true },
       ...(acceleratorType === undefined ? {} : { acceleratorType }),
@@ -169,3 +171,7 @@ function emptied({ keptFor: _, ...host }: HostSnapshot): HostSnapshot {
     })),
   }
 }
+
+const unused = ({ vcpus, memoryMib }: Pick<NumaCell, 'vcpus' | 'memoryMib'>) => ({
+  ...{ vcpus: { ...vcpus, used: 0 }, memoryMib: { ...memoryMib, used: 0 } },
+})

@@ -25,6 +25,7 @@ export function placeExplained(
   { isHostByHost, nowMs }: { readonly isHostByHost: boolean; readonly nowMs?: number | undefined },
 ): PlacementVerdict {
   const verdict = index.place(demand, seed, nowMs)
+  const refusedBy = verdict.explanation.refusedBy ?? index.tally(demand).refusedBy
   const refusals = isHostByHost ? index.refusalsOf(demand) : []
-  return { ...verdict, explanation: { ...verdict.explanation, refusals } }
+  return { ...verdict, explanation: { ...verdict.explanation, refusedBy, refusals } }
 }

@@ -1,11 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { divideGuest } from '../../../proto/cell-shares.ts'
+import { hostId } from '../../../proto/ids.ts'
 import { findFullCell, inCells } from '../../../scheduler/model/numa-cells.ts'
 import type { CellShare, Demand, HostSnapshot, NumaCell } from '../../../scheduler/model/placement.ts'
 import { chooseCells } from '../../../scheduler/placement/choose-cells.ts'
 import { CountedHost } from '../../../scheduler/placement/counted-host.ts'
-import { indexOf, place } from '../../../scheduler/placement/index.ts'
+import {
+  couldEverBeTogether,
+  type Gang,
+  indexOf,
+  place,
+  placeTogether,
+} from '../../../scheduler/placement/index.ts'
 import { withClaim } from './claims.ts'
 import { devicesOf, exampleDemand, exampleHost } from './fleets.ts'
 import { choices } from './oracle.ts'
@@ -206,4 +213,28 @@ it('is told of a host that a claim has changed', () => {
   const host = exampleHost('h', { cells: cellsWith([32, 32], [32, 32]) })
   const demand = inCells(guest(1, 1), [{ numaNode: 0, vcpus: 1, memoryMib: 1024 }])
   expect(withClaim(host, { uid: 'a', demand, devices: [] }).cells).toEqual(cellsWith([31, 31], [32, 32]))
+})
+
+describe('a gang on one host of two cells', () => {
+  const gang: Gang = {
+    members: ['a', 'b'].map((uid) => ({ uid, demand: guest(20, 4, near(2)) })),
+    place: ({ at, demand }, index) => index.place(demand, `seed-${at}`),
+  }
+  const wish = { key: 'rack', seed: 'seed' }
+  const host = (cells: readonly NumaCell[]) =>
+    exampleHost('h', { labels: { rack: 'r1' }, vcpus: { capacity: 64, used: 0 }, devices: eightGpus, cells })
+
+  it('has each member in a cell that those before it have left', () => {
+    const index = indexOf([host(cellsWith([32, 32], [32, 32]))])
+    const outcome = placeTogether(gang, index, wish)
+    const nodes = outcome.kind === 'placed' ? outcome.placed.map(({ cells = [] }) => cells[0]?.numaNode) : []
+    expect(nodes.toSorted()).toEqual([0, 1])
+    expect(index.host(hostId('h'))?.cells).toEqual(cellsWith([32, 32], [32, 32]))
+  })
+
+  it('could be there, whoever is in the cells now', () => {
+    const index = indexOf([host(cellsWith([4, 32], [4, 32]))])
+    expect(placeTogether(gang, index, wish).kind).toBe('scattered')
+    expect(couldEverBeTogether(gang, index, wish)).toBe(true)
+  })
 })

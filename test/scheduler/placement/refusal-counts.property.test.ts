@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Demand, HostSnapshot } from '../../../scheduler/model/placement.ts'
-import { FleetIndex, indexOf } from '../../../scheduler/placement/index.ts'
+import { FleetIndex, indexOf, placeExplained } from '../../../scheduler/placement/index.ts'
 import { exampleDemand, exampleHost } from './fleets.ts'
 import { richDemands, richFleets } from './rich-fleets.ts'
 
@@ -70,6 +70,14 @@ it('is what a count from the beginning comes to, after any changes', () => {
     { numRuns: 1000 },
   )
   expect(asked).toBeGreaterThan(1000)
+})
+
+it('is in every plan, however large the fleet', () => {
+  const hosts = Array.from({ length: 1000 }, (_, at) =>
+    exampleHost(`host-${at}`, { vcpus: { capacity: 8, used: at % 2 === 0 ? 8 : 0 } }),
+  )
+  const { explanation } = placeExplained(indexOf(hosts), exampleDemand, 'seed', { isHostByHost: false })
+  expect(explanation.refusedBy).toEqual([{ rule: 'vcpus', hosts: 500 }])
 })
 
 it('asks a large fleet by and by, and is right once it is told, and after changes', () => {
