@@ -78,8 +78,7 @@ export async function openRegion(images: readonly TestImage[]): Promise<Region> 
         acceleratorTypes: [{ id: 'stand-in', pciIds: ['1234:1111'] }],
         instanceTypes: [
           { id: 'g1-small', vcpus: 1, memoryMib: 256, defaultImage: images[0]?.id },
-          // One: an emulated guest with two was seen to spin for ever, as the lab's hosts did.
-          { id: 'g1-medium', vcpus: 1, memoryMib: 1024, defaultImage: images[0]?.id },
+          { id: 'g1-medium', vcpus: 2, memoryMib: 1024, defaultImage: images[0]?.id },
         ],
       },
     ],
