@@ -20,18 +20,31 @@ const secretPaths = [
   'headers.authorization',
 ]
 
-/** JSON lines on standard output (or another descriptor). */
-export function createLogger(options: { level: string; fields?: object; descriptor?: number }): Logger {
+export interface LoggerOptions {
+  readonly level: string
+  readonly fields?: object
+  /** Default: standard output. */
+  readonly descriptor?: number
+  /** Lines of that long are written at once: who is killed loses them. Default 0: each as soon as the one before is written. */
+  readonly gatherMs?: number
+}
+
+/** A page of them is not waited for. */
+const gatheredBytes = 4096
+
+/** JSON lines. */
+export function createLogger({ level, fields = {}, descriptor = 1, gatherMs = 0 }: LoggerOptions): Logger {
+  const gathered = gatherMs === 0 ? {} : { minLength: gatheredBytes, periodicFlush: gatherMs }
   return pino(
     {
-      level: options.level,
-      base: options.fields ?? {},
+      level,
+      base: fields,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: secretPaths, censor: '[secret]' },
       serializers: { err: serializeError },
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: options.descriptor ?? 1, sync: false }),
+    pino.destination({ fd: descriptor, sync: false, ...gathered }),
   )
 }
 

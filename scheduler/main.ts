@@ -27,6 +27,9 @@ import { openWaitingQueue } from './waiting/queue.ts'
 const usage = 'Usage: scheduler/main.ts --config FILE | --version\n'
 const deadlineCheckIntervalMs = 30_000
 
+/** A write for each request's line takes a twentieth of what answers it. */
+const logGatherMs = 50
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' }, version: { type: 'boolean' } } })
   if (values.version === true) {
@@ -38,7 +41,8 @@ async function main(): Promise<void> {
     process.exit(2)
   }
   const settings = readSettings(values.config)
-  const log = createLogger({ level: settings.logLevel, fields: { component: 'scheduler' }, descriptor: 2 })
+  const fields = { component: 'scheduler' }
+  const log = createLogger({ level: settings.logLevel, fields, descriptor: 2, gatherMs: logGatherMs })
   const scheduler = await startScheduler(settings, log)
   process.stdout.write(`${JSON.stringify({ event: 'ready', ...scheduler.addresses })}\n`)
 

@@ -105,16 +105,17 @@ export function requestOf(request: FastifyRequest, query: { requestId?: string }
   }
 }
 
+/** The body; the rest is in the reply. A handler that returned the reply itself would be waited for until all is sent. */
 export function answerAccepted(
   reply: FastifyReply,
   { instance, operationId }: Accepted,
   region: string,
-): FastifyReply {
+): InstanceResource {
   const paths = resourcePaths(region)
-  return reply
+  void reply
     .code(202)
     .header('location', paths.instance(instance.project, instance.id))
     .header('operation', paths.operation(instance.project, operationId))
     .header('etag', entityTagOf(instance))
-    .send(renderInstance(instance, region))
+  return renderInstance(instance, region)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createTurns } from '../../lib/turns.ts'
+import { createTurns, passing } from '../../lib/turns.ts'
 
 /** Work that ends when it is told to. */
 function gate() {
@@ -63,5 +63,17 @@ describe('createTurns', () => {
       turns.shared('a', async () => void done.push('ensure')),
     ])
     expect(done).toEqual(['ensure', 'remove', 'ensure'])
+  })
+})
+
+describe('passing', () => {
+  it('is there until it is taken, once', () => {
+    const value = { of: 'much' }
+    const passed = passing(value)
+
+    expect(passed.peek()).toBe(value)
+    expect(passed.take()).toBe(value)
+    expect(passed.peek()).toBeUndefined()
+    expect(passed.take()).toBeUndefined()
   })
 })

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../../../lib/log.ts'
+import { type Passing, passing } from '../../../lib/turns.ts'
 import type { StoredCapacity } from '../host-store.ts'
 import { procedures, type StoreMethod } from '../procedures/catalogue.ts'
 import { type Store, StoreUnavailable } from '../store.ts'
@@ -21,6 +22,11 @@ export interface SqliteStore extends Store {
   readonly failed: Promise<StoreUnavailable>
 }
 
+interface Caller {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
 /** What callers do with the outcomes of a whole batch, one after the other, would hold the event loop up. */
 const toldInTurn = 16
 
@@ -31,7 +37,7 @@ const toldInTurn = 16
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const settings: WorkerSettings = { path: options.path, flushDelayMs: options.flushDelayMs ?? 0 }
   const worker = new Worker(programBeside('worker'), { workerData: settings })
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+  const waiting = new Map<number, Passing<Caller>>()
   const counts = { batches: 0, calls: 0 }
   let lastId = 0
   const failed = Promise.withResolvers<StoreUnavailable>()
@@ -42,7 +48,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 
   const untold: WorkerOutcome[] = []
   const tell = (outcome: WorkerOutcome) => {
-    const call = waiting.get(outcome.id)
+    const call = waiting.get(outcome.id)?.take()
     waiting.delete(outcome.id)
     if (outcome.ok) call?.resolve(outcome.value)
     else if (outcome.isUnavailable) call?.reject(new StoreUnavailable(outcome.message))
@@ -56,7 +62,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const end = (error: StoreUnavailable) => {
     for (const outcome of untold.splice(0)) tell(outcome)
     ended ??= error
-    for (const call of waiting.values()) call.reject(ended)
+    for (const call of waiting.values()) call.take()?.reject(ended)
     waiting.clear()
   }
 
@@ -110,7 +116,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
         return
       }
       lastId += 1
-      waiting.set(lastId, { resolve, reject })
+      waiting.set(lastId, passing({ resolve, reject }))
       unsent.push({ id: lastId, method, args })
       if (unsent.length === 1) setImmediate(send)
     })
