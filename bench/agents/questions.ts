@@ -29,7 +29,8 @@ export type { AgentsQuestion } from '../region/agents-process.ts'
 /** Of this process, with nothing left to collect. */
 export function usedBytes(): number {
   setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
+  const collect = runInNewContext('gc') as (how: object) => void
+  // Also what is thinly spread over pages: how thinly is chance.
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   return process.memoryUsage.rss()
 }

@@ -27,6 +27,9 @@ interface Caller {
   readonly reject: (error: Error) => void
 }
 
+/** What a batch leaves is dead before the next: room for a few of them is enough, and stays in the processor's caches. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16 }
+
 /** What callers do with the outcomes of a whole batch, one after the other, would hold the event loop up. */
 const toldInTurn = 16
 
@@ -36,7 +39,7 @@ const toldInTurn = 16
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const settings: WorkerSettings = { path: options.path, flushDelayMs: options.flushDelayMs ?? 0 }
-  const worker = new Worker(programBeside('worker'), { workerData: settings })
+  const worker = new Worker(programBeside('worker'), { workerData: settings, resourceLimits })
   const waiting = new Map<number, Passing<Caller>>()
   const counts = { batches: 0, calls: 0 }
   let lastId = 0
