@@ -81,7 +81,7 @@ export const instanceLifecycle: Readonly<Record<InstanceStatus, StatusInfo>> = {
   },
   REPAIRING: {
     meaning: 'Its host is lost, or the guest crashed and is started again.',
-    next: ['PROVISIONING', 'STAGING', 'RUNNING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
+    next: ['PROVISIONING', 'STAGING', 'RUNNING', 'STOPPING', 'STOPPED', 'FAILED', 'DEPROVISIONING'],
     deadlineMs: 30 * minuteMs,
   },
   DEPROVISIONING: {

@@ -7,6 +7,7 @@ import {
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import type { GuestEnd, GuestHandle } from '../drivers/hypervisor/port.ts'
 import { applyChanges } from './apply.ts'
+import { afterCrash, repairGuest } from './crash.ts'
 import { findGuest } from './guest.ts'
 import type { InstancePorts } from './ports.ts'
 import { observationOf } from './record.ts'
@@ -114,11 +115,7 @@ export class InstanceActor {
             reason: 'GUEST_POWERED_OFF',
             message: 'The guest powered itself off. Start it again when it is wanted.',
           }
-        : {
-            phase: InstancePhase.CRASHED,
-            reason: 'GUEST_CRASHED',
-            message: `The guest's QEMU ended unasked: ${end.message} Its disks are kept: start it again.`,
-          },
+        : afterCrash(this.#record, { why: end.message, nowMs: ports.clock.nowMs() }),
     )
     this.wake()
   }
@@ -153,6 +150,9 @@ export class InstanceActor {
       case 'restart':
         this.#stopWatching()
         return restartGuest(context)
+      case 'repair':
+        this.#stopWatching()
+        return repairGuest(context)
       case 'stop':
         this.#stopWatching()
         return stopGuest(context)

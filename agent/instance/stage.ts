@@ -27,7 +27,7 @@ export interface StageContext {
 
 /**
  * Brings the guest up step by step, or undoes everything and says why. An aborted run leaves its steps for who aborted.
- * @throws after a reboot of the host: what was done stays for the next try
+ * @throws after a reboot of the host or a crash: what was done stays for the next try
  */
 export async function stage(context: StageContext): Promise<void> {
   const { ports, signal } = context
@@ -80,7 +80,7 @@ export async function stage(context: StageContext): Promise<void> {
   } catch (thrown) {
     if (signal.aborted) return
     // Nobody has asked for this start, and nobody waits to ask again: it is tried until it works, or is stopped.
-    if (context.record().reason === 'HOST_REBOOTED') throw thrown
+    if (unasked.has(context.record().reason)) throw thrown
     const isResumable = context.record().memoryFile === MemoryFile.SAVED
     const advice = isResumable ? keptMemory : appliedGeneration > 0 ? keptDisks : undefined
     const failure =
@@ -98,6 +98,8 @@ export async function stage(context: StageContext): Promise<void> {
     await context.change({ phase, ...failure })
   }
 }
+
+const unasked: ReadonlySet<string> = new Set(['HOST_REBOOTED', 'GUEST_CRASHED'])
 
 const keptMemory = 'Its memory is kept: resume it again, or stop it to give the memory up.'
 const keptDisks = 'Its disks are kept: start it again; if it fails again, ask the operator.'

@@ -1,12 +1,14 @@
 // What an instance's actor does next. Pure.
 //
 //   desired ABSENT  : anything but ABSENT ─▶ remove
-//   desired STOPPED : STAGING ─▶ unwind,  RUNNING, SUSPENDING ─▶ stop,  SUSPENDED ─▶ discard
-//   desired RUNNING : STAGING ─▶ stage,  RUNNING ─▶ apply | restart,  STOPPING ─▶ restart,  SUSPENDING ─▶ suspend
-//   desired SUSPENDED: RUNNING, SUSPENDING ─▶ suspend,  STAGING ─▶ stage
+//   desired STOPPED : STAGING, REPAIRING ─▶ unwind,  RUNNING, SUSPENDING ─▶ stop,  SUSPENDED ─▶ discard
+//   desired RUNNING : STAGING ─▶ stage,  RUNNING ─▶ apply | restart,  STOPPING ─▶ restart,  SUSPENDING ─▶ suspend,
+//                     REPAIRING ─▶ repair
+//   desired SUSPENDED: RUNNING, SUSPENDING ─▶ suspend,  STAGING ─▶ stage,  REPAIRING ─▶ repair
 //   and what an instance that does not run still holds on the host is tidied up.
 //
-// A guest that powered itself off or crashed stays as it is until a command asks for a start.
+// A guest that powered itself off stays as it is until a command asks for a start; so does one that crashed and is not to
+// be started again by itself.
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 
@@ -17,6 +19,8 @@ export type Action =
   | 'apply'
   /** Stop it, and bring it up again. */
   | 'restart'
+  /** After a crash: take down what is left, and bring it up again when its pause is over. */
+  | 'repair'
   /** Ask the guest to power off, and end it when its time is over. */
   | 'stop'
   /** Write the guest's memory to disk, and end it. */
@@ -49,13 +53,15 @@ function actionFor(now: Situation): Action {
     case DesiredState.STOPPED:
       if (hasGuest(phase)) return 'stop'
       if (phase === InstancePhase.SUSPENDED) return 'discard'
-      return phase === InstancePhase.STAGING ? 'unwind' : 'rest'
+      return phase === InstancePhase.STAGING || phase === InstancePhase.REPAIRING ? 'unwind' : 'rest'
     case DesiredState.SUSPENDED:
       if (phase === InstancePhase.STAGING) return 'stage'
+      if (phase === InstancePhase.REPAIRING) return 'repair'
       if (phase === InstancePhase.SUSPENDING) return 'suspend'
       return phase === InstancePhase.RUNNING && now.generation > now.appliedGeneration ? 'suspend' : 'rest'
     case DesiredState.RUNNING:
       if (phase === InstancePhase.STAGING) return 'stage'
+      if (phase === InstancePhase.REPAIRING) return 'repair'
       if (phase === InstancePhase.STOPPING) return 'restart'
       // Half suspended is no state to go on from: what was begun is ended, and taken back from there.
       if (phase === InstancePhase.SUSPENDING) return 'suspend'
@@ -87,8 +93,8 @@ export function phaseForCommand(
   { phase, appliedGeneration }: Pick<Situation, 'phase' | 'appliedGeneration'>,
   startGeneration: number,
 ): InstancePhase {
-  const { STAGING, RUNNING, STOPPING } = InstancePhase
-  const isOnItsWay = phase === STAGING || phase === RUNNING || phase === STOPPING
+  const { STAGING, RUNNING, STOPPING, REPAIRING } = InstancePhase
+  const isOnItsWay = phase === STAGING || phase === RUNNING || phase === STOPPING || phase === REPAIRING
   const begins = desiredState === DesiredState.RUNNING && startGeneration > appliedGeneration && !isOnItsWay
   return begins ? STAGING : phase
 }

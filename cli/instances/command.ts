@@ -44,6 +44,7 @@ export function addInstancesCommand(program: Command): void {
       .option('--host-label <key=value>', 'what its host is labelled; may be repeated', collect)
       .option('--packing <packing>', 'spread: rather on hosts that are not in use; pack where absent')
       .option('--expected-lifetime <seconds>', 'a hint of how long it stays', parseWhole)
+      .option('--no-automatic-restart', 'after a crash it stays STOPPED')
       .option('--wait-for-capacity', 'where there is no room now, it is PENDING until there is')
       .option('--wait-timeout <seconds>', 'how long it is PENDING at most; a week where absent', parseWhole)
       .option('--ssh-key <[user:]@file>', 'public key of a login; may be repeated', collect)

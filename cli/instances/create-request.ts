@@ -28,6 +28,8 @@ export interface CreateFlags {
   readonly antiAffinity?: readonly string[]
   readonly packing?: Scheduling['packing']
   readonly expectedLifetime?: number
+  /** false where it was asked not to be. */
+  readonly automaticRestart?: boolean
   readonly waitForCapacity?: boolean
   readonly waitTimeout?: number
   readonly sshKey?: readonly string[]
@@ -88,7 +90,7 @@ function makeGpus({ gpu, gpuTopology: topology }: CreateFlags): Pick<InstanceReq
 
 function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'> {
   const { isolation, hostLabel, affinity, antiAffinity, packing, expectedLifetime } = flags
-  const { waitForCapacity, waitTimeout } = flags
+  const { automaticRestart = true, waitForCapacity, waitTimeout } = flags
   if (waitTimeout !== undefined && waitForCapacity !== true) {
     throw usageError('--wait-timeout needs --wait-for-capacity.')
   }
@@ -101,6 +103,7 @@ function makeScheduling(flags: CreateFlags): Pick<InstanceRequest, 'scheduling'>
     ...(antiAffinity === undefined ? {} : { antiAffinity }),
     ...(packing === undefined ? {} : { packing }),
     ...(expectedLifetime === undefined ? {} : { expectedLifetimeSeconds: expectedLifetime }),
+    ...(automaticRestart ? {} : { automaticRestart }),
     ...(waitForCapacity === undefined ? {} : { waitForCapacity }),
     ...(waitTimeout === undefined ? {} : { waitTimeoutSeconds: waitTimeout }),
   }

@@ -92,6 +92,12 @@ export const SchedulingRequest = Type.Object(
         description: 'A hint that keeps together what ends together. Nothing ends because of it.',
       }),
     ),
+    automaticRestart: Type.Optional(
+      Type.Boolean({
+        description:
+          'After a crash its host starts it again, after a longer pause each time in a row. Defaults to true. One that powers itself off stays off.',
+      }),
+    ),
     waitForCapacity: Type.Optional(
       Type.Boolean({
         description: 'Where there is no room now, it is PENDING until there is. Otherwise it is refused.',
@@ -104,7 +110,7 @@ export const SchedulingRequest = Type.Object(
       }),
     ),
   },
-  { ...closed, description: 'Where it may go. Immutable.' },
+  { ...closed, description: 'Where it may go, and what becomes of it there. Immutable.' },
 )
 
 /** Of several instances that are created together. */

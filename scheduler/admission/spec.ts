@@ -31,7 +31,7 @@ interface ResolvedInstance extends TypeInZone {
 
 /** The instance in the host's words. GPUs get their addresses from placement, NICs theirs from the store. */
 export function renderSpec(instance: ResolvedInstance, context: AdmissionContext): InstanceSpec {
-  const { hostname, instanceMetadata } = instance.details
+  const { hostname, instanceMetadata, scheduling } = instance.details
   return create(InstanceSpecSchema, {
     uid: context.identity.uid,
     id: instance.id,
@@ -48,6 +48,7 @@ export function renderSpec(instance: ResolvedInstance, context: AdmissionContext
     nics: instance.nics.map((nic) => renderNic(nic, domainOf(hostname))),
     metadata: instanceMetadata.map(({ key, value }) => ({ key, value })),
     createdAt: context.identity.createdAt,
+    automaticRestart: scheduling?.automaticRestart ?? true,
   })
 }
 

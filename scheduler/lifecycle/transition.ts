@@ -3,7 +3,8 @@
 //
 //   PROVISIONING ─▶ STAGING ─▶ RUNNING ─▶ STOPPING ─▶ STOPPED
 //        │             │          │ guest ended by itself ▲
-//        │             │          └───────────────────────┘
+//        │             │          ├───────────────────────┘
+//        │             │          └─▶ REPAIRING ─▶ STAGING, where a crash is followed by a start
 //        └─────────────┴─▶ FAILED          any ─▶ DEPROVISIONING ─▶ (gone)
 //
 //   RUNNING ─▶ SUSPENDING ─▶ SUSPENDED ─▶ PROVISIONING ─▶ …; SUSPENDING ─▶ RUNNING where memory can't be written
@@ -92,9 +93,9 @@ function isOnItsWayOut(
   { settled }: ObservedFacts,
 ): boolean {
   if (settled) return false
-  if (status === 'SUSPENDING') return to === 'RUNNING'
+  if (status === 'SUSPENDING') return to === 'RUNNING' || to === 'REPAIRING'
   if (status !== 'STOPPING') return false
-  if (to === 'RUNNING' || to === 'SUSPENDING' || to === 'SUSPENDED') return true
+  if (to === 'RUNNING' || to === 'REPAIRING' || to === 'SUSPENDING' || to === 'SUSPENDED') return true
   return to === 'STAGING' && desiredState === DesiredState.STOPPED
 }
 
@@ -118,7 +119,9 @@ function statusFor(phase: InstancePhase): InstanceStatus | undefined {
       return 'RUNNING'
     case InstancePhase.STOPPING:
       return 'STOPPING'
-    // A guest that crashed is not started again by its agent: it waits with its disks.
+    case InstancePhase.REPAIRING:
+      return 'REPAIRING'
+    // A guest that crashed and is not to be started again by its host waits with its disks.
     case InstancePhase.STOPPED:
     case InstancePhase.CRASHED:
       return 'STOPPED'

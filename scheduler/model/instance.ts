@@ -31,6 +31,7 @@ export interface InstanceScheduling {
   readonly antiAffinity?: readonly string[]
   readonly packing?: 'pack' | 'spread'
   readonly expectedLifetimeSeconds?: number
+  readonly automaticRestart?: boolean
   readonly waitForCapacity?: boolean
   readonly waitTimeoutSeconds?: number
 }

@@ -108,12 +108,25 @@ describeNeeding(guestNeeds, 'a region whose parts fail', () => {
   })
 
   it('shows a guest whose QEMU was killed as crashed, and keeps its disk until it is deleted', async () => {
-    const { uid } = await createInstance(region, { id: 'crash' })
+    const scheduling = { automaticRestart: false }
+    const { uid } = await createInstance(region, { id: 'crash', scheduling })
     await waitForStatus(region, 'crash', 'RUNNING')
     process.kill(findGuestPid(uid) ?? 0, 'SIGKILL')
     const stopped = await waitForStatus(region, 'crash', 'STOPPED')
     expect(stopped.lifecycle.reason).toBe('GUEST_CRASHED')
     expect(readHostState(region.directory).files.some((file) => file.includes(uid))).toBe(true)
+  })
+
+  it('starts a guest again whose QEMU was killed, with its disk', async () => {
+    const { uid } = await createInstance(region, { id: 'phoenix' })
+    await waitForStatus(region, 'phoenix', 'RUNNING')
+    const first = findGuestPid(uid) ?? 0
+    process.kill(first, 'SIGKILL')
+    const repairing = await waitForStatus(region, 'phoenix', 'REPAIRING')
+    expect(repairing.lifecycle).toMatchObject({ reason: 'GUEST_CRASHED' })
+    await waitForStatus(region, 'phoenix', 'RUNNING')
+    await waitForSerial(region, 'phoenix', smallGuestReady)
+    expect(findGuestPid(uid)).not.toBe(first)
   })
 
   it('tells what QEMU said when it ends at once, and undoes everything', async () => {

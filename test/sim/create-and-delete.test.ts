@@ -53,9 +53,13 @@ describe('an instance on a fake host', () => {
     guests[2]?.crash()
     await region.restartAgent()
     await region.until(leaver.uid, (one) => one?.reason === 'GUEST_POWERED_OFF')
+    // It is started again by itself.
     await region.until(crasher.uid, (one) => one?.reason === 'GUEST_CRASHED')
+    await region.until(crasher.uid, is('RUNNING'))
     expect((await region.find(running.uid))?.status).toBe('RUNNING')
-    expect([...region.host.guests.values()]).toEqual([guests[0]])
+    const [first, again, ...others] = region.host.guests.values()
+    expect([first, others]).toEqual([guests[0], []])
+    expect(again).not.toBe(guests[2])
   })
 })
 

@@ -1919,7 +1919,7 @@ export interface components {
                 readonly topology?: "any" | "same-numa" | "same-switch" | "fabric";
             }[];
             readonly reservation?: string;
-            /** @description Where it may go. Immutable. */
+            /** @description Where it may go, and what becomes of it there. Immutable. */
             readonly scheduling?: {
                 /**
                  * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
@@ -1941,6 +1941,8 @@ export interface components {
                 readonly packing?: "pack" | "spread";
                 /** @description A hint that keeps together what ends together. Nothing ends because of it. */
                 readonly expectedLifetimeSeconds?: number;
+                /** @description After a crash its host starts it again, after a longer pause each time in a row. Defaults to true. One that powers itself off stays off. */
+                readonly automaticRestart?: boolean;
                 /** @description Where there is no room now, it is PENDING until there is. Otherwise it is refused. */
                 readonly waitForCapacity?: boolean;
                 /** @description How long it waits at most: then it has FAILED. A week where absent. */
@@ -2145,7 +2147,7 @@ export interface components {
             }[];
             /** @description Capacity that was reserved for it. Immutable. */
             readonly reservation?: string;
-            /** @description Where it may go. Immutable. */
+            /** @description Where it may go, and what becomes of it there. Immutable. */
             readonly scheduling?: {
                 /**
                  * @description host: it gets one where nobody is, and nobody comes to it while it runs. Defaults to shared.
@@ -2167,6 +2169,8 @@ export interface components {
                 readonly packing?: "pack" | "spread";
                 /** @description A hint that keeps together what ends together. Nothing ends because of it. */
                 readonly expectedLifetimeSeconds?: number;
+                /** @description After a crash its host starts it again, after a longer pause each time in a row. Defaults to true. One that powers itself off stays off. */
+                readonly automaticRestart?: boolean;
                 /** @description Where there is no room now, it is PENDING until there is. Otherwise it is refused. */
                 readonly waitForCapacity?: boolean;
                 /** @description How long it waits at most: then it has FAILED. A week where absent. */

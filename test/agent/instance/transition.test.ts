@@ -10,10 +10,11 @@ import { DesiredState, InstancePhase } from '../../../proto/gen/berth/agent/v1/i
 
 const { ABSENT, STAGING, RUNNING, STOPPING, STOPPED, REMOVING, FAILED, CRASHED, SUSPENDING, SUSPENDED } =
   InstancePhase
-const onItsWay: InstancePhase[] = [STAGING, RUNNING, STOPPING]
+const { REPAIRING } = InstancePhase
+const onItsWay: InstancePhase[] = [STAGING, RUNNING, STOPPING, REPAIRING]
 const phases = [
   ...[STAGING, RUNNING, STOPPING, STOPPED, REMOVING, ABSENT, FAILED, CRASHED],
-  ...[SUSPENDING, SUSPENDED],
+  ...[SUSPENDING, SUSPENDED, REPAIRING],
 ]
 const wishes = [DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.ABSENT, DesiredState.SUSPENDED]
 const situation = fc.record({
@@ -35,6 +36,7 @@ function after(action: Action, now: Situation): Situation {
     case 'apply':
       return applied
     case 'restart':
+    case 'repair':
       return { ...now, phase: STAGING }
     case 'suspend':
       return { ...applied, phase: SUSPENDED, released: true }

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/journal/v1/journal.proto.
  */
 export const file_berth_journal_v1_journal: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIqAGCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSLwoKaG9zdF9zaGFyZRggIAEoCzIbLmJlcnRoLmpvdXJuYWwudjEuSG9zdFNoYXJlEjYKC21haW50ZW5hbmNlGCggASgLMiEuYmVydGguam91cm5hbC52MS5NYWludGVuYW5jZVN0b3AiLQoJSG9zdFNoYXJlEgwKBGNwdXMYASADKA0SEgoKbnVtYV9ub2RlcxgCIAMoDSIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSLUAQoMRmFicmljUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2Jvb3RfaWQYAiABKAkSLQoHbW9kdWxlcxgDIAMoCzIcLmJlcnRoLmFnZW50LnYxLkZhYnJpY01vZHVsZRIzCgpwYXJ0aXRpb25zGAQgAygLMh8uYmVydGguYWdlbnQudjEuRmFicmljUGFydGl0aW9uEjcKC2FjdGl2YXRpb25zGAUgAygLMiIuYmVydGguam91cm5hbC52MS5GYWJyaWNBY3RpdmF0aW9uImEKEEZhYnJpY0FjdGl2YXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhQKDGluc3RhbmNlX3VpZBgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSDgoGYWN0aXZlGAQgASgIImAKDU5ldHdvcmtSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEioKCGZpcmV3YWxsGAMgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwiawoUTmV0d29ya01lbWJlcnNSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEi4KB21lbWJlcnMYAyADKAsyHS5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrTWVtYmVyIvsBCgZQaW5uZWQSFAoMbWFjaGluZV90eXBlGAEgASgJEhEKCWNwdV9tb2RlbBgCIAEoCRIrCgVzbG90cxgDIAMoCzIcLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkU2xvdBISCgpydW5fYXNfdWlkGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEhIKCm5pY19xdWV1ZXMYBiABKA0SMgoIaGFyZHdhcmUYByABKAsyIC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZEhhcmR3YXJlEioKCGZpcm13YXJlGAggASgOMhguYmVydGguYWdlbnQudjEuRmlybXdhcmUiggEKDlBpbm5lZEhhcmR3YXJlEg0KBWNlbGxzGAEgASgNEhgKEHRocmVhZHNfcGVyX2NvcmUYAiABKA0SMwoKcm9vdF9idXNlcxgDIAMoCzIfLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkUm9vdEJ1cxISCgptbWlvNjRfbWliGAQgASgEIisKDVBpbm5lZFJvb3RCdXMSDAoEc2xvdBgBIAEoDRIMCgRjZWxsGAIgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0icgoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCRIMCgRjcHVzGAUgAygNEg4KBmRvbWFpbhgGIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
+  fileDesc("Ch5iZXJ0aC9qb3VybmFsL3YxL2pvdXJuYWwucHJvdG8SEGJlcnRoLmpvdXJuYWwudjEiaAoKSG9zdFJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRIUCgxqb3VybmFsX3V1aWQYAiABKAkSDQoFZXBvY2gYAyABKA0SHQoVbGFzdF9jb21tYW5kX3NlcXVlbmNlGAQgASgEIswGCg5JbnN0YW5jZVJlY29yZBIWCg5yZWNvcmRfdmVyc2lvbhgBIAEoDRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoDRINCgVlcG9jaBgEIAEoDRIzCg1kZXNpcmVkX3N0YXRlGAUgASgOMhwuYmVydGguYWdlbnQudjEuRGVzaXJlZFN0YXRlEioKBHNwZWMYBiABKAsyHC5iZXJ0aC5hZ2VudC52MS5JbnN0YW5jZVNwZWMSGAoQc3RvcF9kZWFkbGluZV9tcxgHIAEoDRISCgpyZXF1ZXN0X2lkGAggASgJEiwKBXBoYXNlGAkgASgOMh0uYmVydGguYWdlbnQudjEuSW5zdGFuY2VQaGFzZRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRIQCghyZWxlYXNlZBgMIAEoCBIoCgZwaW5uZWQYDSABKAsyGC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZBIvCgdwcm9jZXNzGA4gASgLMh4uYmVydGguam91cm5hbC52MS5HdWVzdFByb2Nlc3MSLAoEaGVsZBgPIAMoCzIeLmJlcnRoLmpvdXJuYWwudjEuSGVsZFJlc291cmNlEjYKDmZvcm1lcl9kcml2ZXJzGBAgAygLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISGAoQc3RhcnRfZ2VuZXJhdGlvbhgRIAEoDRIYChByZXNldF9nZW5lcmF0aW9uGBIgASgNEhoKEmFwcGxpZWRfZ2VuZXJhdGlvbhgTIAEoDRIpCgtndWVzdF9kaXNrcxgeIAMoCzIULmJlcnRoLmFnZW50LnYxLkRpc2sSMQoLbWVtb3J5X2ZpbGUYHyABKA4yHC5iZXJ0aC5qb3VybmFsLnYxLk1lbW9yeUZpbGUSLwoKaG9zdF9zaGFyZRggIAEoCzIbLmJlcnRoLmpvdXJuYWwudjEuSG9zdFNoYXJlEjYKC21haW50ZW5hbmNlGCggASgLMiEuYmVydGguam91cm5hbC52MS5NYWludGVuYW5jZVN0b3ASKgoHY3Jhc2hlcxgpIAEoCzIZLmJlcnRoLmpvdXJuYWwudjEuQ3Jhc2hlcyIyCgdDcmFzaGVzEg0KBWNvdW50GAEgASgNEhgKEHN0YXJ0X2F0X3VuaXhfbXMYAiABKAQiLQoJSG9zdFNoYXJlEgwKBGNwdXMYASADKA0SEgoKbnVtYV9ub2RlcxgCIAMoDSIvCg9NYWludGVuYW5jZVN0b3ASHAoUcG93ZXJfb2ZmX2F0X3VuaXhfbXMYASABKAQikgEKCkRpc2tSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SDQoFZXBvY2gYBCABKA0SEgoKcmVxdWVzdF9pZBgFIAEoCRIoCgVwaGFzZRgGIAEoDjIZLmJlcnRoLmFnZW50LnYxLkRpc2tQaGFzZSLGAwoMRGV2aWNlUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSKgoFc3RhdGUYAyABKA4yGy5iZXJ0aC5hZ2VudC52MS5EZXZpY2VTdGF0ZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIaChJlbnRlcmVkX2F0X3VuaXhfbXMYBiABKAQSGAoQZGVhZGxpbmVfdW5peF9tcxgHIAEoBBIUCgxpbnN0YW5jZV91aWQYCCABKAkSDwoHcHJvamVjdBgJIAEoCRI1Cg1mb3JtZXJfZHJpdmVyGAogASgLMh4uYmVydGguam91cm5hbC52MS5Gb3JtZXJEcml2ZXISLgoGaGVhbHRoGAsgASgLMh4uYmVydGguam91cm5hbC52MS5EZXZpY2VIZWFsdGgSGgoSdW5zY3J1YmJlZF9wcm9qZWN0GAwgASgJEhIKCmdlbmVyYXRpb24YDSABKA0SDQoFZXBvY2gYDiABKA0SEgoKcmVxdWVzdF9pZBgPIAEoCRIYChBxdWFyYW50aW5lX2Fza2VkGBAgASgIEg8KB2Jvb3RfaWQYESABKAkibwoMRGV2aWNlSGVhbHRoEhEKCXZlbmRvcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgJEhIKCmxpbmtfc3BlZWQYBCABKAkSEgoKbGlua193aWR0aBgFIAEoCSLUAQoMRmFicmljUmVjb3JkEhYKDnJlY29yZF92ZXJzaW9uGAEgASgNEg8KB2Jvb3RfaWQYAiABKAkSLQoHbW9kdWxlcxgDIAMoCzIcLmJlcnRoLmFnZW50LnYxLkZhYnJpY01vZHVsZRIzCgpwYXJ0aXRpb25zGAQgAygLMh8uYmVydGguYWdlbnQudjEuRmFicmljUGFydGl0aW9uEjcKC2FjdGl2YXRpb25zGAUgAygLMiIuYmVydGguam91cm5hbC52MS5GYWJyaWNBY3RpdmF0aW9uImEKEEZhYnJpY0FjdGl2YXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhQKDGluc3RhbmNlX3VpZBgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSDgoGYWN0aXZlGAQgASgIImAKDU5ldHdvcmtSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEioKCGZpcmV3YWxsGAMgASgLMhguYmVydGguYWdlbnQudjEuRmlyZXdhbGwiawoUTmV0d29ya01lbWJlcnNSZWNvcmQSFgoOcmVjb3JkX3ZlcnNpb24YASABKA0SCwoDdWlkGAIgASgJEi4KB21lbWJlcnMYAyADKAsyHS5iZXJ0aC5hZ2VudC52MS5OZXR3b3JrTWVtYmVyIvsBCgZQaW5uZWQSFAoMbWFjaGluZV90eXBlGAEgASgJEhEKCWNwdV9tb2RlbBgCIAEoCRIrCgVzbG90cxgDIAMoCzIcLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkU2xvdBISCgpydW5fYXNfdWlkGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEhIKCm5pY19xdWV1ZXMYBiABKA0SMgoIaGFyZHdhcmUYByABKAsyIC5iZXJ0aC5qb3VybmFsLnYxLlBpbm5lZEhhcmR3YXJlEioKCGZpcm13YXJlGAggASgOMhguYmVydGguYWdlbnQudjEuRmlybXdhcmUiggEKDlBpbm5lZEhhcmR3YXJlEg0KBWNlbGxzGAEgASgNEhgKEHRocmVhZHNfcGVyX2NvcmUYAiABKA0SMwoKcm9vdF9idXNlcxgDIAMoCzIfLmJlcnRoLmpvdXJuYWwudjEuUGlubmVkUm9vdEJ1cxISCgptbWlvNjRfbWliGAQgASgEIisKDVBpbm5lZFJvb3RCdXMSDAoEc2xvdBgBIAEoDRIMCgRjZWxsGAIgASgNIioKClBpbm5lZFNsb3QSDgoGZGV2aWNlGAEgASgJEgwKBHNsb3QYAiABKA0icgoMR3Vlc3RQcm9jZXNzEgsKA3BpZBgBIAEoDRIYChBzdGFydF90aW1lX3RpY2tzGAIgASgEEg8KB2Jvb3RfaWQYAyABKAkSDAoEdW5pdBgEIAEoCRIMCgRjcHVzGAUgAygNEg4KBmRvbWFpbhgGIAEoCSIqCgxIZWxkUmVzb3VyY2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIi8KDEZvcm1lckRyaXZlchIPCgdhZGRyZXNzGAEgASgJEg4KBmRyaXZlchgCIAEoCSpWCgpNZW1vcnlGaWxlEhsKF01FTU9SWV9GSUxFX1VOU1BFQ0lGSUVEEAASFQoRTUVNT1JZX0ZJTEVfU0FWRUQQARIUChBNRU1PUllfRklMRV9VU0VEEAJiBnByb3RvMw", [file_berth_agent_v1_device, file_berth_agent_v1_disk, file_berth_agent_v1_host, file_berth_agent_v1_instance, file_berth_agent_v1_network]);
 
 /**
  * One for each agent.
@@ -194,6 +194,11 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
    * @generated from field: berth.journal.v1.MaintenanceStop maintenance = 40;
    */
   maintenance?: MaintenanceStop | undefined;
+
+  /**
+   * @generated from field: berth.journal.v1.Crashes crashes = 41;
+   */
+  crashes?: Crashes | undefined;
 };
 
 /**
@@ -202,6 +207,34 @@ export type InstanceRecord = Message<"berth.journal.v1.InstanceRecord"> & {
  */
 export const InstanceRecordSchema: GenMessage<InstanceRecord> = /*@__PURE__*/
   messageDesc(file_berth_journal_v1_journal, 1);
+
+/**
+ * Of a guest that is started again after each.
+ *
+ * @generated from message berth.journal.v1.Crashes
+ */
+export type Crashes = Message<"berth.journal.v1.Crashes"> & {
+  /**
+   * In a row: with less than a while between a start and the next crash.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * When it is, or was, to be started again after the last.
+   *
+   * @generated from field: uint64 start_at_unix_ms = 2;
+   */
+  startAtUnixMs: bigint;
+};
+
+/**
+ * Describes the message berth.journal.v1.Crashes.
+ * Use `create(CrashesSchema)` to create a new message.
+ */
+export const CrashesSchema: GenMessage<Crashes> = /*@__PURE__*/
+  messageDesc(file_berth_journal_v1_journal, 2);
 
 /**
  * What of its host one guest runs on, and no other that is pinned.
@@ -230,7 +263,7 @@ export type HostShare = Message<"berth.journal.v1.HostShare"> & {
  * Use `create(HostShareSchema)` to create a new message.
  */
 export const HostShareSchema: GenMessage<HostShare> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 2);
+  messageDesc(file_berth_journal_v1_journal, 3);
 
 /**
  * It is, or was, stopped for work on this host.
@@ -251,7 +284,7 @@ export type MaintenanceStop = Message<"berth.journal.v1.MaintenanceStop"> & {
  * Use `create(MaintenanceStopSchema)` to create a new message.
  */
 export const MaintenanceStopSchema: GenMessage<MaintenanceStop> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 3);
+  messageDesc(file_berth_journal_v1_journal, 4);
 
 /**
  * One for each disk that is to go, until the scheduler knows that it is gone.
@@ -295,7 +328,7 @@ export type DiskRecord = Message<"berth.journal.v1.DiskRecord"> & {
  * Use `create(DiskRecordSchema)` to create a new message.
  */
 export const DiskRecordSchema: GenMessage<DiskRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 4);
+  messageDesc(file_berth_journal_v1_journal, 5);
 
 /**
  * One for each device that a guest has had or an operator has spoken of.
@@ -404,7 +437,7 @@ export type DeviceRecord = Message<"berth.journal.v1.DeviceRecord"> & {
  * Use `create(DeviceRecordSchema)` to create a new message.
  */
 export const DeviceRecordSchema: GenMessage<DeviceRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 5);
+  messageDesc(file_berth_journal_v1_journal, 6);
 
 /**
  * What a device shows of itself while nobody uses it.
@@ -447,7 +480,7 @@ export type DeviceHealth = Message<"berth.journal.v1.DeviceHealth"> & {
  * Use `create(DeviceHealthSchema)` to create a new message.
  */
 export const DeviceHealthSchema: GenMessage<DeviceHealth> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 6);
+  messageDesc(file_berth_journal_v1_journal, 7);
 
 /**
  * One on a host whose GPUs are joined by NVSwitches.
@@ -491,7 +524,7 @@ export type FabricRecord = Message<"berth.journal.v1.FabricRecord"> & {
  * Use `create(FabricRecordSchema)` to create a new message.
  */
 export const FabricRecordSchema: GenMessage<FabricRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 7);
+  messageDesc(file_berth_journal_v1_journal, 8);
 
 /**
  * A partition that an instance has, or is about to have or to give up.
@@ -529,7 +562,7 @@ export type FabricActivation = Message<"berth.journal.v1.FabricActivation"> & {
  * Use `create(FabricActivationSchema)` to create a new message.
  */
 export const FabricActivationSchema: GenMessage<FabricActivation> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 8);
+  messageDesc(file_berth_journal_v1_journal, 9);
 
 /**
  * One for each network whose rules have changed since its members were placed
@@ -559,7 +592,7 @@ export type NetworkRecord = Message<"berth.journal.v1.NetworkRecord"> & {
  * Use `create(NetworkRecordSchema)` to create a new message.
  */
 export const NetworkRecordSchema: GenMessage<NetworkRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 9);
+  messageDesc(file_berth_journal_v1_journal, 10);
 
 /**
  * Who else is in a network, as the scheduler said last, until no member of it
@@ -589,7 +622,7 @@ export type NetworkMembersRecord = Message<"berth.journal.v1.NetworkMembersRecor
  * Use `create(NetworkMembersRecordSchema)` to create a new message.
  */
 export const NetworkMembersRecordSchema: GenMessage<NetworkMembersRecord> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 10);
+  messageDesc(file_berth_journal_v1_journal, 11);
 
 /**
  * Fixed at first start, kept over restarts and QEMU upgrades, so that the
@@ -653,7 +686,7 @@ export type Pinned = Message<"berth.journal.v1.Pinned"> & {
  * Use `create(PinnedSchema)` to create a new message.
  */
 export const PinnedSchema: GenMessage<Pinned> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 11);
+  messageDesc(file_berth_journal_v1_journal, 12);
 
 /**
  * What the guest sees of where its devices are, how its CPUs belong together,
@@ -695,7 +728,7 @@ export type PinnedHardware = Message<"berth.journal.v1.PinnedHardware"> & {
  * Use `create(PinnedHardwareSchema)` to create a new message.
  */
 export const PinnedHardwareSchema: GenMessage<PinnedHardware> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 12);
+  messageDesc(file_berth_journal_v1_journal, 13);
 
 /**
  * @generated from message berth.journal.v1.PinnedRootBus
@@ -721,7 +754,7 @@ export type PinnedRootBus = Message<"berth.journal.v1.PinnedRootBus"> & {
  * Use `create(PinnedRootBusSchema)` to create a new message.
  */
 export const PinnedRootBusSchema: GenMessage<PinnedRootBus> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 13);
+  messageDesc(file_berth_journal_v1_journal, 14);
 
 /**
  * @generated from message berth.journal.v1.PinnedSlot
@@ -748,7 +781,7 @@ export type PinnedSlot = Message<"berth.journal.v1.PinnedSlot"> & {
  * Use `create(PinnedSlotSchema)` to create a new message.
  */
 export const PinnedSlotSchema: GenMessage<PinnedSlot> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 14);
+  messageDesc(file_berth_journal_v1_journal, 15);
 
 /**
  * A process is the pair of pid and start time: a pid alone is reused.
@@ -800,7 +833,7 @@ export type GuestProcess = Message<"berth.journal.v1.GuestProcess"> & {
  * Use `create(GuestProcessSchema)` to create a new message.
  */
 export const GuestProcessSchema: GenMessage<GuestProcess> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 15);
+  messageDesc(file_berth_journal_v1_journal, 16);
 
 /**
  * @generated from message berth.journal.v1.HeldResource
@@ -824,7 +857,7 @@ export type HeldResource = Message<"berth.journal.v1.HeldResource"> & {
  * Use `create(HeldResourceSchema)` to create a new message.
  */
 export const HeldResourceSchema: GenMessage<HeldResource> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 16);
+  messageDesc(file_berth_journal_v1_journal, 17);
 
 /**
  * @generated from message berth.journal.v1.FormerDriver
@@ -846,7 +879,7 @@ export type FormerDriver = Message<"berth.journal.v1.FormerDriver"> & {
  * Use `create(FormerDriverSchema)` to create a new message.
  */
 export const FormerDriverSchema: GenMessage<FormerDriver> = /*@__PURE__*/
-  messageDesc(file_berth_journal_v1_journal, 17);
+  messageDesc(file_berth_journal_v1_journal, 18);
 
 /**
  * The memory of a suspended guest. What it goes with are the disks as they
