@@ -2,11 +2,11 @@
 // position, now or as soon as there are some. It holds a window of the newest in memory; who is further behind reads the
 // store.
 import type { Clock } from '../../lib/clock.ts'
-import type { InstanceChange, ReadChangesOutcome, Store } from '../store/store.ts'
+import type { ChangesAfter, InstanceChange, Store } from '../store/store.ts'
 
 export interface ChangeFeed {
   /** Changes after the position: at once where there are some, else when there are. @throws when the signal says so */
-  next(after: number, signal: AbortSignal): Promise<ReadChangesOutcome>
+  next(after: number, signal: AbortSignal): Promise<ChangesAfter<InstanceChange>>
   close(): void
 }
 
@@ -37,7 +37,7 @@ export function createChangeFeed({
   /** As many as waited when they were last woken. */
   let watchers = 0
   /** Everybody at one position gets the same outcome, so that it is rendered once. */
-  let shared = new Map<number, ReadChangesOutcome>()
+  let shared = new Map<number, ChangesAfter<InstanceChange>>()
   let lastReadMs = Number.NEGATIVE_INFINITY
 
   const markStale = () => {

@@ -30,6 +30,7 @@ import type { QueuedCommand } from '../model/queued-command.ts'
 import type { Quota } from '../model/quota.ts'
 import type { DeviceStore } from './device-store.ts'
 import type { HostStore } from './host-store.ts'
+import type { MembershipStore } from './membership-store.ts'
 import type { ResourceStore } from './resource-store.ts'
 import type { WaitingStore } from './waiting-store.ts'
 
@@ -41,7 +42,7 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingStore {
+export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingStore, MembershipStore {
   // Instances
   /** Instance, claims, addresses, first command, event and idempotency key: all or nothing. */
   commitPlacement(input: CommitPlacement): Promise<CommitPlacementOutcome>
@@ -82,7 +83,7 @@ export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingSto
   /** Newest first. */
   listOperations(input: ListOperations): Promise<readonly OperationRecord[]>
   /** The latest state of what has changed since, in the order of the changes. */
-  readChangesAfter(input: { after: number; limit: number }): Promise<ReadChangesOutcome>
+  readChangesAfter(input: { after: number; limit: number }): Promise<ChangesAfter<InstanceChange>>
   /** The newest change. */
   readChangePosition(): Promise<number>
   /** Live instances whose status has lasted since before the moment: for deadlines. */
@@ -114,10 +115,6 @@ export interface Store extends HostStore, ResourceStore, DeviceStore, WaitingSto
   applyObservation(input: ApplyObservation): Promise<ApplyObservationOutcome>
   /** Instances placed on this host that still hold something there. */
   listInstancesOnHost(hostId: HostId): Promise<readonly InstanceRecord[]>
-  /** Instances of this network that hold something, and on which host. */
-  listNetworkMembers(network: NetworkUid): Promise<readonly NetworkMembership[]>
-  /** Those that have any of them. */
-  listNetworkHosts(network: NetworkUid): Promise<readonly HostId[]>
 
   /** The proof that a disk is gone removes it; what a host says of another is dropped. */
   applyDiskObservation(input: ApplyDiskObservation): Promise<ApplyDiskObservationOutcome>
@@ -400,17 +397,13 @@ export type InstanceChange =
       readonly uid: InstanceUid
       readonly project: ProjectId
       readonly id: string
-      /** That it was in. */
-      readonly networks: readonly NetworkUid[]
     }
 
-export type ReadChangesOutcome =
+export type ChangesAfter<Change> =
   /** `through`: where to go on from; it may be beyond the last of them. */
-  | { readonly kind: 'changes'; readonly changes: readonly InstanceChange[]; readonly through: number }
+  | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly through: number }
   /** That long ago, or in no history of this store: whoever asks has to read everything anew. */
   | { readonly kind: 'forgotten'; readonly last: number }
-
-export type NetworkMembership = Pick<InstanceRecord, 'uid' | 'hostId' | 'spec'>
 
 export interface ApplyObservation {
   readonly hostId: HostId

@@ -4,14 +4,14 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { InstanceSpec } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import {
   type NetworkMember,
   NetworkMemberSchema,
   NetworkMembersSchema,
 } from '../../proto/gen/berth/agent/v1/network_pb.ts'
 import type { HostId, InstanceUid, NetworkUid } from '../../proto/ids.ts'
-import type { InstanceChange, NetworkMembership, Store } from '../store/store.ts'
+import type { MembershipChange, MembershipStore, NetworkMembership } from '../store/membership-store.ts'
+import type { Store } from '../store/store.ts'
 import type { LiveHandle, Sessions } from './sessions.ts'
 
 export interface MemberNames {
@@ -23,7 +23,8 @@ const gatherMs = 1000
 /** Rests as many times as long as it took: where much changes, names wait and not requests. */
 const restFactor = 9
 const hostsInTurn = 16
-const readLimit = 500
+/** At once: the store is not held up by it, nor are requests by the answer. */
+const readLimit = 100
 /** Of a list: what a session takes as one message is limited. */
 const membersInMessage = 5000
 
@@ -39,14 +40,7 @@ interface Member {
 type Lists = Map<NetworkUid, Promise<readonly Member[]>>
 
 export function startMemberNames(options: {
-  store: Pick<
-    Store,
-    | 'readChangesAfter'
-    | 'readChangePosition'
-    | 'listInstancesOnHost'
-    | 'listNetworkMembers'
-    | 'listNetworkHosts'
-  >
+  store: MembershipStore & Pick<Store, 'readChangePosition'>
   sessions: Pick<Sessions, 'find' | 'list'>
   clock: Clock
   log: Logger
@@ -83,7 +77,7 @@ export function startMemberNames(options: {
     // Every session that is connected now begins with whole lists.
     position ??= await store.readChangePosition()
     for (let isMore = true; isMore; ) {
-      const outcome = await store.readChangesAfter({ after: position, limit: readLimit })
+      const outcome = await store.readMembershipsAfter({ after: position, limit: readLimit })
       if (outcome.kind === 'forgotten') {
         told = new WeakMap()
         position = outcome.last
@@ -98,8 +92,7 @@ export function startMemberNames(options: {
 
   async function tellAll(session: LiveHandle, lists: Lists): Promise<void> {
     told.set(session, new Set())
-    const instances = await store.listInstancesOnHost(session.hostId)
-    for (const network of new Set(instances.flatMap(({ spec }) => networksOf(spec)))) {
+    for (const network of await store.listNetworksOnHost(session.hostId)) {
       tellComplete(session, network, await listOf(network, lists))
     }
   }
@@ -170,30 +163,23 @@ export function startMemberNames(options: {
   }
 }
 
-function note(changes: Map<NetworkUid, Changes>, change: InstanceChange): void {
-  const networks = change.kind === 'deleted' ? change.networks : networksOf(change.instance.spec)
-  const uid = change.kind === 'deleted' ? change.uid : change.instance.uid
-  const isGone = change.kind === 'deleted' || change.instance.holds === 'nothing'
+function note(changes: Map<NetworkUid, Changes>, change: MembershipChange): void {
+  const isGone = change.kind === 'gone'
+  const { uid } = isGone ? change : change.member
+  const networks = isGone ? change.networks : change.member.nics.map(({ network }) => network)
   for (const network of networks) {
     const ofNetwork = changes.get(network) ?? new Map<InstanceUid, NetworkMembership | 'gone'>()
-    changes.set(network, ofNetwork.set(uid, isGone ? 'gone' : change.instance))
+    changes.set(network, ofNetwork.set(uid, isGone ? 'gone' : change.member))
   }
 }
-
-const networksOf = ({ nics }: InstanceSpec): readonly NetworkUid[] =>
-  nics.flatMap(({ network }) => (network === undefined ? [] : (network.uid as NetworkUid)))
 
 const elsewhere = (members: readonly Member[], hostId: HostId): NetworkMember[] =>
   members.filter((member) => member.hostId !== hostId).map(({ told }) => told)
 
-const renderMember = ({ uid, hostId, spec }: NetworkMembership, network: NetworkUid): Member => ({
+const renderMember = ({ uid, hostId, hostname, nics }: NetworkMembership, network: NetworkUid): Member => ({
   hostId,
   told: create(NetworkMemberSchema, {
-    instanceUid: uid,
-    hostname: spec.hostname,
-    addresses: spec.nics
-      .filter((nic) => nic.network?.uid === network)
-      .flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address, ipv6Address])
-      .filter((address) => address !== ''),
+    ...{ instanceUid: uid, hostname },
+    addresses: nics.filter((nic) => nic.network === network).flatMap(({ addresses }) => addresses),
   }),
 })

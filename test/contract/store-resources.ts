@@ -95,21 +95,32 @@ export function describeResourceContract(name: string, open: OpenStore): void {
       await store.createResources([networkOf(2)])
       const network = networkUid(uid(2))
       const placement = placementOf(1, { uses: [uid(2)] })
-      const spec = create(InstanceSpecSchema, { nics: [{ network: { uid: network } }] })
+      const spec = create(InstanceSpecSchema, {
+        nics: [{ network: { uid: network }, ipv6Address: 'fd00::2' }],
+      })
+      const before = await store.readChangePosition()
       await store.commitPlacement({ ...placement, spec: { ...placement.spec, nics: spec.nics } })
       await store.commitPlacement(placementOf(2))
       const members = await store.listNetworkMembers(network)
       const hosts = await store.listNetworkHosts(network)
       expect(hosts).toEqual([placement.hostId])
-      expect(members).toMatchObject([{ uid: placement.uid, hostId: placement.hostId }])
-      expect(members[0]?.spec.nics[0]?.network?.uid).toBe(network)
+      const member = { uid: placement.uid, hostId: placement.hostId, hostname: '' }
+      expect(members).toEqual([{ ...member, nics: [{ network, addresses: ['fd00::2'] }] }])
+      expect(await store.listNetworksOnHost(placement.hostId)).toEqual([network])
+      expect(await store.readMembershipsAfter({ after: before, limit: 1 })).toMatchObject({
+        changes: [{ kind: 'member', member: { uid: placement.uid } }],
+      })
       const after = await store.readChangePosition()
       await store.changeInstance(deleteOf(placement.uid))
       await store.applyObservation(observationOf(placement.uid, absent))
       expect(await store.listNetworkMembers(network)).toEqual([])
       expect(await store.listNetworkHosts(network)).toEqual([])
+      expect(await store.listNetworksOnHost(placement.hostId)).toEqual([])
       expect(await store.readChangesAfter({ after, limit: 10 })).toMatchObject({
-        changes: [{ kind: 'deleted', uid: placement.uid, networks: [network] }],
+        changes: [{ kind: 'deleted', uid: placement.uid }],
+      })
+      expect(await store.readMembershipsAfter({ after, limit: 10 })).toMatchObject({
+        changes: [{ kind: 'gone', uid: placement.uid, networks: [network] }],
       })
     })
 

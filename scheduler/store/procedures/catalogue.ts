@@ -16,6 +16,12 @@ import { labelHost } from './host-labels.ts'
 import { fenceHost, setHostState } from './host-state.ts'
 import { readHostsChangedAfter, registerHost } from './hosts.ts'
 import { findByIdempotencyKey } from './idempotency.ts'
+import {
+  listNetworkHosts,
+  listNetworkMembers,
+  listNetworksOnHost,
+  readMembershipsAfter,
+} from './memberships.ts'
 import { findOperation, listOperations } from './operations.ts'
 import { acknowledgeCommands, listHostsWithCommands, readOutbox } from './outbox.ts'
 import { listQuotas, setQuotas } from './quotas.ts'
@@ -24,8 +30,6 @@ import {
   listInStatusSince,
   listInstances,
   listInstancesOnHost,
-  listNetworkHosts,
-  listNetworkMembers,
   setStatusMessage,
 } from './read-instances.ts'
 import { listReservations } from './reservations.ts'
@@ -67,8 +71,10 @@ export const procedures: Procedures = {
   acknowledgeCommands,
   applyObservation,
   listInstancesOnHost,
+  readMembershipsAfter,
   listNetworkHosts,
   listNetworkMembers,
+  listNetworksOnHost,
   declareResources,
   readResourcesAfter,
   createResources,

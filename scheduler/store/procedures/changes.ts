@@ -1,6 +1,6 @@
-import { instanceUid, type NetworkUid, projectId } from '../../../proto/ids.ts'
+import { instanceUid, projectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
-import type { InstanceChange, ReadChangesOutcome } from '../store.ts'
+import type { ChangesAfter, InstanceChange } from '../store.ts'
 import { prepare, prepareInsert } from './prepared.ts'
 import { instanceFromRow, type Tx } from './rows.ts'
 import { nextValue, writeSequences } from './sequences.ts'
@@ -42,53 +42,61 @@ export async function rememberDeletion(
   })
 }
 
+const findPosition = prepare((tx: Tx) =>
+  tx.selectFrom('sequences').selectAll().where('name', 'in', [sequence, forgotten]),
+)
+
 /** The newest change, and the newest that is not remembered any more. */
 async function readPosition(tx: Tx): Promise<{ last: number; forgottenThrough: number }> {
   await writeSequences(tx)
-  const rows = await tx
-    .selectFrom('sequences')
-    .selectAll()
-    .where('name', 'in', [sequence, forgotten])
-    .execute()
+  const rows = await findPosition.all(tx, {})
   const reached = (name: string) => rows.find((row) => row.name === name)?.value ?? 0
   return { last: reached(sequence), forgottenThrough: reached(forgotten) }
 }
 
-/** The latest state of what has changed since, each once; what was deleted since. */
-export async function readChangesAfter(
+export interface Window {
+  readonly after: number
+  readonly limit: number
+}
+
+/** Of several kinds of changes, each read in order and no more of them than the limit. */
+export async function readAfter<Change extends { readonly change: number }>(
   tx: Tx,
-  { after, limit }: { after: number; limit: number },
-): Promise<ReadChangesOutcome> {
+  { after, limit }: Window,
+  readers: readonly (() => Promise<readonly Change[]>)[],
+): Promise<ChangesAfter<Change>> {
   const { last, forgottenThrough } = await readPosition(tx)
   if (after < forgottenThrough || after > last) return { kind: 'forgotten', last }
-  const rows = await tx
-    .selectFrom('instances')
-    .selectAll()
-    .where('change', '>', after)
-    .orderBy('change')
-    .limit(limit)
-    .execute()
-  const deletions = await tx
-    .selectFrom('deletions')
-    .selectAll()
-    .where('change', '>', after)
-    .orderBy('change')
-    .limit(limit)
-    .execute()
-  const changes: readonly InstanceChange[] = [
-    ...rows.map((row) => ({ kind: 'changed' as const, change: row.change, instance: instanceFromRow(row) })),
-    ...deletions.map((row) => ({
-      kind: 'deleted' as const,
-      change: row.change,
-      uid: instanceUid(row.instance_uid),
-      project: projectId(row.project),
-      id: row.id,
-      networks: JSON.parse(row.networks) as NetworkUid[],
-    })),
-  ]
+  const read: (readonly Change[])[] = []
+  for (const reader of readers) read.push(await reader())
+  const changes = read.flat()
   const inOrder = changes.toSorted((a, b) => a.change - b.change).slice(0, limit)
-  const isAll = changes.length <= limit && rows.length < limit && deletions.length < limit
+  const isAll = changes.length <= limit && read.every(({ length }) => length < limit)
   return { kind: 'changes', changes: inOrder, through: isAll ? last : (inOrder.at(-1)?.change ?? last) }
 }
+
+const findChanged = prepare((tx: Tx, { after, limit }: Window) =>
+  tx.selectFrom('instances').selectAll().where('change', '>', after).orderBy('change').limit(limit),
+)
+
+const findDeleted = prepare((tx: Tx, { after, limit }: Window) =>
+  tx.selectFrom('deletions').selectAll().where('change', '>', after).orderBy('change').limit(limit),
+)
+
+export const listDeletionsAfter = (tx: Tx, window: Window) => findDeleted.all(tx, window)
+
+/** The latest state of what has changed since, each once; what was deleted since. */
+export const readChangesAfter = (tx: Tx, window: Window): Promise<ChangesAfter<InstanceChange>> =>
+  readAfter<InstanceChange>(tx, window, [
+    async () =>
+      (await findChanged.all(tx, window)).map((row) => ({
+        ...{ kind: 'changed' as const, change: row.change, instance: instanceFromRow(row) },
+      })),
+    async () =>
+      (await listDeletionsAfter(tx, window)).map((row) => ({
+        ...{ kind: 'deleted' as const, change: row.change, uid: instanceUid(row.instance_uid) },
+        ...{ project: projectId(row.project), id: row.id },
+      })),
+  ])
 
 export const readChangePosition = async (tx: Tx): Promise<number> => (await readPosition(tx)).last

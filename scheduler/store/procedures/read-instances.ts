@@ -1,16 +1,7 @@
-import { fromBinary } from '@bufbuild/protobuf'
-import { type NotNull, sql } from 'kysely'
-import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import {
-  type HostId,
-  hostId,
-  type InstanceUid,
-  instanceUid,
-  type NetworkUid,
-  type ProjectId,
-} from '../../../proto/ids.ts'
+import { sql } from 'kysely'
+import type { HostId, InstanceUid, ProjectId } from '../../../proto/ids.ts'
 import type { InstanceRecord } from '../../model/instance.ts'
-import type { ListInstances, NetworkMembership } from '../store.ts'
+import type { ListInstances } from '../store.ts'
 import type { InstanceRow } from '../tables.ts'
 import { nextChange } from './changes.ts'
 import { whereFilter } from './filter.ts'
@@ -77,37 +68,6 @@ export async function listInstancesOnHost(tx: Tx, host: HostId): Promise<readonl
     .orderBy('uid')
     .execute()
   return rows.map(instanceFromRow)
-}
-
-export async function listNetworkMembers(tx: Tx, network: NetworkUid): Promise<readonly NetworkMembership[]> {
-  const rows = await tx
-    .selectFrom('resource_uses')
-    .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
-    .select(['instances.uid', 'instances.host_id', 'instances.spec'])
-    .where('resource_uses.resource_uid', '=', network)
-    .where('instances.holds', '!=', 'nothing')
-    .$narrowType<{ host_id: NotNull }>()
-    .orderBy('instances.uid')
-    .execute()
-  return rows.map((row) => ({
-    uid: instanceUid(row.uid),
-    hostId: hostId(row.host_id),
-    spec: fromBinary(InstanceSpecSchema, row.spec),
-  }))
-}
-
-export async function listNetworkHosts(tx: Tx, network: NetworkUid): Promise<readonly HostId[]> {
-  const rows = await tx
-    .selectFrom('resource_uses')
-    .innerJoin('instances', 'instances.uid', 'resource_uses.instance_uid')
-    .select('instances.host_id')
-    .distinct()
-    .where('resource_uses.resource_uid', '=', network)
-    .where('instances.holds', '!=', 'nothing')
-    .$narrowType<{ host_id: NotNull }>()
-    .orderBy('instances.host_id')
-    .execute()
-  return rows.map((row) => hostId(row.host_id))
 }
 
 export async function listInStatusSince(

@@ -1,11 +1,13 @@
-import { create } from '@bufbuild/protobuf'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../lib/clock.ts'
 import { silentLogger } from '../../../lib/log.ts'
-import { InstanceSpecSchema } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
-import { type HostId, hostId, instanceUid, type NetworkUid, projectId } from '../../../proto/ids.ts'
-import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
-import type { InstanceChange, ReadChangesOutcome } from '../../../scheduler/store/store.ts'
+import { type HostId, hostId, instanceUid, networkUid } from '../../../proto/ids.ts'
+import type {
+  MembershipChange,
+  MembershipStore,
+  NetworkMembership,
+} from '../../../scheduler/store/membership-store.ts'
+import type { Store } from '../../../scheduler/store/store.ts'
 import { type MemberNames, startMemberNames } from '../../../scheduler/stream/member-names.ts'
 import type { LiveHandle } from '../../../scheduler/stream/sessions.ts'
 
@@ -13,48 +15,53 @@ const [one, two, three] = ['host-1', 'host-2', 'host-3'].map(hostId) as [HostId,
 
 /** What the store knows of instances: those there are, and a log of changes. */
 function createWorld() {
-  const instances = new Map<string, InstanceRecord>()
-  const log: InstanceChange[] = []
+  const members = new Map<string, NetworkMembership>()
+  const log: MembershipChange[] = []
+  let made = 0
   let isForgotten = false
-  const put = (uid: string, host: HostId, network: string, holds: InstanceRecord['holds'] = 'everything') => {
-    const spec = create(InstanceSpecSchema, {
-      ...{ uid, hostname: `${uid}.example` },
-      nics: [{ ipv4Address: `10.0.0.${instances.size + 1}`, network: { uid: network } }],
-    })
-    const instance = { uid, hostId: host, spec, holds } as unknown as InstanceRecord
-    instances.set(uid, instance)
-    log.push({ kind: 'changed', change: log.length + 1, instance })
+  const put = (uid: string, host: HostId, network: string) => {
+    const known = members.get(uid)
+    if (known === undefined) made += 1
+    const nics = known?.nics ?? [{ network: networkUid(network), addresses: [`10.0.0.${made}`] }]
+    const member = { uid: instanceUid(uid), hostId: host, hostname: `${uid}.example`, nics }
+    members.set(uid, member)
+    log.push({ kind: 'member', change: log.length + 1, member })
   }
+  /** It is gone, or has given back what it held. */
   const remove = (uid: string) => {
-    const gone = instances.get(uid)
-    instances.delete(uid)
-    const networks = gone?.spec.nics.map(({ network }) => network?.uid as NetworkUid) ?? []
-    const identity = { uid: instanceUid(uid), id: uid, project: projectId('shop') }
-    log.push({ kind: 'deleted', change: log.length + 1, ...identity, networks })
+    const networks = members.get(uid)?.nics.map(({ network }) => network) ?? []
+    members.delete(uid)
+    log.push({ kind: 'gone', change: log.length + 1, uid: instanceUid(uid), networks })
   }
-  const held = () => [...instances.values()].filter(({ holds }) => holds !== 'nothing')
   const membersOf = (network: string) =>
-    held().filter(({ spec }) => spec.nics.some((nic) => nic.network?.uid === network))
+    [...members.values()].filter(({ nics }) => nics.some((nic) => nic.network === network))
+  const store: MembershipStore & Pick<Store, 'readChangePosition'> = {
+    readChangePosition: async () => log.length,
+    readMembershipsAfter: async ({ after, limit }) => {
+      if (isForgotten) {
+        isForgotten = false
+        return { kind: 'forgotten', last: log.length }
+      }
+      const changes = log.slice(after, after + limit)
+      return { kind: 'changes', changes, through: after + changes.length }
+    },
+    listNetworksOnHost: async (host) => [
+      ...new Set(
+        [...members.values()]
+          .filter((member) => member.hostId === host)
+          .flatMap(({ nics }) => nics.map(({ network }) => network)),
+      ),
+    ],
+    listNetworkMembers: async (network) => membersOf(network),
+    listNetworkHosts: async (network) => [...new Set(membersOf(network).map((member) => member.hostId))],
+  }
   return {
+    ...store,
     put,
     remove,
     forget: () => {
       isForgotten = true
     },
-    readChangePosition: async () => log.length,
-    readChangesAfter: async ({ after, limit }: { after: number; limit: number }) => {
-      if (isForgotten) {
-        isForgotten = false
-        return { kind: 'forgotten', last: log.length } satisfies ReadChangesOutcome
-      }
-      const changes = log.slice(after, after + limit)
-      return { kind: 'changes', changes, through: after + changes.length } satisfies ReadChangesOutcome
-    },
-    listInstancesOnHost: async (host: HostId) => held().filter((instance) => instance.hostId === host),
-    listNetworkMembers: async (network: string) => membersOf(network),
-    listNetworkHosts: async (network: string) => [
-      ...new Set(membersOf(network).map((member) => member.hostId)),
-    ],
   }
 }
 
@@ -134,7 +141,7 @@ describe('the names of members elsewhere', () => {
   it('go with the claims of an instance', async () => {
     connect(one)
     await look()
-    world.put('b', two, 'blue', 'nothing')
+    world.remove('b')
     expect(await look()).toEqual(['host-1 blue more - b'])
   })
 
@@ -161,10 +168,10 @@ describe('the names of members elsewhere', () => {
   it('rest nine times as long as the last telling took, and nothing is left out', async () => {
     connect(one)
     await look()
-    const readChangesAfter = world.readChangesAfter
-    world.readChangesAfter = async (input) => {
+    const { readMembershipsAfter } = world
+    world.readMembershipsAfter = async (input) => {
       nowMs += 100
-      return readChangesAfter(input)
+      return readMembershipsAfter(input)
     }
     world.put('d', two, 'blue')
     expect(await look()).toEqual(['host-1 blue more d=10.0.0.4 -'])
