@@ -1,9 +1,6 @@
-// A region in one process: the real scheduler with its real store and gRPC, and real agents over fake hosts. Operations
-// are called as the API calls them; HTTP has tests of its own.
+// A region in one process: the real scheduler with its real store, without its thread, and gRPC, and real agents over fake
+// hosts. Operations are called as the API calls them; HTTP has tests of its own.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { type Agent, startAgent } from '../../agent/agent.ts'
 import { createFakeHost, type FakeHost, simulatedSha256 } from '../../agent/host/fake/fake-host.ts'
@@ -31,9 +28,9 @@ import { type AcceptedDisk, createDisk, deleteDisk, updateDisk } from '../../sch
 import { createIdentityKeys } from '../../scheduler/operations/identity-keys.ts'
 import type { Outcome } from '../../scheduler/operations/outcome.ts'
 import type { OperationPorts } from '../../scheduler/operations/ports.ts'
-import { openSqliteStore } from '../../scheduler/store/sqlite/sqlite-store.ts'
 import { startAgentServer } from '../../scheduler/stream/agent-server.ts'
 import { openWaitingQueue } from '../../scheduler/waiting/queue.ts'
+import { openInProcessStore } from '../scheduler/store/in-process.ts'
 
 const zone = 'us1-a'
 const token = 'a token of this test alone'
@@ -110,15 +107,16 @@ export interface SmallRegion {
 }
 
 export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<SmallRegion> {
-  const folder = mkdtempSync(join(tmpdir(), 'berth-sim-'))
   const log = silentLogger
-  const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+  const store = await openInProcessStore()
   const catalogue = await openCatalogue({ store, settings, clock: systemClock })
   const [project] = catalogue.projects
   if (project === undefined) throw new Error('The small region has no project.')
   const server = await startAgentServer({
     ...{ host: '127.0.0.1', port: 0, token, store, identityIssuer },
     ...{ clock: systemClock, random: systemRandom, log },
+    // Some tests write to the store what no operation tells of.
+    pollIntervalMs: 50,
   })
   const host = createFakeHost({
     name: 'sim-1',
@@ -255,7 +253,6 @@ export async function startSmallRegion(shape = '2xnvidia-h100-80gb'): Promise<Sm
       await server.close()
       feed.close()
       await store.close()
-      rmSync(folder, { recursive: true })
     },
   }
 }

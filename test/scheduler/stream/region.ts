@@ -1,5 +1,5 @@
-// The scheduler's side of the stream for tests: real store in a temporary directory, real gRPC on loopback. It can be
-// restarted on the same database and port, as after a crash.
+// The scheduler's side of the stream for tests: real store, without its thread, in a temporary directory, real gRPC on
+// loopback. It can be restarted on the same database and port, as after a crash.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,9 +12,9 @@ import { type HostId, hostId, instanceUid, operationId, projectId, zoneId } from
 import { declaredResources } from '../../../scheduler/catalogue/declared.ts'
 import { readSettings } from '../../../scheduler/config.ts'
 import type { InstanceRecord } from '../../../scheduler/model/instance.ts'
-import { openSqliteStore } from '../../../scheduler/store/sqlite/sqlite-store.ts'
 import { type AgentServerOptions, startAgentServer } from '../../../scheduler/stream/agent-server.ts'
 import { settingsFile } from '../admission/context.ts'
+import { openInProcessStore } from '../store/in-process.ts'
 
 export const token = 'the-token-of-this-test'
 export const project = projectId('project-x9y8z7')
@@ -25,7 +25,7 @@ export async function startStreamRegion(options: Partial<AgentServerOptions> = {
   const folder = mkdtempSync(join(tmpdir(), 'berth-stream-'))
   const log = options.log ?? silentLogger
   const open = async (port: number) => {
-    const store = await openSqliteStore({ path: join(folder, 'scheduler.sqlite'), log })
+    const store = await openInProcessStore(join(folder, 'scheduler.sqlite'))
     const settings = readSettings(settingsFile)
     await store.declareResources({ resources: declaredResources(settings), nowMs: systemClock.nowMs() })
     const agents = await startAgentServer({
