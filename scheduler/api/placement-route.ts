@@ -5,6 +5,7 @@ import type { InstanceRecord } from '../model/instance.ts'
 import { type PlacementExplanation, placementRules } from '../model/placement.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { readInstance } from '../operations/read-instance.ts'
+import { describeRefusals } from '../operations/refuse-placement.ts'
 import { about } from './about.ts'
 import { operatorInProject } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
@@ -12,18 +13,21 @@ import { InstancePath, NoQuery } from './parameters.ts'
 import type { Server } from './server.ts'
 import { instancePath } from './verb-routes.ts'
 
+export const CellResource = Type.Object({
+  numaNode: Type.Integer(),
+  vcpus: Type.Integer(),
+  memoryMib: Type.Integer(),
+})
+
 const PlacementResource = Type.Object(
   {
     selfLink: Type.String(),
     host: Type.String(),
     devices: Type.Array(Type.Object({ type: Type.String(), address: Type.String() })),
-    cells: Type.Array(
-      Type.Object({ numaNode: Type.Integer(), vcpus: Type.Integer(), memoryMib: Type.Integer() }),
-      {
-        description:
-          "What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known.",
-      },
-    ),
+    cells: Type.Array(CellResource, {
+      description:
+        "What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known.",
+    }),
     seed: Type.String({
       description: 'The same seed, request and hosts give the same answer: of equal hosts it has chosen.',
     }),
@@ -100,12 +104,10 @@ function render(
   }
 }
 
-function renderRules({ refusedBy, hostsFit }: PlacementExplanation) {
-  if (refusedBy === undefined || hostsFit === undefined) return {}
-  let hostsLeft = refusedBy.reduce((hosts, refused) => hosts + refused.hosts, hostsFit)
-  const rules = refusedBy.map(({ rule, hosts }) => {
-    hostsLeft -= hosts
-    return { rule, hostsRefused: hosts, hostsLeft }
-  })
+function renderRules(explanation: PlacementExplanation) {
+  if (explanation.refusedBy === undefined || explanation.hostsFit === undefined) return {}
+  const rules = describeRefusals(explanation).map(({ rule, hosts, hostsLeft = 0 }) => ({
+    ...{ rule, hostsRefused: hosts, hostsLeft },
+  }))
   return { rules }
 }
