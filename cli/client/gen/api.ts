@@ -2046,12 +2046,28 @@ export interface components {
                 readonly type: string;
                 readonly address: string;
             }[];
-            /** @description What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known. */
+            /** @description What it is counted with in its host's NUMA cells: where its host says that it is; until that is told, or where it is bound to none, what was chosen. Empty where the cells are not known. */
             readonly cells: readonly {
                 readonly numaNode: number;
                 readonly vcpus: number;
                 readonly memoryMib: number;
             }[];
+            /** @description As its host has it since its last start. Absent of one that does not run, of one with neither GPUs nor cells, and where the agent does not tell. */
+            readonly onHost?: {
+                /** @description That it runs on and has its memory from, in even parts; none where it may be anywhere. */
+                readonly numaNodes: readonly number[];
+                /** @description Of the host, such as 0-3,8: no other guest is pinned to them. Absent where it shares. */
+                readonly ownCpus?: string;
+                /** @description Where it is not in the cells that were chosen for it. */
+                readonly drift?: {
+                    readonly chosenCells: readonly {
+                        readonly numaNode: number;
+                        readonly vcpus: number;
+                        readonly memoryMib: number;
+                    }[];
+                    readonly message: string;
+                };
+            };
             /** @description The same seed, request and hosts give the same answer: of equal hosts it has chosen. */
             readonly seed: string;
             /** @description Of the fleet when it was placed. */
