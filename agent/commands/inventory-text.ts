@@ -1,5 +1,6 @@
 // What an agent sees, for people. Pure: facts in, text out.
 import { findAccelerator, type KnownAccelerator } from '../../proto/accelerators.ts'
+import { renderCpuList } from '../../proto/cpu-list.ts'
 import {
   Accelerator,
   type CpuCell,
@@ -10,7 +11,7 @@ import {
 import { guestAcceleratorsOf, pciIdOf } from '../inventory/guest-accelerators.ts'
 import { acceleratorColumns, type DeviceColumn, otherColumns } from './device-columns.ts'
 import { renderTable } from './text-table.ts'
-import { renderBytes, renderCpuList, renderGib } from './units.ts'
+import { renderBytes, renderGib } from './units.ts'
 
 export function renderInventory(facts: HostFacts, named: readonly KnownAccelerator[] = []): string {
   const sections: readonly (readonly [title: string, text: string])[] = [

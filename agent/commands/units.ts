@@ -15,14 +15,3 @@ const mibPerGib = 1024
 
 export const renderGib = (mebibytes: bigint | number): string =>
   `${Math.round((Number(mebibytes) / mibPerGib) * 10) / 10} GiB`
-
-/** [0, 1, 2, 5] → 0-2,5 */
-export function renderCpuList(cpus: readonly number[]): string {
-  const ranges: [number, number][] = []
-  for (const cpu of cpus.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1)
-    if (last !== undefined && last[1] === cpu - 1) last[1] = cpu
-    else ranges.push([cpu, cpu])
-  }
-  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
-}

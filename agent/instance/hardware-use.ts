@@ -13,7 +13,7 @@ import { ownCpus } from '../plan/cpu-pinning.ts'
 import { type GuestHardware, planGuestHardware } from '../plan/guest-hardware.ts'
 import { planTopology } from '../plan/guest-topology.ts'
 import type { HeldByOthers, HostHardware } from '../plan/host-hardware.ts'
-import { readToldCells } from '../plan/told-cells.ts'
+import { driftOf } from '../plan/told-cells.ts'
 
 interface Held {
   readonly spec: InstanceSpec
@@ -56,17 +56,13 @@ export class HardwareUse {
       const records = entries.flatMap((entry) => (entry.kind === 'record' ? [entry.record] : []))
       const others = records.filter(({ uid }) => uid !== spec.uid).flatMap(heldBy)
       const held = hardware ? sumOf(others, hardware) : undefined
-      this.#tellDrift(spec, hardware)
       const planned = planGuestHardware({ spec, pinned, hardware, ...(held ? { held } : {}) })
       const numaNodes = [...(planned?.nodeIds ?? [])]
-      await note(create(HostShareSchema, { cpus: [...ownCpus(planned?.pinning)], numaNodes }))
+      const drift = driftOf(spec, hardware, numaNodes)
+      if (drift !== '') this.#log.warn({ instanceUid: spec.uid }, drift)
+      await note(create(HostShareSchema, { cpus: [...ownCpus(planned?.pinning)], numaNodes, drift }))
       return planned
     })
-  }
-
-  #tellDrift(spec: InstanceSpec, hardware: HostHardware | undefined): void {
-    const told = hardware && readToldCells(spec, hardware)
-    if (told?.kind === 'no-room') this.#log.warn({ instanceUid: spec.uid }, told.message)
   }
 }
 

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import {
   DesiredState,
   type EnsureInstance,
+  HostPartSchema,
   type InstanceObservation,
   InstanceObservationSchema,
   InstancePhase,
@@ -9,6 +10,7 @@ import {
 } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import type { Command } from '../../proto/gen/berth/agent/v1/session_pb.ts'
 import {
+  type HostShare,
   type InstanceRecord,
   InstanceRecordSchema,
   type MaintenanceStop,
@@ -80,7 +82,7 @@ export function observationOf(
   record: InstanceRecord,
   options: { nowMs: number; progress?: Progress },
 ): InstanceObservation {
-  const { uid, generation, epoch, phase, reason, message, released, requestId, spec } = record
+  const { uid, generation, epoch, phase, reason, message, released, requestId, spec, hostShare } = record
   return create(InstanceObservationSchema, {
     uid,
     generation,
@@ -93,6 +95,9 @@ export function observationOf(
     settled: nextAction(record) === 'rest',
     volumeUids: (spec?.disks ?? []).map(({ volumeUid }) => volumeUid).filter((volume) => volume !== ''),
     observedAtUnixMs: BigInt(options.nowMs),
+    ...(hostShare ? { hostPart: create(HostPartSchema, partOf(hostShare)) } : {}),
     ...(options.progress ? { progress: options.progress } : {}),
   })
 }
+
+const partOf = ({ numaNodes, cpus, drift }: HostShare) => ({ numaNodes, cpus, drift })

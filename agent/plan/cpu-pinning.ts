@@ -86,16 +86,3 @@ function unheld(cpus: readonly number[], held: HeldByOthers): readonly number[] 
 }
 
 const threadsOf = ({ cores }: HostCell) => Math.min(...cores.map((core) => core.length))
-
-/** As taskset and cgroups write it: 0-3,8. */
-export function renderCpuList(cpus: readonly number[]): string {
-  const sorted = cpus.toSorted((a, b) => a - b)
-  const starts = sorted.filter((cpu) => !sorted.includes(cpu - 1))
-  return starts
-    .map((start) => {
-      let end = start
-      while (sorted.includes(end + 1)) end += 1
-      return end === start ? `${start}` : `${start}-${end}`
-    })
-    .join(',')
-}

@@ -1,5 +1,5 @@
 // CPUs and memory of a guest in libvirt's words.
-import { renderCpuList } from './cpu-pinning.ts'
+import { renderCpuList } from '../../proto/cpu-list.ts'
 import type { GuestMemory } from './guest-memory.ts'
 import type { MachinePlan } from './machine-plan.ts'
 import { planPhysBits } from './mmio-window.ts'

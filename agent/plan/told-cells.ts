@@ -27,9 +27,22 @@ export function readToldCells(spec: Told, hardware: HostHardware): ToldCells {
   if (short === undefined) return { kind: 'in', nodeIds }
   return {
     kind: 'no-room',
-    message: `The guest was to be on NUMA nodes ${nodeIds.join(', ')}, and node ${short} is not there or too small for its part: it is planned as if none had been named.`,
+    message: `The guest was to be on ${nodesInWords(nodeIds)}, and node ${short} is not there or too small for its part: it is planned as if none had been named.`,
   }
 }
+
+/** Why a guest that is planned on these nodes is not on those that were named; empty where it is, or none were. */
+export function driftOf(spec: Told, hardware: HostHardware | undefined, planned: readonly number[]): string {
+  if (spec.cells.length === 0) return ''
+  if (hardware === undefined) return 'The NUMA nodes of this host are not known: the guest runs anywhere.'
+  const told = readToldCells(spec, hardware)
+  if (told.kind === 'no-room') return told.message
+  if (told.kind !== 'in' || told.nodeIds.join() === planned.join()) return ''
+  return `The guest was to be on ${nodesInWords(told.nodeIds)}, and its machine was made for another number of them: it runs anywhere.`
+}
+
+const nodesInWords = (nodeIds: readonly number[]) =>
+  `NUMA ${nodeIds.length === 1 ? 'node' : 'nodes'} ${nodeIds.join(', ')}`
 
 /** For a guest in even parts. */
 export const haveRoom = (

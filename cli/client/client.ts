@@ -15,6 +15,7 @@ import type {
   Host,
   Instance,
   InstanceBatch,
+  InstanceBatchPlan,
   InstanceEvent,
   InstancePatch,
   InstancePlacement,
@@ -72,6 +73,7 @@ export interface Client {
   watchInstances(options: WatchOptions): Promise<void>
   /** A create without the create. */
   planInstance(body: InstanceRequest): Promise<InstancePlan>
+  planInstances(body: InstanceBatch): Promise<InstanceBatchPlan>
   deleteInstance(id: string): Promise<void>
   /** A verb on an instance; the same key twice is one request. */
   changeInstance(request: ChangeRequest): Promise<Instance>
@@ -134,6 +136,7 @@ export function createClient({ context, clock, random }: ClientOptions): Client 
     watchInstances: (options) =>
       watchStream({ url: `${context.server}${instances}`, token: context.token, clock, random, ...options }),
     planInstance: (body) => http({ method: 'POST', path: `${instances}:plan`, body }),
+    planInstances: (body) => http({ method: 'POST', path: `${instances}:batchPlan`, body }),
     deleteInstance: async (id) => {
       await http({ method: 'DELETE', path: pathOf(id) })
     },

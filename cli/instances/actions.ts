@@ -11,6 +11,7 @@ import { exitCodes, usageError } from '../exit-codes.ts'
 import { forEach } from '../output/each.ts'
 import { parseOutputFormat, type Rendering, renderOutput } from '../output/format.ts'
 import { type Progress, showProgress } from '../output/progress.ts'
+import { batchPlanView } from './batch-plan-view.ts'
 import { runConsole } from './console.ts'
 import { type CreateFlags, makeCreateRequest } from './create-request.ts'
 import { makeBatchRequest, type SeveralFlags } from './create-several.ts'
@@ -106,12 +107,21 @@ export async function listAction(
   await print(instances, flags, instanceList(clock.nowMs()))
 }
 
-export async function planAction(id: string | undefined, flags: CommonFlags & CreateFlags): Promise<void> {
+export async function planAction(
+  id: string | undefined,
+  flags: CommonFlags & CreateFlags & SeveralFlags,
+): Promise<void> {
   parseOutputFormat(flags.output)
   const context = resolveContext(flags)
-  const plan = await createClient({ context, clock, random }).planInstance(bodyOf(id, flags, context.region))
-  await print(plan, flags, planView)
-  if (plan.verdict !== 'FITS') process.exitCode = exitCodes.conflict
+  const body = bodyOf(id, flags, context.region)
+  const batch = makeBatchRequest(body, flags)
+  const client = createClient({ context, clock, random })
+  const show = async <Plan extends { verdict: string }>(plan: Plan, view: Rendering<Plan>) => {
+    await print(plan, flags, view)
+    if (plan.verdict !== 'FITS') process.exitCode = exitCodes.conflict
+  }
+  if (batch === undefined) await show(await client.planInstance(body), planView)
+  else await show(await client.planInstances(batch), batchPlanView)
 }
 
 const bodyOf = (id: string | undefined, flags: CreateFlags, region: string): InstanceRequest =>

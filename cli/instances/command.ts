@@ -54,13 +54,13 @@ export function addInstancesCommand(program: Command): void {
       .option('--hostname <name>', 'hostname; made from the names where absent')
       .option('--display-name <text>', 'a name for people')
       .option('--description <text>', 'what it is for')
+      .option('--count <n>', 'so many that are alike, all or none: ID-1, ID-2, …', parseCount)
+      .option(
+        '--same-host-label <key>',
+        'all of them on hosts where this label has one value, such as rack; with --count',
+      )
 
   addWithSpec('create [id]', 'create an instance, and wait until it runs')
-    .option('--count <n>', 'so many that are alike, all or none: ID-1, ID-2, …', parseCount)
-    .option(
-      '--same-host-label <key>',
-      'all of them on hosts where this label has one value, such as rack; with --count',
-    )
     .option('--idempotency-key <key>', 'the same key twice creates one instance')
     .option('--wait', 'return once it runs', true)
     .option('--no-wait', 'return as soon as the create is accepted')

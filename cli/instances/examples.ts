@@ -23,6 +23,8 @@ export const examples: Readonly<Record<string, Examples>> = {
   plan: {
     'would eight GPUs fit, and what rules hosts out':
       'berth instances plan --type g1-xlarge --gpu nvidia-h100-80gb:8',
+    'would four fit in one rack, and how many would if not':
+      'berth instances plan worker --count 4 --same-host-label rack --type g1-large --gpu nvidia-h100-80gb:8',
   },
   list: {
     'what runs for a team, the newest first':

@@ -3,7 +3,7 @@ import type { Rendering } from '../output/format.ts'
 
 /** Where it is, and by what it was chosen: the parts that counted, the weightiest first. */
 export const placementView: Rendering<InstancePlacement> = {
-  table: async ({ host, devices, cells, asked, hostsConsidered, seed, scores, rules = [] }) => {
+  table: async ({ host, devices, cells, onHost, asked, hostsConsidered, seed, scores, rules = [] }) => {
     const { renderFields } = await import('../output/table.ts')
     const gpus = asked.gpus.map(({ type, count }) => `, ${count} x ${type}`).join('')
     const parts = Object.entries(scores)
@@ -17,6 +17,7 @@ export const placementView: Rendering<InstancePlacement> = {
         ({ numaNode, vcpus, memoryMib }) =>
           ['cell', `${numaNode}  ${countOf(vcpus)}, ${memoryMib} MiB`] as const,
       ),
+      ...(onHost === undefined ? [] : partFields(onHost)),
       [
         'asked',
         `${countOf(asked.vcpus)}, ${asked.memoryMib} MiB, ${asked.diskGb} GB of disk${gpus} in ${asked.zone}`,
@@ -33,5 +34,18 @@ export const placementView: Rendering<InstancePlacement> = {
   },
   names: ({ host }) => [host],
 }
+
+type Part = NonNullable<InstancePlacement['onHost']>
+
+const partFields = ({ numaNodes, ownCpus, drift }: Part): readonly (readonly [string, string])[] => [
+  ['runs on', numaNodes.length === 0 ? 'any cell' : `cell ${numaNodes.join(', ')}`],
+  ...(ownCpus === undefined ? [] : [['own CPUs', ownCpus] as const]),
+  ...(drift === undefined
+    ? []
+    : [
+        ['chosen', `cell ${drift.chosenCells.map(({ numaNode }) => numaNode).join(', ')}`] as const,
+        ['drift', drift.message] as const,
+      ]),
+]
 
 const countOf = (vcpus: number) => `${vcpus} ${vcpus === 1 ? 'vCPU' : 'vCPUs'}`

@@ -8,20 +8,22 @@ import { renderShapeProblems, type ShapeFinding } from './shape-problems.ts'
 
 export const bodyLimitBytes = 4 * 1024 * 1024
 
+export const ErrorDetails = Type.Array(
+  Type.Object({
+    reason: Type.Enum([...reasons]),
+    field: Type.Optional(Type.String()),
+    message: Type.String(),
+    rule: Type.Optional(Type.String()),
+    hosts: Type.Optional(Type.Integer()),
+  }),
+)
+
 export const ErrorBody = Type.Object(
   {
     error: Type.Object({
       code: Type.Integer({ description: 'The HTTP status.' }),
       message: Type.String({ description: 'For a person.' }),
-      details: Type.Array(
-        Type.Object({
-          reason: Type.Enum([...reasons]),
-          field: Type.Optional(Type.String()),
-          message: Type.String(),
-          rule: Type.Optional(Type.String()),
-          hosts: Type.Optional(Type.Integer()),
-        }),
-      ),
+      details: ErrorDetails,
     }),
   },
   { title: 'Error' },

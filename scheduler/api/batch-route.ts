@@ -10,7 +10,7 @@ import { InstanceResource, renderInstance } from './instance-resource.ts'
 import { KeyHeader, MutationQuery, ProjectPath, parseIdempotencyKey } from './parameters.ts'
 import type { Server } from './server.ts'
 
-const BatchRequest = Type.Object(
+export const BatchRequest = Type.Object(
   {
     instances: Type.Array(InstanceRequest, { minItems: 1, maxItems: maximumBatch }),
     scheduling: Type.Optional(BatchScheduling),

@@ -8,6 +8,7 @@ import { readSerial } from '../operations/read-serial.ts'
 import { about } from './about.ts'
 import { projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
+import { addBatchPlanRoute } from './batch-plan-route.ts'
 import { addBatchRoute } from './batch-route.ts'
 import { addCreateRoute } from './create-route.ts'
 import {
@@ -70,6 +71,7 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
   addCreateRoute(server, collection, ports)
   addPlanRoute(server, collection, ports)
   addBatchRoute(server, collection, ports)
+  addBatchPlanRoute(server, collection, ports)
   addUpdateRoute(server, ports)
   addVerbRoutes(server, ports)
   addPlacementRoute(server, ports)

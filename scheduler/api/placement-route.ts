@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox'
+import { renderCpuList } from '../../proto/cpu-list.ts'
 import { projectId } from '../../proto/ids.ts'
 import { resourcePaths } from '../admission/resource-path.ts'
-import type { InstanceRecord } from '../model/instance.ts'
+import type { HostPart, InstanceRecord } from '../model/instance.ts'
 import { type PlacementExplanation, placementRules } from '../model/placement.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { readInstance } from '../operations/read-instance.ts'
+import { describeRefusals } from '../operations/refuse-placement.ts'
 import { about } from './about.ts'
 import { operatorInProject } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
@@ -12,17 +14,46 @@ import { InstancePath, NoQuery } from './parameters.ts'
 import type { Server } from './server.ts'
 import { instancePath } from './verb-routes.ts'
 
+export const CellResource = Type.Object({
+  numaNode: Type.Integer(),
+  vcpus: Type.Integer(),
+  memoryMib: Type.Integer(),
+})
+
 const PlacementResource = Type.Object(
   {
     selfLink: Type.String(),
     host: Type.String(),
     devices: Type.Array(Type.Object({ type: Type.String(), address: Type.String() })),
-    cells: Type.Array(
-      Type.Object({ numaNode: Type.Integer(), vcpus: Type.Integer(), memoryMib: Type.Integer() }),
-      {
-        description:
-          "What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known.",
-      },
+    cells: Type.Array(CellResource, {
+      description:
+        "What it is counted with in its host's NUMA cells: where its host says that it is; until that is told, or where it is bound to none, what was chosen. Empty where the cells are not known.",
+    }),
+    onHost: Type.Optional(
+      Type.Object(
+        {
+          numaNodes: Type.Array(Type.Integer(), {
+            description:
+              'That it runs on and has its memory from, in even parts; none where it may be anywhere.',
+          }),
+          ownCpus: Type.Optional(
+            Type.String({
+              description:
+                'Of the host, such as 0-3,8: no other guest is pinned to them. Absent where it shares.',
+            }),
+          ),
+          drift: Type.Optional(
+            Type.Object(
+              { chosenCells: Type.Array(CellResource), message: Type.String() },
+              { description: 'Where it is not in the cells that were chosen for it.' },
+            ),
+          ),
+        },
+        {
+          description:
+            'As its host has it since its last start. Absent of one that does not run, of one with neither GPUs nor cells, and where the agent does not tell.',
+        },
+      ),
     ),
     seed: Type.String({
       description: 'The same seed, request and hosts give the same answer: of equal hosts it has chosen.',
@@ -82,7 +113,7 @@ export function addPlacementRoute(server: Server, ports: OperationPorts): void {
 }
 
 function render(
-  { project, id, hostId, spec, demand, explanation }: InstanceRecord,
+  { project, id, hostId, spec, demand, holds, hostPart, explanation }: InstanceRecord,
   region: string,
 ): Static<typeof PlacementResource> {
   const paths = resourcePaths(region)
@@ -92,6 +123,7 @@ function render(
     host: paths.host(hostId),
     devices: spec.gpus.map(({ type, address }) => ({ type, address })),
     cells: demand.cells === undefined ? [] : [...demand.cells],
+    ...(hostPart === undefined || holds !== 'everything' ? {} : { onHost: renderPart(hostPart, spec) }),
     seed: explanation.seed,
     hostsConsidered: explanation.hostsConsidered,
     scores: { ...explanation.scores },
@@ -100,12 +132,16 @@ function render(
   }
 }
 
-function renderRules({ refusedBy, hostsFit }: PlacementExplanation) {
-  if (refusedBy === undefined || hostsFit === undefined) return {}
-  let hostsLeft = refusedBy.reduce((hosts, refused) => hosts + refused.hosts, hostsFit)
-  const rules = refusedBy.map(({ rule, hosts }) => {
-    hostsLeft -= hosts
-    return { rule, hostsRefused: hosts, hostsLeft }
-  })
+const renderPart = ({ numaNodes, cpus, drift }: HostPart, { cells }: InstanceRecord['spec']) => ({
+  numaNodes: [...numaNodes],
+  ...(cpus.length === 0 ? {} : { ownCpus: renderCpuList(cpus) }),
+  ...(drift === undefined ? {} : { drift: { chosenCells: [...cells], message: drift } }),
+})
+
+function renderRules(explanation: PlacementExplanation) {
+  if (explanation.refusedBy === undefined || explanation.hostsFit === undefined) return {}
+  const rules = describeRefusals(explanation).map(({ rule, hosts, hostsLeft = 0 }) => ({
+    ...{ rule, hostsRefused: hosts, hostsLeft },
+  }))
   return { rules }
 }

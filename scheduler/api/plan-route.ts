@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { InstanceRequest } from '../admission/instance-request.ts'
-import { placementRules } from '../model/placement.ts'
+import { type PlacementVerdict, placementRules } from '../model/placement.ts'
 import { type Counterfactual, type InstancePlan, planInstance } from '../operations/plan-instance.ts'
 import type { OperationPorts } from '../operations/ports.ts'
 import { about } from './about.ts'
@@ -8,15 +8,18 @@ import { principalOf, projectAccess, projectOf } from './access.ts'
 import { answerRefusal, ErrorBody } from './answer.ts'
 import { refuseMisshapen } from './create-route.ts'
 import { NoQuery, ProjectPath } from './parameters.ts'
+import { CellResource } from './placement-route.ts'
 import type { Server } from './server.ts'
 
 const rule = Type.Enum([...placementRules])
 
+export const Verdict = Type.Enum(['FITS', 'NOT_NOW', 'NEVER'], {
+  description: 'NOT_NOW: there would be room once others are gone. NEVER: not even then.',
+})
+
 export const PlanResource = Type.Object(
   {
-    verdict: Type.Enum(['FITS', 'NOT_NOW', 'NEVER'], {
-      description: 'NOT_NOW: a host could take it once others are gone. NEVER: no host of the zone can.',
-    }),
+    verdict: Verdict,
     message: Type.String(),
     demand: Type.Object({
       zone: Type.String(),
@@ -36,7 +39,15 @@ export const PlanResource = Type.Object(
     }),
     hostsConsidered: Type.Integer(),
     rules: Type.Array(
-      Type.Object({ rule, hostsRefused: Type.Integer(), field: Type.String(), message: Type.String() }),
+      Type.Object({
+        rule,
+        hostsRefused: Type.Integer(),
+        hostsLeft: Type.Optional(
+          Type.Integer({ description: 'Of the zone, after this rule and those before it.' }),
+        ),
+        field: Type.String(),
+        message: Type.String(),
+      }),
       { description: 'Rules that ruled hosts out, in the order in which they are asked.' },
     ),
     counterfactuals: Type.Array(
@@ -51,6 +62,12 @@ export const PlanResource = Type.Object(
       Type.Object(
         {
           host: Type.Optional(Type.String()),
+          devices: Type.Optional(Type.Array(Type.Object({ type: Type.String(), address: Type.String() }))),
+          cells: Type.Optional(
+            Type.Array(CellResource, {
+              description: "What it would be counted with in the host's NUMA cells, where they are known.",
+            }),
+          ),
           scores: Type.Record(Type.String(), Type.Number()),
           refusals: Type.Array(
             Type.Object({ host: Type.String(), rule, message: Type.String(), couldEverFit: Type.Boolean() }),
@@ -94,7 +111,7 @@ export function addPlanRoute(server: Server, path: string, ports: OperationPorts
 
 const verdicts = { placed: 'FITS', 'not-now': 'NOT_NOW', 'never-fits': 'NEVER' } as const
 
-function renderPlan(
+export function renderPlan(
   { verdict, demand, rules, counterfactuals }: InstancePlan,
   { forOperator }: { forOperator: boolean },
 ): Static<typeof PlanResource> {
@@ -109,7 +126,7 @@ function renderPlan(
     ...(forOperator
       ? {
           placement: {
-            ...(verdict.kind === 'placed' ? { host: verdict.hostId } : {}),
+            ...(verdict.kind === 'placed' ? renderPlace(verdict) : {}),
             scores: { ...scores },
             refusals: refusals.map(({ hostId, ...refusal }) => ({ host: hostId, ...refusal })),
           },
@@ -117,6 +134,12 @@ function renderPlan(
       : {}),
   }
 }
+
+const renderPlace = ({ hostId, devices, cells }: Extract<PlacementVerdict, { kind: 'placed' }>) => ({
+  host: hostId,
+  devices: [...devices],
+  ...(cells === undefined ? {} : { cells: [...cells] }),
+})
 
 /** On which host a disk is, is nobody's business. */
 const renderDemand = ({ volumes: _, features, uplinks, ...demand }: InstancePlan['demand']) => ({

@@ -78,6 +78,16 @@ export interface InstanceGpu {
  */
 export type Holding = 'everything' | 'storage' | 'nothing'
 
+/** What of its host a guest is on, as its agent has chosen at its start. */
+export interface HostPart {
+  /** In even parts; none where it may be anywhere. */
+  readonly numaNodes: readonly number[]
+  /** That are its own; none where it shares. */
+  readonly cpus: readonly number[]
+  /** A sentence: why it is not in the cells that were chosen here. */
+  readonly drift?: string
+}
+
 /** Where one is that waits for capacity, or has done so in vain. */
 export const nowhere = hostId('')
 
@@ -106,6 +116,8 @@ export interface InstanceRecord {
   readonly operationId: OperationId
   /** Where it was placed and why each refused host was refused. */
   readonly explanation: PlacementExplanation
+  /** Absent of one that has none of its own, or of which its host has not told any. */
+  readonly hostPart?: HostPart
   readonly createdAtMs: number
   readonly updatedAtMs: number
   /** Rises with every change; the ETag. */

@@ -9,7 +9,8 @@ import type { Problem } from '../errors.ts'
 import type { Project } from '../model/catalogue.ts'
 import type { OperationPorts } from './ports.ts'
 
-interface Asked {
+/** Of an instance that is wanted, what decides whether it may be asked. */
+export interface Asked {
   readonly body: InstanceRequest
   readonly project: Project
   readonly serverHost: string

@@ -1,19 +1,18 @@
 // Several creates as one, a gang: all of them or none. Each has its claims, operation and command as if alone; what binds
 // them is one transaction. Out: the instances in the order of the request, or a refusal that names the one in the way.
 
-import { instanceUid } from '../../proto/ids.ts'
-import { type AdmittedInstance, admitInstance } from '../admission/admit.ts'
+import type { AdmittedInstance } from '../admission/admit.ts'
 import type { BatchScheduling, InstanceRequest } from '../admission/instance-request.ts'
-import { type Problem, problem, type Refusal, refuse, refuseAll } from '../errors.ts'
+import { type Refusal, refuse } from '../errors.ts'
 import type { CommitPlacement } from '../store/store.ts'
 import { type Accepted, acceptedNow } from './accepted.ts'
-import { readAdmissionContext } from './admission-context.ts'
-import { withinBatch, withinItem } from './batch-refusal.ts'
+import { admitBatch } from './admit-batch.ts'
+import { withinBatch } from './batch-refusal.ts'
 import { answerTo, type CreateInstance, commitOf, idempotencyOf } from './create-instance.ts'
 import { answerRepeat } from './idempotency.ts'
 import { itemAt } from './item-at.ts'
 import { done, type Outcome } from './outcome.ts'
-import { placeAdmittedGang } from './place-gang.ts'
+import { placeGangAroundHolds } from './place-gang.ts'
 import type { OperationPorts } from './ports.ts'
 
 export interface CreateInstances extends Omit<CreateInstance, 'body'> {
@@ -93,20 +92,12 @@ async function decide(
   { sameHostLabel }: BatchScheduling = {},
   ports: OperationPorts,
 ): Promise<Outcome<Decided>> {
-  const problems: Problem[] = []
-  const admissions: AdmittedInstance[] = []
-  for (const [index, create] of creates.entries()) {
-    const uid = instanceUid(ports.random.uuid())
-    const admission = admitInstance(create.body, await readAdmissionContext(create, uid, ports))
-    if (admission.kind === 'admitted') admissions.push(admission)
-    const own = admission.kind === 'admitted' ? refuseWait(create.body) : admission.problems
-    problems.push(...own.map((found) => withinItem(found, index)))
-  }
-  const [first, ...others] = problems
-  if (first !== undefined) return refuseAll([first, ...others])
-  const placed = placeAdmittedGang(admissions, sameHostLabel, ports)
-  if (placed.kind === 'refused') return placed
-  const commits = placed.value.map(({ admission, verdict }, index) => {
+  const admitted = await admitBatch(creates, ports)
+  if (admitted.kind === 'refused') return admitted
+  const admissions = admitted.value
+  const placed = placeGangAroundHolds(admissions, sameHostLabel, ports)
+  if (placed.kind === 'refused') return placed.refusal
+  const commits = placed.members.map(({ admission, verdict }, index) => {
     const create = itemAt(creates, index)
     return commitOf(
       create,
@@ -115,13 +106,6 @@ async function decide(
     )
   })
   return done({ commits, admissions })
-}
-
-/** All or none of them would have to find room at one moment. */
-function refuseWait({ scheduling }: InstanceRequest): readonly Problem[] {
-  if (scheduling?.waitForCapacity !== true) return []
-  const message = 'Instances that are all or none do not wait: leave it out, or create them one by one.'
-  return [problem('INVALID_VALUE', { message }, 'scheduling.waitForCapacity')]
 }
 
 /** A twin of this request has committed meanwhile. */

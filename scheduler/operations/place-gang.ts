@@ -1,6 +1,5 @@
 // Where the instances of a batch go, all of them or none; a refusal names the one in the way, or what hosts they could not
-// share.
-
+// share. What is asked before a create is answered here, too: by the same steps, with who looks on told of each.
 import type { AdmittedInstance } from '../admission/admit.ts'
 import { type Refusal, refuse } from '../errors.ts'
 import type { PlacementVerdict } from '../model/placement.ts'
@@ -11,10 +10,10 @@ import {
   placeGang,
   placeTogether,
   selectorOf,
+  type ValueRoom,
 } from '../placement/index.ts'
 import { withinBatch } from './batch-refusal.ts'
 import { itemAt } from './item-at.ts'
-import { done, type Outcome } from './outcome.ts'
 import { placeAdmitted } from './place-admitted.ts'
 import type { OperationPorts, Places } from './ports.ts'
 import { refusePlacement } from './refuse-placement.ts'
@@ -24,76 +23,110 @@ export interface PlacedMember {
   readonly verdict: Extract<PlacementVerdict, { kind: 'placed' }>
 }
 
-type Placed = Outcome<readonly PlacedMember[]>
+interface HostLabel {
+  readonly key: string
+  readonly value: string
+}
+
+export type GangVerdict =
+  | { readonly kind: 'placed'; readonly members: readonly PlacedMember[]; readonly label?: HostLabel }
+  | {
+      readonly kind: 'refused'
+      readonly refusal: Refusal
+      /** Where they fit by themselves and not on hosts of one value of the label. */
+      readonly rooms?: readonly ValueRoom[]
+    }
+
+/** What a member is given, or why it is not, while those before it have theirs in the index. */
+export interface MemberVerdict {
+  readonly at: number
+  readonly admission: AdmittedInstance
+  readonly verdict: PlacementVerdict
+}
+
+export interface GangLook {
+  readonly index: FleetIndex
+  readonly nowMs: number
+  /** Told of each that has a place in the outcome, as they take them, and of the one that has none. */
+  readonly onMember?: (member: MemberVerdict, index: FleetIndex) => void
+}
 
 /** A hold may come to nothing: where only holds are in the way, the commit decides. */
-export function placeAdmittedGang(
+export function placeGangAroundHolds(
   admissions: readonly AdmittedInstance[],
   sameHostLabel: string | undefined,
   { fleet, clock }: Pick<OperationPorts, 'fleet' | 'clock'>,
-): Placed {
+): GangVerdict {
   const nowMs = clock.nowMs()
-  const look = (index: FleetIndex) =>
-    sameHostLabel === undefined
-      ? placeAnywhere(admissions, { index, nowMs })
-      : placeOnOneValue(admissions, sameHostLabel, { index, nowMs })
+  const look = (index: FleetIndex) => placeAdmittedGang(admissions, sameHostLabel, { index, nowMs })
   const around = fleet.withHolds(look)
-  return around.kind === 'done' || !fleet.hasHolds() ? around : fleet.withoutHolds(look)
+  return around.kind === 'placed' || !fleet.hasHolds() ? around : fleet.withoutHolds(look)
 }
 
-interface Look {
-  readonly index: FleetIndex
-  readonly nowMs: number
+export const placeAdmittedGang = (
+  admissions: readonly AdmittedInstance[],
+  sameHostLabel: string | undefined,
+  look: GangLook,
+): GangVerdict =>
+  sameHostLabel === undefined
+    ? placeAnywhere(admissions, look)
+    : placeOnOneValue(admissions, sameHostLabel, look)
+
+function placeAnywhere(admissions: readonly AdmittedInstance[], look: GangLook): GangVerdict {
+  const outcome = placeGang(gangOf(admissions, look), look.index)
+  if (outcome.kind === 'refused') {
+    return { kind: 'refused', refusal: withinBatch(outcome.at, refusePlacement(outcome.verdict)) }
+  }
+  const members = admissions.map((admission, at) => ({ admission, verdict: itemAt(outcome.placed, at) }))
+  return { kind: 'placed', members }
 }
 
-function placeAnywhere(admissions: readonly AdmittedInstance[], { index, nowMs }: Look): Placed {
-  const outcome = placeGang(gangOf(admissions, { nowMs, placesOf: (all) => all }), index)
-  if (outcome.kind === 'refused') return withinBatch(outcome.at, refusePlacement(outcome.verdict))
-  return done(admissions.map((admission, at) => ({ admission, verdict: itemAt(outcome.placed, at) })))
-}
-
-function placeOnOneValue(admissions: readonly AdmittedInstance[], key: string, look: Look): Placed {
+function placeOnOneValue(admissions: readonly AdmittedInstance[], key: string, look: GangLook): GangVerdict {
   const { index, nowMs } = look
-  const gang = gangOf(admissions, { nowMs, placesOf: withoutReasons })
+  // Why not is asked once, not of each value.
+  const gang = gangOf(admissions, { index, nowMs, placesOf: withoutReasons })
   const wish = { key, seed: admissions[0]?.spec.uid ?? '' }
   const outcome = placeTogether(gang, index, wish)
-  if (outcome.kind === 'scattered') {
-    const one = firstMiss(admissions, key, look)
-    if (one !== undefined) return one
-    // What a reservation keeps is in use for everybody else, whoever is there.
-    const isReserved = admissions.some(({ reservation }) => reservation !== undefined)
-    return refuseTogether(key, {
-      ...{ count: admissions.length, values: outcome.values, ...outcome.nearest },
-      couldEverFit: isReserved || couldEverBeTogether(gang, index, wish),
-    })
+  if (outcome.kind === 'placed') {
+    const label = { key, value: outcome.value }
+    const placed = placeAnywhere(boundTo(admissions, label), look)
+    return placed.kind === 'placed' ? { ...placed, label } : placed
   }
-  const label = { key, value: outcome.value }
-  return done(
-    admissions.map((asked, at) => {
-      const admission = boundTo(asked, label)
-      const verdict = itemAt(outcome.placed, at)
-      // Of places in a reservation it is known already.
-      const isExplained = verdict.explanation.refusedBy !== undefined
-      return { admission, verdict: isExplained ? verdict : index.explain(verdict, admission.demand) }
-    }),
-  )
+  const { rooms } = outcome
+  const one = firstMiss(admissions, key, look)
+  if (one !== undefined) return { kind: 'refused', refusal: one }
+  const [nearest] = rooms
+  if (nearest !== undefined && look.onMember !== undefined) {
+    placeAnywhere(boundTo(admissions, { key, value: nearest.value }), look)
+  }
+  // What a reservation keeps is in use for everybody else, whoever is there.
+  const isReserved = admissions.some(({ reservation }) => reservation !== undefined)
+  const couldEverFit = isReserved || couldEverBeTogether(gang, index, wish)
+  return {
+    kind: 'refused',
+    refusal: refuseTogether(key, { count: admissions.length, rooms, couldEverFit }),
+    rooms,
+  }
 }
 
 function gangOf(
   admissions: readonly AdmittedInstance[],
-  { nowMs, placesOf }: { readonly nowMs: number; placesOf(index: FleetIndex): Places },
+  { nowMs, onMember, placesOf = asIs }: GangLook & { readonly placesOf?: (index: FleetIndex) => Places },
 ): Gang {
   return {
     members: admissions.map(({ demand, spec }) => ({ uid: spec.uid, demand })),
     place: ({ at, demand }, index, entered) => {
       const admission = itemAt(admissions, at)
-      const places = placesOf(index)
-      return placeAdmitted({ ...admission, demand }, places, { seed: admission.spec.uid, entered, nowMs })
+      const how = { seed: admission.spec.uid, entered, nowMs }
+      const verdict = placeAdmitted({ ...admission, demand }, placesOf(index), how)
+      onMember?.({ at, admission, verdict }, index)
+      return verdict
     },
   }
 }
 
-/** Why not is asked once, not of each value. */
+const asIs = (index: FleetIndex): Places => index
+
 const withoutReasons = (index: FleetIndex): Places => ({
   place: (demand, seed, nowMs) =>
     index.decide(demand, seed, nowMs) ?? {
@@ -107,30 +140,31 @@ const withoutReasons = (index: FleetIndex): Places => ({
 function firstMiss(
   admissions: readonly AdmittedInstance[],
   key: string,
-  { index, nowMs }: Look,
+  { index, nowMs, onMember }: GangLook,
 ): Refusal | undefined {
-  for (const [at, admission] of admissions.entries()) {
-    const { hostLabels = [] } = admission.demand
-    const demand = { ...admission.demand, hostLabels: [...hostLabels, { kind: 'exists' as const, key }] }
-    const verdict = placeAdmitted({ ...admission, demand }, index, { seed: admission.spec.uid, nowMs })
-    if (verdict.kind !== 'placed') return withinBatch(at, refusePlacement(verdict))
+  for (const [at, asked] of admissions.entries()) {
+    const { hostLabels = [] } = asked.demand
+    const demand = { ...asked.demand, hostLabels: [...hostLabels, { kind: 'exists' as const, key }] }
+    const admission = { ...asked, demand }
+    const verdict = placeAdmitted(admission, index, { seed: admission.spec.uid, nowMs })
+    if (verdict.kind === 'placed') continue
+    onMember?.({ at, admission, verdict }, index)
+    return withinBatch(at, refusePlacement(verdict))
   }
   return undefined
 }
 
 /** They stay there, whatever moves them. */
-function boundTo(
-  admission: AdmittedInstance,
-  label: { readonly key: string; readonly value: string },
-): AdmittedInstance {
-  const { demand, details } = admission
-  const hostLabels = { ...details.scheduling?.hostLabels, [label.key]: label.value }
-  return {
-    ...admission,
-    demand: { ...demand, hostLabels: [...(demand.hostLabels ?? []), selectorOf(label)] },
-    details: { ...details, scheduling: { ...details.scheduling, hostLabels } },
-  }
-}
+const boundTo = (admissions: readonly AdmittedInstance[], label: HostLabel): readonly AdmittedInstance[] =>
+  admissions.map((admission) => {
+    const { demand, details } = admission
+    const hostLabels = { ...details.scheduling?.hostLabels, [label.key]: label.value }
+    return {
+      ...admission,
+      demand: { ...demand, hostLabels: [...(demand.hostLabels ?? []), selectorOf(label)] },
+      details: { ...details, scheduling: { ...details.scheduling, hostLabels } },
+    }
+  })
 
 const field = 'scheduling.sameHostLabel'
 
@@ -138,21 +172,17 @@ function refuseTogether(
   key: string,
   {
     count,
-    values,
-    value,
-    roomFor = 0,
+    rooms,
     couldEverFit,
-  }: {
-    readonly count: number
-    readonly values: number
-    readonly value?: string
-    readonly roomFor?: number
-    readonly couldEverFit: boolean
-  },
+  }: { readonly count: number; readonly rooms: readonly ValueRoom[]; readonly couldEverFit: boolean },
 ): Refusal {
-  const most = values === 1 ? '' : `, the most of ${values}`
-  const nearest = value === undefined ? '' : `: ${key} ${value} has room for ${roomFor} of ${count}${most}`
-  const lack = `None of the instances was created, for no hosts of one ${key} have room for all of them${nearest}.`
+  const [nearest] = rooms
+  const most = rooms.length === 1 ? '' : `, the most of ${rooms.length}`
+  const room =
+    nearest === undefined
+      ? ''
+      : `: ${key} ${nearest.value} has room for ${nearest.roomFor} of ${count}${most}`
+  const lack = `None of the instances was created, for no hosts of one ${key} have room for all of them${room}.`
   return couldEverFit
     ? refuse(
         'POOL_CAPACITY_EXCEEDED',

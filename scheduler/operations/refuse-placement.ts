@@ -19,16 +19,24 @@ export interface RuleOutcome {
   readonly rule: PlacementRule
   /** How many hosts it ruled out. */
   readonly hosts: number
+  /** After it and those before it; absent where nobody has counted. */
+  readonly hostsLeft?: number
   /** Of the request: what would have to change. */
   readonly field: string
   readonly message: string
 }
 
 /** Rule by rule, by numbers. */
-export function describeRefusals({ refusedBy = [] }: PlacementExplanation): readonly RuleOutcome[] {
+export function describeRefusals({ refusedBy = [], hostsFit }: PlacementExplanation): readonly RuleOutcome[] {
+  let left = refusedBy.reduce((hosts, refused) => hosts + refused.hosts, hostsFit ?? 0)
   return refusedBy.map(({ rule, hosts }) => {
     const { field, lack } = rules[rule]
-    return { rule, hosts, field, message: `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.` }
+    left -= hosts
+    return {
+      ...{ rule, hosts, field },
+      ...(hostsFit === undefined ? {} : { hostsLeft: left }),
+      message: `${hosts} ${hosts === 1 ? 'host' : 'hosts'} ruled out: ${lack}.`,
+    }
   })
 }
 

@@ -96,12 +96,12 @@ export class FleetIndex {
     return { ...placed, explanation: { ...placed.explanation, ...this.standing(demand) } }
   }
 
-  /** What `tally` counts, kept up from one demand to the next of its kind. */
-  standing(demand: Demand): Standing | undefined {
+  /** What `tally` counts, kept up from one demand to the next of its kind. `most`: hosts that may be asked for it. */
+  standing(demand: Demand, most?: number): Standing | undefined {
     const { project, ...asked } = this.#withFirstMembers(demand)
     // Whose it is matters where something is kept for it: what others ask is the same question otherwise.
     const isKeptFor = project !== undefined && this.#kept.of(project) !== undefined
-    return this.#refusals.count(isKeptFor ? { ...asked, project } : asked)
+    return this.#refusals.count(isKeptFor ? { ...asked, project } : asked, most)
   }
 
   /** Undefined where no host fits: why not is another, dearer question. */
@@ -249,7 +249,7 @@ export class FleetIndex {
     const tally = this.tally(demand)
     const { refusedBy, nearest } = tally
     const kind = nearest?.couldEverFit ? 'not-now' : 'never-fits'
-    const explanation = { seed, hostsConsidered: this.size, refusedBy, refusals: [] }
+    const explanation = { seed, hostsConsidered: this.size, refusedBy, hostsFit: 0, refusals: [] }
     const lack = lackSentence(demand, tally)
     const message = refusedBy.length === 0 ? lack : `${lack} ${advice[kind]}`
     return { kind, message, lack, explanation }

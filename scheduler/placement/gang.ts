@@ -44,12 +44,16 @@ export interface RefusedGang {
   readonly roomFor: number
 }
 
-/** The value of a label that has room for the most of them. */
+/** How many of them the hosts of one value of a label have room for. */
+export interface ValueRoom {
+  readonly value: string
+  readonly roomFor: number
+}
+
 export interface ScatteredGang {
   readonly kind: 'scattered'
-  readonly nearest?: { readonly value: string; readonly roomFor: number }
-  /** How many there are. */
-  readonly values: number
+  /** Of every value, the most first. */
+  readonly rooms: readonly ValueRoom[]
 }
 
 export function placeGang({ members, place }: Gang, index: FleetIndex): PlacedGang | RefusedGang {
@@ -98,14 +102,13 @@ export function placeTogether(
   { key, seed }: { readonly key: string; readonly seed: string },
 ): TogetherGang {
   const values = rankValues(index.counted(), { key, seed, hasGpus: hasGpus(gang) })
-  let nearest: ScatteredGang['nearest']
+  const rooms: ValueRoom[] = []
   for (const value of values) {
     const outcome = placeGang({ ...gang, members: gang.members.map(boundTo({ key, value })) }, index)
     if (outcome.kind === 'placed') return { ...outcome, value }
-    const { roomFor } = outcome
-    if (nearest === undefined || roomFor > nearest.roomFor) nearest = { value, roomFor }
+    rooms.push({ value, roomFor: outcome.roomFor })
   }
-  return { kind: 'scattered', ...(nearest === undefined ? {} : { nearest }), values: values.length }
+  return { kind: 'scattered', rooms: rooms.toSorted((a, b) => b.roomFor - a.roomFor) }
 }
 
 /** Whether hosts of one value could take all of them if nobody were there. */

@@ -4,7 +4,14 @@
 import type { Demand, HostSnapshot, PlacementVerdict } from '../model/placement.ts'
 import { FleetIndex } from './fleet-index.ts'
 
-export { couldEverBeTogether, type Gang, placeGang, placeTogether, selectorOf } from './gang.ts'
+export {
+  couldEverBeTogether,
+  type Gang,
+  placeGang,
+  placeTogether,
+  selectorOf,
+  type ValueRoom,
+} from './gang.ts'
 export { FleetIndex }
 
 export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
@@ -17,15 +24,26 @@ export function indexOf(hosts: readonly HostSnapshot[]): FleetIndex {
 export const place = (demand: Demand, hosts: readonly HostSnapshot[], seed: string): PlacementVerdict =>
   placeExplained(indexOf(hosts), demand, seed, { isHostByHost: true })
 
-/** As the index places, with what speaks against the other hosts beside a placement, too; host by host in words if asked. */
+/** As the index places, with what speaks against the other hosts beside a placement, too. */
 export function placeExplained(
   index: FleetIndex,
   demand: Demand,
   seed: string,
-  { isHostByHost, nowMs }: { readonly isHostByHost: boolean; readonly nowMs?: number | undefined },
+  how: { readonly isHostByHost: boolean; readonly nowMs?: number | undefined },
 ): PlacementVerdict {
-  const verdict = index.place(demand, seed, nowMs)
-  const refusedBy = verdict.explanation.refusedBy ?? index.tally(demand).refusedBy
+  return explainVerdict(index.place(demand, seed, how.nowMs), demand, index, how)
+}
+
+/** Of what the index has decided just now; host by host in words if asked. */
+export function explainVerdict(
+  verdict: PlacementVerdict,
+  demand: Demand,
+  index: FleetIndex,
+  { isHostByHost }: { readonly isHostByHost: boolean },
+): PlacementVerdict {
+  const { explanation } = verdict
+  const counted =
+    explanation.refusedBy === undefined ? index.standing(demand, Number.POSITIVE_INFINITY) : undefined
   const refusals = isHostByHost ? index.refusalsOf(demand) : []
-  return { ...verdict, explanation: { ...verdict.explanation, refusedBy, refusals } }
+  return { ...verdict, explanation: { ...explanation, ...counted, refusals } }
 }

@@ -6,7 +6,7 @@ import { findMiss } from './pipeline.ts'
 /** As many demands are remembered: those that were asked about last. */
 const maximumBooks = 64
 const logLength = 4096
-/** Hosts that are asked for one count: a decision waits for it. */
+/** Hosts that are asked for one count where a decision waits for it. */
 const mostLooks = 256
 
 /** How the hosts of the zone stand to a demand. */
@@ -60,8 +60,8 @@ export class RefusalCounts {
   }
 
   /** Undefined where it takes more hosts than one question may ask: the next ones go on from there. */
-  count(demand: Demand): Standing | undefined {
-    const book = this.#bringUp(demand)
+  count(demand: Demand, most = mostLooks): Standing | undefined {
+    const book = this.#bringUp(demand, most)
     if (book.at < this.#end || book.looked < this.#hostIds.length) return undefined
     const { counts } = book
     const refusedBy = placementRules.flatMap((rule) => {
@@ -71,7 +71,7 @@ export class RefusalCounts {
     return { refusedBy, hostsFit: counts[fit] ?? 0 }
   }
 
-  #bringUp(demand: Demand): Book {
+  #bringUp(demand: Demand, most: number): Book {
     const key = keyOf(demand)
     const known = this.#books.get(key)
     this.#books.delete(key)
@@ -79,14 +79,14 @@ export class RefusalCounts {
       known !== undefined && known.hosts.length >= this.#hostIds.length && this.#end - known.at <= logLength
     const book = isOfUse ? known : this.#emptyBook()
     let looks = 0
-    for (; book.at < this.#end && looks < mostLooks; book.at += 1) {
+    for (; book.at < this.#end && looks < most; book.at += 1) {
       const place = this.#log[book.at % logLength] ?? 0
       // The others' turn comes.
       if (place >= book.looked) continue
       this.#look(book, demand, place)
       looks += 1
     }
-    for (; book.looked < this.#hostIds.length && looks < mostLooks; looks += 1) {
+    for (; book.looked < this.#hostIds.length && looks < most; looks += 1) {
       this.#look(book, demand, book.looked)
       book.looked += 1
     }

@@ -126,6 +126,8 @@ export interface InstanceRow {
   spec: Uint8Array
   demand: string
   explanation: string
+  /** Null where its host has not told of any. */
+  host_part: string | null
   status: string
   status_message: string
   reason: string

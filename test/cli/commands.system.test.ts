@@ -56,6 +56,18 @@ describe('berth', () => {
     expect(never.stdout).toContain('With 2 of nvidia-h100-80gb  (gpus: 2)')
   })
 
+  it('draws a plan of several, with who is in the way', async () => {
+    const several = ['instances', 'plan', 'w', '--type', 'g1-xlarge', '--gpu', 'nvidia-h100-80gb', '--count']
+    const fits = await berth(...several, '2')
+    expect([fits.exitCode, fits.stdout]).toEqual([0, expect.stringMatching(/^FITS: All of them fit now\./)])
+    const never = await berth(...several, '5')
+    expect(never.exitCode).toBe(5)
+    expect(never.stdout).toMatch(/^w-4 +FITS/m)
+    expect(never.stdout).toMatch(/^w-5 +NOT_NOW/m)
+    expect(never.stdout).toContain('- gpu-count    #################### 2 hosts ruled out')
+    expect((await berth('instances', 'list', '-o', 'name')).stdout).not.toContain('w-1')
+  })
+
   it('changes metadata and labels, and keeps what is not named', async () => {
     await berth('instances', 'update', 'web-1', '--metadata', 'motto=onwards', '--label', 'tier=web')
     const second = await berth(

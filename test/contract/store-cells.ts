@@ -141,8 +141,93 @@ export function describeCellContract(name: string, open: OpenStore): void {
       ]
       expect(await used()).toEqual(both)
       await store().changeInstance(deleteOf(uidOf(1)))
+      await store().applyObservation(
+        observationOf(uidOf(1), {
+          ...{ phase: InstancePhase.RUNNING, generation: 2, hostPart: { numaNodes: [0] } },
+        }),
+      )
+      expect(await used()).toEqual(both)
       await store().applyObservation(observationOf(uidOf(1), { ...absent, generation: 2 }))
       expect(await used()).toEqual(both)
+    })
+
+    it('have who is there by the word of its host, and say why it is not where it was to be', async () => {
+      const { uid } = await commit(store(), placedIn(1, [share(1, 2)]))
+      const inTwo = [
+        [0, 0],
+        [2, 2048],
+      ]
+      const running = { phase: InstancePhase.RUNNING, settled: true }
+      const see = (numaNodes: readonly number[], more: { cpus?: number[]; drift?: string } = {}) =>
+        store().applyObservation(
+          observationOf(uid, { ...running, hostPart: { numaNodes: [...numaNodes], ...more } }),
+        )
+      const find = () => store().findInstance(project, uid)
+      expect(await see([1], { cpus: [4, 5] })).toMatchObject({ kind: 'applied' })
+      expect(await find()).toMatchObject({ hostPart: { numaNodes: [1], cpus: [4, 5] } })
+      expect((await find())?.hostPart).not.toHaveProperty('drift')
+      expect(await used()).toEqual(inTwo)
+      const { revision } = await readHost(store())
+
+      // The same status in the same words: only where it is has changed.
+      const drift = 'There was no room.'
+      expect(await see([0], { drift })).toMatchObject({ kind: 'unchanged' })
+      expect(await find()).toMatchObject({
+        hostPart: { numaNodes: [0], cpus: [], drift },
+        demand: { cells: [share(0, 2)] },
+        spec: { cells: [] },
+      })
+      expect(await used()).toEqual([
+        [2, 2048],
+        [0, 0],
+      ])
+      expect((await readHost(store())).revision).toBeGreaterThan(revision)
+      expect(await store().commitPlacement(placedIn(2, [share(0, 3)]))).toMatchObject({ what: 'cell' })
+
+      await see([0, 1])
+      expect(await used()).toEqual([
+        [1, 1024],
+        [1, 1024],
+      ])
+      // Anywhere, or where nobody knows of: it stays where it is counted.
+      for (const nodes of [[], [7]]) await see(nodes)
+      expect((await find())?.hostPart?.numaNodes).toEqual([7])
+      expect(await used()).toEqual([
+        [1, 1024],
+        [1, 1024],
+      ])
+      await store().registerHost(hostOf({ cells }))
+      expect(await used()).toEqual([
+        [1, 1024],
+        [1, 1024],
+      ])
+
+      await store().changeInstance(changeOf('stop', uid))
+      await store().applyObservation(observationOf(uid, { ...stopped, generation: 2 }))
+      expect(await find()).not.toHaveProperty('hostPart')
+      expect(await used()).toEqual([
+        [0, 0],
+        [0, 0],
+      ])
+    })
+
+    it('are fuller than they are where somebody is there all the same', async () => {
+      await commit(store(), placedIn(1, [share(0, 3)]))
+      const { uid } = await commit(store(), placedIn(2, [share(1, 3)]))
+      await store().applyObservation(
+        observationOf(uid, { phase: InstancePhase.RUNNING, hostPart: { numaNodes: [0] } }),
+      )
+      expect(await used()).toEqual([
+        [6, 6144],
+        [0, 0],
+      ])
+      expect(await store().commitPlacement(placedIn(3, [share(0)]))).toMatchObject({ what: 'cell' })
+      await store().changeInstance(deleteOf(uid))
+      await store().applyObservation(observationOf(uid, { ...absent, generation: 2 }))
+      expect(await used()).toEqual([
+        [3, 3072],
+        [0, 0],
+      ])
     })
 
     it('are for one that has waited where it is placed', async () => {

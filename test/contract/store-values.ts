@@ -1,6 +1,7 @@
 // What the store's contract is tried with: one host, one network, and requests that differ in what a test names.
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
+  HostPartSchema,
   InstanceObservationSchema,
   InstancePhase,
   InstanceSpecSchema,
@@ -160,16 +161,18 @@ export interface Seen {
   readonly reason?: string
   readonly message?: string
   readonly settled?: boolean
+  readonly hostPart?: MessageInitShape<typeof HostPartSchema>
 }
 
 export function observationOf(uid: string, seen: Seen): ApplyObservation {
   const { generation = 1, epoch = 1, released = false, reason = 'SEEN', message = 'Seen.' } = seen
-  const { settled = true } = seen
+  const { settled = true, hostPart } = seen
   return {
     hostId: host,
     observation: create(InstanceObservationSchema, {
       ...{ uid, phase: seen.phase, generation, epoch, released, reason, message, settled },
       requestId: 'report',
+      ...(hostPart === undefined ? {} : { hostPart: create(HostPartSchema, hostPart) }),
     }),
     nowMs: 3000,
   }

@@ -1,13 +1,15 @@
 // NUMA cells through placement and agent: where the one counts a guest the other runs it.
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parseShape } from '../../agent/host/fake/shape.ts'
 import { parseCpuList } from '../../agent/inventory/cpu-cells.ts'
 import type { InstanceRecord } from '../../scheduler/model/instance.ts'
 import { type SmallRegion, startSmallRegion } from './small-region.ts'
 
+const shape = '8xnvidia-h100-80gb'
 /** Of 192 CPUs on two cells, guests have 94 and 95. */
 let region: SmallRegion
 beforeAll(async () => {
-  region = await startSmallRegion('8xnvidia-h100-80gb')
+  region = await startSmallRegion(shape)
 })
 afterAll(() => region.close())
 
@@ -89,4 +91,31 @@ it('give back what a stopped guest had, and are chosen anew for its next start',
   expect(again?.demand.cells).toEqual([{ numaNode: freed, vcpus: 60, memoryMib: 1024 }])
   expect(cellsOf(cpusOfNewest().slice(1))).toEqual([freed])
   for (const one of [first, ...others.filter((other) => other !== onNode)]) await end(one.uid)
+})
+
+it('count a guest where it is, where its cell has become too small for it, and say why', async () => {
+  const { uid, hostPart } = await run(near)
+  const [node = -1] = hostPart?.numaNodes ?? []
+  expect(hostPart).toEqual({ numaNodes: [node], cpus: cpusOfNewest().slice(1).flat() })
+  const restart = async () => {
+    const before = (await region.find(uid))?.generation ?? 0
+    await region.change('restart', uid)
+    return region.until(uid, (one) => one?.status === 'RUNNING' && one.generation > before)
+  }
+
+  // Half of it has room in each cell.
+  region.host.sysfs.resizeMemory(2 * 700)
+  expect((await restart())?.hostPart).toEqual({
+    ...{ numaNodes: [0, 1], cpus: cpusOfNewest().slice(1).flat() },
+    drift: expect.stringContaining(`on NUMA node ${node}, and node ${node} is not there or too small`),
+  })
+  expect(cellsOf(cpusOfNewest().slice(1)).toSorted()).toEqual([0, 1])
+  expect(await usedVcpus()).toEqual([30, 30])
+
+  region.host.sysfs.resizeMemory(parseShape(shape).memoryMib)
+  const back = (await restart())?.hostPart
+  expect(back).toEqual({ numaNodes: [node], cpus: cpusOfNewest().slice(1).flat() })
+  expect(await usedVcpus()).toEqual(node === 0 ? [60, 0] : [0, 60])
+  await end(uid)
+  expect(await usedVcpus()).toEqual([0, 0])
 })

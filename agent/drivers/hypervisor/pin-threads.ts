@@ -1,6 +1,7 @@
 import type { Logger } from '../../../lib/log.ts'
+import { renderCpuList } from '../../../proto/cpu-list.ts'
 import { type Exec, ExecError, type ProcessIdentity } from '../../host/ports.ts'
-import { type CpuPinning, renderCpuList } from '../../plan/cpu-pinning.ts'
+import type { CpuPinning } from '../../plan/cpu-pinning.ts'
 import type { QmpClient } from './qmp-client.ts'
 
 interface VcpuThread {

@@ -12,7 +12,7 @@ const pciRoot = 'sys/bus/pci'
  */
 export class FakeSysfs implements Sysfs {
   readonly #attributes = new Map<string, string>()
-  readonly #shape: HostShape
+  #shape: HostShape
   readonly #devices = new Map<
     string,
     FakePciDevice & { driver: string; override: string; config: FakeConfigSpace }
@@ -32,6 +32,11 @@ export class FakeSysfs implements Sysfs {
     for (const [name, value] of Object.entries(attributes)) {
       this.#attributes.set(`${pciRoot}/devices/${device.address}/${name}`, value)
     }
+  }
+
+  /** Memory is taken out or put in, in all cells alike. */
+  resizeMemory(memoryMib: number): void {
+    this.#shape = { ...this.#shape, memoryMib }
   }
 
   async read(path: string): Promise<string | undefined> {

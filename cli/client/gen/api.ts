@@ -599,6 +599,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/regions/{region}/projects/{project}/compute/instances:batchPlan": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Says whether several would fit, all or none, and why */
+        readonly post: operations["planInstances"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/regions/{region}/projects/{project}/compute/instances/{id}": {
         readonly parameters: {
             readonly query?: never;
@@ -1962,6 +1979,44 @@ export interface components {
                 readonly sameHostLabel?: string;
             };
         };
+        /** InstanceBatchPlan */
+        readonly InstanceBatchPlan: {
+            /**
+             * @description NOT_NOW: there would be room once others are gone. NEVER: not even then.
+             * @enum {unknown}
+             */
+            readonly verdict: "FITS" | "NOT_NOW" | "NEVER";
+            /** @description Where they do not fit, what batchCreate would say. */
+            readonly message: string;
+            /** @description The same rule by rule; none where they fit. */
+            readonly details: readonly {
+                /** @enum {unknown} */
+                readonly reason: "MALFORMED_REQUEST" | "HEADERS_TOO_LARGE" | "MALFORMED_JSON" | "DUPLICATE_KEY" | "UNKNOWN_FIELD" | "MISSING_FIELD" | "IMMUTABLE_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" | "INVALID_LABEL" | "INVALID_METADATA" | "METADATA_TOO_LARGE" | "INVALID_SSH_KEY" | "INVALID_IDEMPOTENCY_KEY" | "UNAUTHENTICATED" | "ROLE_MISSING" | "QUOTA_EXCEEDED" | "ROUTE_NOT_FOUND" | "NOT_FOUND" | "PROJECT_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NAME_TAKEN" | "RESOURCE_IN_USE" | "PCI_ID_IN_USE" | "IMAGE_NOT_READY" | "IMAGE_READY" | "RESOURCE_DECLARED" | "NETWORK_HAS_SUBNET" | "SUBNET_OVERLAPS" | "SUBNETS_EXHAUSTED" | "VLAN_IN_USE" | "VLANS_EXHAUSTED" | "FIREWALL_UNSUPPORTED" | "INTERNET_ACCESS_UNSUPPORTED" | "TOO_MANY_RULES" | "SUSPEND_UNSUPPORTED" | "DEVICE_NAME_TAKEN" | "DISK_IN_USE" | "DISK_ON_OTHER_HOST" | "ADDRESS_IN_USE" | "ADDRESSES_EXHAUSTED" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_SPENT" | "SERIAL_NOT_KEPT" | "CONSOLE_UNSUPPORTED" | "TOO_MANY_VIEWERS" | "WRONG_STATE" | "POOL_CAPACITY_EXCEEDED" | "RESERVATION_MISMATCH" | "REVISION_MISMATCH" | "BODY_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "REFERENCE_NOT_FOUND" | "REFERENCE_AMBIGUOUS" | "REFERENCE_MALFORMED" | "WRONG_REGION" | "WRONG_PROJECT" | "WRONG_ZONE" | "INVALID_CUSTOM_TYPE" | "DISK_TOO_SMALL" | "DISK_SHRINK" | "DISK_SIZE_REQUIRED" | "BOOT_DISK_NEEDS_SOURCE" | "SEVERAL_BOOT_DISKS" | "UPLOADS_DISABLED" | "CHECKSUM_MISMATCH" | "IMAGE_OBSOLETE" | "INVALID_RANGE" | "NO_DEFAULT_IMAGE" | "ADDRESS_OUTSIDE_SUBNET" | "ADDRESS_RESERVED" | "NO_SUBNET" | "NO_IPV6" | "IPV6_FOLLOWS_IPV4" | "VLAN_MISMATCH" | "GPUS_BUNDLED" | "QUEUE_FULL" | "GPU_TOPOLOGIES_DIFFER" | "TOO_MANY_GPUS" | "CAN_NEVER_FIT" | "TOO_MANY_REQUESTS" | "INTERNAL" | "TRY_AGAIN" | "GUEST_ATTRIBUTES_UNAVAILABLE" | "CONSOLE_UNAVAILABLE" | "SERIAL_UNAVAILABLE";
+                readonly field?: string;
+                readonly message: string;
+                readonly rule?: string;
+                readonly hosts?: number;
+            }[];
+            /** @description Where it was asked for. */
+            readonly sameHostLabel?: {
+                readonly key: string;
+                /** @description What their hosts would share; where they fit. */
+                readonly value?: string;
+                /** @description How many values there are, where none has room for all of them. */
+                readonly valuesRefused?: number;
+                /** @description Of these, those that have room for the most; no more than 20. */
+                readonly nearest?: readonly {
+                    readonly value: string;
+                    readonly roomFor: number;
+                }[];
+            };
+            /** @description In the order of the request, each around those that are placed before it: the largest come first. Where no value of the label has room for all, as they would go to hosts of the nearest. Without a plan are those that had not had their turn when another was refused. */
+            readonly instances: readonly {
+                /** @description Where the request names one. */
+                readonly id?: string;
+                readonly plan?: components["schemas"]["InstancePlan"];
+            }[];
+        };
         /** InstanceEvent */
         readonly InstanceEvent: {
             readonly sequence: number;
@@ -1993,12 +2048,28 @@ export interface components {
                 readonly type: string;
                 readonly address: string;
             }[];
-            /** @description What it is counted with in its host's NUMA cells: in even parts, it runs there and has its memory there; otherwise anywhere. Empty where the cells are not known. */
+            /** @description What it is counted with in its host's NUMA cells: where its host says that it is; until that is told, or where it is bound to none, what was chosen. Empty where the cells are not known. */
             readonly cells: readonly {
                 readonly numaNode: number;
                 readonly vcpus: number;
                 readonly memoryMib: number;
             }[];
+            /** @description As its host has it since its last start. Absent of one that does not run, of one with neither GPUs nor cells, and where the agent does not tell. */
+            readonly onHost?: {
+                /** @description That it runs on and has its memory from, in even parts; none where it may be anywhere. */
+                readonly numaNodes: readonly number[];
+                /** @description Of the host, such as 0-3,8: no other guest is pinned to them. Absent where it shares. */
+                readonly ownCpus?: string;
+                /** @description Where it is not in the cells that were chosen for it. */
+                readonly drift?: {
+                    readonly chosenCells: readonly {
+                        readonly numaNode: number;
+                        readonly vcpus: number;
+                        readonly memoryMib: number;
+                    }[];
+                    readonly message: string;
+                };
+            };
             /** @description The same seed, request and hosts give the same answer: of equal hosts it has chosen. */
             readonly seed: string;
             /** @description Of the fleet when it was placed. */
@@ -2029,7 +2100,7 @@ export interface components {
         /** InstancePlan */
         readonly InstancePlan: {
             /**
-             * @description NOT_NOW: a host could take it once others are gone. NEVER: no host of the zone can.
+             * @description NOT_NOW: there would be room once others are gone. NEVER: not even then.
              * @enum {unknown}
              */
             readonly verdict: "FITS" | "NOT_NOW" | "NEVER";
@@ -2058,6 +2129,8 @@ export interface components {
                 /** @enum {unknown} */
                 readonly rule: "zone" | "disk-host" | "host-ready" | "architecture" | "features" | "uplink" | "labels" | "affinity" | "anti-affinity" | "isolation" | "vcpus" | "memory" | "disk" | "gpu-model" | "gpu-count" | "gpu-topology" | "numa-cell" | "kept";
                 readonly hostsRefused: number;
+                /** @description Of the zone, after this rule and those before it. */
+                readonly hostsLeft?: number;
                 readonly field: string;
                 readonly message: string;
             }[];
@@ -2071,6 +2144,16 @@ export interface components {
             /** @description Host by host: for operators alone. */
             readonly placement?: {
                 readonly host?: string;
+                readonly devices?: readonly {
+                    readonly type: string;
+                    readonly address: string;
+                }[];
+                /** @description What it would be counted with in the host's NUMA cells, where they are known. */
+                readonly cells?: readonly {
+                    readonly numaNode: number;
+                    readonly vcpus: number;
+                    readonly memoryMib: number;
+                }[];
                 readonly scores: {
                     readonly [key: string]: number;
                 };
@@ -6110,6 +6193,57 @@ export interface operations {
                         readonly instances: readonly components["schemas"]["Instance"][];
                         readonly operations: readonly string[];
                     };
+                };
+            };
+            /** @description What is wrong with the request, every problem of it. */
+            readonly "4XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Trouble here; with Retry-After where a repeat can help. */
+            readonly "5XX": {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readonly planInstances: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly region: string;
+                readonly project: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["InstanceBatch"];
+            };
+        };
+        readonly responses: {
+            /** @description As asked. */
+            readonly 200: {
+                headers: {
+                    /** @description Names the request in every log line; the one that was sent, if any. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["InstanceBatchPlan"];
                 };
             };
             /** @description What is wrong with the request, every problem of it. */

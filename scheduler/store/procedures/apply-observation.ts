@@ -9,6 +9,7 @@ import { nextChange } from './changes.ts'
 import { giveDiskRoomBack } from './claims.ts'
 import { settleDisks } from './disk-use.ts'
 import { appendEvent } from './events.ts'
+import { countWhereItIs, readHostPart } from './host-part.ts'
 import { settleOperations } from './operations.ts'
 import { findEpoch } from './outbox.ts'
 import { prepare } from './prepared.ts'
@@ -81,6 +82,7 @@ async function carryOut(
     })
   switch (transition.kind) {
     case 'unchanged':
+      await noteHostPart(tx, step)
       return { kind: 'unchanged' }
     case 'denied':
       return { kind: 'stale', message: transition.message }
@@ -92,13 +94,17 @@ async function carryOut(
       const holds = await releaseFrom(tx, before, { releases: transition.releases, nowMs })
       if (transition.kind === 'move') await tell(transition.to, transition.reason, transition.message)
       const wish = endsWish(before, transition)
-      const demand = await giveMemoryRoomBack(tx, before, transition)
+      const isThere = transition.releases === 'nothing'
+      const counted = isThere ? await countWhereItIs(tx, before, observation) : undefined
+      const demand =
+        (await giveMemoryRoomBack(tx, { ...before, demand: counted ?? before.demand }, transition)) ?? counted
       const updated = await tx
         .updateTable('instances')
         .set({
           ...(transition.kind === 'move' ? { status: transition.to, status_since_ms: nowMs } : {}),
           status_message: transition.message,
           reason: transition.reason,
+          host_part: isThere ? readHostPart(observation) : null,
           holds,
           change: await nextChange(tx),
           ...(demand === undefined ? {} : { demand: JSON.stringify(demand) }),
@@ -112,6 +118,21 @@ async function carryOut(
       return { kind: 'applied', instance: instanceFromRow(updated) }
     }
   }
+}
+
+/** Nobody but operators sees it: it is no change of the instance. */
+async function noteHostPart(
+  tx: Tx,
+  { row, observation }: { readonly row: InstanceRow; readonly observation: ApplyObservation['observation'] },
+): Promise<void> {
+  const part = readHostPart(observation)
+  if (part === row.host_part) return
+  const demand = await countWhereItIs(tx, instanceFromRow(row), observation)
+  await tx
+    .updateTable('instances')
+    .set({ host_part: part, ...(demand === undefined ? {} : { demand: JSON.stringify(demand) }) })
+    .where('uid', '=', row.uid)
+    .execute()
 }
 
 /**

@@ -52,6 +52,19 @@ export async function giveCellsBack(
   await setCells.run(tx, { hostId, cells })
 }
 
+/** Of a guest that is elsewhere, as full as its cells may be: it is there. False where the host does not tell of all of them. */
+export async function moveShares(
+  tx: Tx,
+  hostId: string,
+  { from, to }: { readonly from: readonly CellShare[]; readonly to: readonly CellShare[] },
+): Promise<boolean> {
+  const cells = parseCells((await findCells.first(tx, { hostId }))?.cells ?? null)
+  if (to.some(({ numaNode }) => !cells.some((cell) => cell.numaNode === numaNode))) return false
+  const moved = changeCells(changeCells(cells, from, -1), to, 1)
+  await setCells.run(tx, { hostId, cells: JSON.stringify(moved) })
+  return true
+}
+
 /**
  * Of a host that registers: what it has, less what is claimed there. It is counted anew, for its agent may not have told of
  * cells for a while.

@@ -12,7 +12,13 @@ import {
 } from '../../../proto/ids.ts'
 import type { InstanceStatus } from '../../../proto/instance-state.ts'
 import type { UnscrubbedPolicy } from '../../model/device.ts'
-import { type Holding, type InstanceDetails, type InstanceRecord, nowhere } from '../../model/instance.ts'
+import {
+  type Holding,
+  type HostPart,
+  type InstanceDetails,
+  type InstanceRecord,
+  nowhere,
+} from '../../model/instance.ts'
 import type {
   Demand,
   HostDevice,
@@ -49,14 +55,15 @@ export function instanceFromRow(row: InstanceRow): InstanceRecord {
     holds: row.holds as Holding,
     operationId: operationId(row.operation_id),
     explanation: JSON.parse(row.explanation) as PlacementExplanation,
+    ...(row.host_part === null ? {} : { hostPart: JSON.parse(row.host_part) as HostPart }),
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     revision: row.revision,
   }
 }
 
-/** But for the number of its last change. */
-export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'change'> {
+/** But for the number of its last change. No host has told of it yet. */
+export function rowOfInstance(instance: InstanceRecord): Omit<InstanceRow, 'change' | 'host_part'> {
   return {
     uid: instance.uid,
     project: instance.project,

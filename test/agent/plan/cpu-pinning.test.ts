@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ownCpus, planPinning, renderCpuList } from '../../../agent/plan/cpu-pinning.ts'
+import { ownCpus, planPinning } from '../../../agent/plan/cpu-pinning.ts'
 import { planTopology } from '../../../agent/plan/guest-topology.ts'
 import type { HostHardware } from '../../../agent/plan/host-hardware.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
+import { renderCpuList } from '../../../proto/cpu-list.ts'
 import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { guestOfGpus, hgxHost } from './hgx-host.ts'
 

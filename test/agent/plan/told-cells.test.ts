@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { planGuestHardware } from '../../../agent/plan/guest-hardware.ts'
 import { planPinned } from '../../../agent/plan/pinned.ts'
-import { readToldCells } from '../../../agent/plan/told-cells.ts'
+import { driftOf, readToldCells } from '../../../agent/plan/told-cells.ts'
 import type { InstanceSpec } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { guestOfGpus, hgxHost, toldIn } from './hgx-host.ts'
 
@@ -74,5 +74,29 @@ describe('a guest whose cells the scheduler has chosen', () => {
 
   it('without GPUs is nowhere in particular where nothing was said', () => {
     expect(plan({ ...guestOfGpus(0), vcpus: 3 }).planned).toBeUndefined()
+  })
+})
+
+describe('the drift of a guest', () => {
+  const spec = toldIn(guestOfGpus(2), 1)
+
+  it('is none where it is in its cells, where it is to be anywhere, and where none were named', () => {
+    expect(driftOf(spec, hgxHost(), [1])).toBe('')
+    expect(driftOf(guestOfGpus(2), hgxHost(), [0])).toBe('')
+    const [one, two] = toldIn(guestOfGpus(2), 0, 1).cells
+    if (!one || !two) throw new Error('It has two.')
+    const uneven = [
+      { ...one, vcpus: one.vcpus - 3 },
+      { ...two, vcpus: two.vcpus + 3 },
+    ]
+    expect(driftOf({ ...spec, cells: uneven }, hgxHost(), [])).toBe('')
+  })
+
+  it('says what its cell lacks, or what else keeps it away', () => {
+    expect(driftOf(toldIn(guestOfGpus(2), 2), hgxHost(), [0])).toContain(
+      'on NUMA node 2, and node 2 is not there',
+    )
+    expect(driftOf(spec, hgxHost(), [])).toContain('made for another number of them')
+    expect(driftOf(spec, undefined, [])).toContain('are not known')
   })
 })

@@ -40,6 +40,25 @@ it('are told with what is used, and with each instance', async () => {
   expect(await cellsOfHost()).toEqual([used(0, 0, 0), used(4, 8192, 1)])
 })
 
+it('are shown with where the guest is by the word of its host, and why it is not where it was to be', async () => {
+  const placementOf = async () =>
+    (await region.call('GET', `${instancesPath}/near/placement`, { token })).body as object
+  await create({ id: 'near', gpus: [{ type: gpu, count: 1, topology: 'same-numa' }] })
+  expect(await placementOf()).not.toHaveProperty('onHost')
+  const chosen = { numaNode: 0, vcpus: 4, memoryMib: 8192 }
+  await region.run('near', { numaNodes: [0], cpus: [8, 2, 3, 1] })
+  expect(await placementOf()).toMatchObject({ onHost: { numaNodes: [0], ownCpus: '1-3,8' } })
+  const drift = 'Node 0 is too small.'
+  await region.run('near', { numaNodes: [1], drift })
+  expect(await placementOf()).toMatchObject({
+    cells: [{ ...chosen, numaNode: 1 }],
+    onHost: { numaNodes: [1], drift: { chosenCells: [chosen], message: drift } },
+  })
+  expect(await cellsOfHost()).toEqual([used(0, 0, 0), used(4, 8192, 1)])
+  const operatorsAlone = await region.call('GET', `${instancesPath}/near`)
+  expect(JSON.stringify(operatorsAlone.body)).not.toContain(drift)
+})
+
 it('keep the room of a reservation for who comes into it', async () => {
   const body = { id: 'nightly', type: 'g1-xlarge', count: 1, gpus: { type: gpu, count: 1 } }
   await region.call('POST', `${projectPath}/compute/reservations`, { body })

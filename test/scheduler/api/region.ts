@@ -5,14 +5,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { systemClock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { silentLogger } from '../../../lib/log.ts'
 import { systemRandom } from '../../../lib/random.ts'
 import { createTurns } from '../../../lib/turns.ts'
 import { HostFactsSchema } from '../../../proto/gen/berth/agent/v1/host_pb.ts'
-import { InstanceObservationSchema, InstancePhase } from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
+import {
+  type HostPartSchema,
+  InstanceObservationSchema,
+  InstancePhase,
+} from '../../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { type HostId, hostId, pciAddress, projectId, zoneId } from '../../../proto/ids.ts'
 import { startApiServer } from '../../../scheduler/api/server.ts'
 import { createTokenVerifier } from '../../../scheduler/auth/verify-token.ts'
@@ -169,28 +173,41 @@ export async function startRegion(
     }
   }
 
+  /** As its host reports it. */
+  async function report(
+    project: string,
+    id: string,
+    seen: MessageInitShape<typeof InstanceObservationSchema>,
+  ): Promise<void> {
+    const instance = await store.findInstance(projectId(project), id)
+    if (instance === undefined) throw new Error(`There is no ${id} to report of.`)
+    const { uid, generation } = instance
+    const { hosts } = await store.readHostsChangedAfter(0)
+    const epoch = hosts.find((host) => host.hostId === instance.hostId)?.epoch ?? 0
+    await store.applyObservation({
+      hostId: instance.hostId,
+      observation: create(InstanceObservationSchema, { ...seen, uid, generation, epoch }),
+      nowMs: systemClock.nowMs(),
+    })
+  }
+
+  /** As its host reports that it is up, on this part of the host. */
+  const run = (id: string, hostPart: MessageInitShape<typeof HostPartSchema>) =>
+    report('project-x9y8z7', id, { phase: InstancePhase.RUNNING, hostPart })
+
   /** As its host reports that nothing of it is left. */
   async function remove(id: string, project = 'project-x9y8z7'): Promise<void> {
     const token = await issuer.tokenFor('*:editor')
     const path = `/v1/regions/us-texas-1/projects/${project}/compute/instances/${id}`
     await call('DELETE', path, { token })
-    const instance = await store.findInstance(projectId(project), id)
-    if (instance === undefined) throw new Error(`There is no ${id} to be removed.`)
-    const { uid, generation } = instance
-    const { hosts } = await store.readHostsChangedAfter(0)
-    const epoch = hosts.find((host) => host.hostId === instance.hostId)?.epoch ?? 0
-    const phase = InstancePhase.ABSENT
-    await store.applyObservation({
-      hostId: instance.hostId,
-      observation: create(InstanceObservationSchema, { uid, generation, epoch, phase, released: true }),
-      nowMs: systemClock.nowMs(),
-    })
+    await report(project, id, { phase: InstancePhase.ABSENT, released: true })
   }
 
   return {
     fleet,
     url: api.url,
     remove,
+    run,
     issuer,
     store,
     nudged,

@@ -41,7 +41,7 @@ function expected(method: string, template: string, caller: Caller): number | un
   }
   const rank = ranks[caller] ?? 0
   if (rank === 0) return 404
-  const isRead = method === 'get' || template.endsWith(':plan')
+  const isRead = method === 'get' || /:(plan|batchPlan)$/.test(template)
   const isAdmins = /\/(networks|subnets|instance-types)\b/.test(template)
   const isAudit = template.endsWith('/audit')
   return rank >= (isAudit ? 3 : isRead ? 1 : isAdmins ? 3 : 2) ? undefined : 403

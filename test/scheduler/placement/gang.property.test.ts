@@ -106,9 +106,10 @@ describe('a gang on hosts of one label', () => {
           const outcome = placeTogether(gang, index, wish)
           if (outcome.kind === 'scattered') {
             expect(most).toBeLessThan(count)
-            expect(outcome.values).toBe(rooms.size)
-            expect(outcome.nearest?.roomFor ?? 0).toBe(most)
-            if (outcome.nearest !== undefined) expect(rooms.get(outcome.nearest.value)).toBe(most)
+            expect(outcome.rooms.map(({ roomFor }) => roomFor)).toEqual(
+              [...rooms.values()].toSorted((a, b) => b - a),
+            )
+            expect(new Map(outcome.rooms.map(({ value, roomFor }) => [value, roomFor]))).toEqual(rooms)
             const empty = roomByRack(hosts.map(emptied), demand)
             expect(couldEverBeTogether(gang, index, wish)).toBe(Math.max(0, ...empty.values()) >= count)
             return

@@ -77,7 +77,7 @@ it('is in every plan, however large the fleet', () => {
     exampleHost(`host-${at}`, { vcpus: { capacity: 8, used: at % 2 === 0 ? 8 : 0 } }),
   )
   const { explanation } = placeExplained(indexOf(hosts), exampleDemand, 'seed', { isHostByHost: false })
-  expect(explanation.refusedBy).toEqual([{ rule: 'vcpus', hosts: 500 }])
+  expect(explanation).toMatchObject({ refusedBy: [{ rule: 'vcpus', hosts: 500 }], hostsFit: 500 })
 })
 
 it('asks a large fleet by and by, and is right once it is told, and after changes', () => {
