@@ -20,18 +20,13 @@ const load = 0.85
 /** Each with requests of its own: in one alone only some dozens are refused. */
 const rounds = 3
 
-interface Options {
-  readonly seed: string
-  readonly hasHints: boolean
-}
-
-export function measureNear(options: Options): Near {
+export function measureNear(seed: string): Near {
   const plain = emptyHosts(hostCount)
   const joined = plain.map((host) => ({ ...host, partitions: partitionsOf(host) }))
-  const bySwitch = serve(plain, options, (gpus) =>
+  const bySwitch = serve(plain, seed, (gpus) =>
     gpus === 2 ? 'same-switch' : gpus === 4 ? 'same-numa' : 'any',
   )
-  const byFabric = serve(joined, options, (gpus) => (gpus > 1 ? 'fabric' : 'any'))
+  const byFabric = serve(joined, seed, (gpus) => (gpus > 1 ? 'fabric' : 'any'))
   return {
     sameSwitchPercent: percentOf(bySwitch.get('same-switch')),
     sameNumaPercent: percentOf(bySwitch.get('same-numa')),
@@ -66,18 +61,17 @@ function partitionsOf({ devices }: HostSnapshot): readonly (readonly PciAddress[
  */
 function serve(
   hosts: readonly HostSnapshot[],
-  { seed, hasHints }: Options,
+  seed: string,
   topologyOf: (gpus: number) => GpuTopology,
 ): ReadonlyMap<GpuTopology, Served> {
   const counts = new Map<GpuTopology, Served>()
-  for (let round = 0; round < rounds; round += 1)
-    serveRound(hosts, { seed: `${seed}.${round}`, hasHints }, topologyOf, counts)
+  for (let round = 0; round < rounds; round += 1) serveRound(hosts, `${seed}.${round}`, topologyOf, counts)
   return counts
 }
 
 function serveRound(
   hosts: readonly HostSnapshot[],
-  { seed, hasHints }: Options,
+  seed: string,
   topologyOf: (gpus: number) => GpuTopology,
   counts: Map<GpuTopology, Served>,
 ): void {
@@ -86,7 +80,7 @@ function serveRound(
   replayChurn(berth(hosts), events, {
     seed,
     demandOf: (request) => {
-      const { gpus, ...others } = demandOf(request, hasHints)
+      const { gpus, ...others } = demandOf(request, request.lifetimeS)
       return { ...others, gpus: gpus.map((wish) => ({ ...wish, topology: topologyOf(request.gpus) })) }
     },
     arrived: ({ gpus }, hostId) => {

@@ -3,6 +3,7 @@ import type { Demand, HostSnapshot } from '../../scheduler/model/placement.ts'
 import type { Claim } from '../../scheduler/placement/claim.ts'
 import type { Policy } from '../placement/policy.ts'
 import type { ChurnEvent, Request } from './events.ts'
+import type { Hint } from './hints.ts'
 
 export interface Churned {
   /** Of the requests for 8 GPUs those that were refused although as many were free in all. */
@@ -36,10 +37,10 @@ export const emptyHosts = (count: number): readonly HostSnapshot[] =>
     })),
   }))
 
-export const demandOf = ({ gpus, lifetimeS }: Request, hasHints: boolean): Demand => ({
+export const demandOf = ({ gpus }: Request, expectedLifetimeS?: number): Demand => ({
   ...{ zone, architecture, vcpus: gpus * vcpusPerGpu, memoryMib: gpus * memoryMibPerGpu, diskGb: 0 },
   gpus: [{ type, count: gpus }],
-  ...(hasHints ? { expectedLifetimeS: lifetimeS } : {}),
+  ...(expectedLifetimeS === undefined ? {} : { expectedLifetimeS }),
 })
 
 interface Replay {
@@ -80,14 +81,14 @@ export function replayChurn(policy: Policy, events: readonly ChurnEvent[], repla
 interface Options {
   readonly hosts: readonly HostSnapshot[]
   readonly seed: string
-  /** Requests say how long they will be there. */
-  readonly hasHints: boolean
+  /** None where requests don't say how long they will be there. */
+  readonly hint: Hint | undefined
 }
 
 export function churn(
   policy: Policy,
   events: readonly ChurnEvent[],
-  { hosts, seed, hasHints }: Options,
+  { hosts, seed, hint }: Options,
 ): Churned {
   const freeOn = new Map(hosts.map((host) => [host.hostId, gpusPerHost]))
   const warmUp = (events.length / 2) * warmUpShare
@@ -107,7 +108,12 @@ export function churn(
     if (gpus === gpusPerHost && free.reduce((sum, one) => sum + one, 0) >= gpusPerHost) count.refused8 += 1
   }
   const left = ({ gpus }: Request, id: HostId) => take(id, -gpus)
-  replayChurn(policy, events, { seed, demandOf: (request) => demandOf(request, hasHints), arrived, left })
+  replayChurn(policy, events, {
+    seed,
+    demandOf: (request) => demandOf(request, hint?.(request)),
+    arrived,
+    left,
+  })
   return {
     refused8Percent: (100 * count.refused8) / count.eights,
     refusedWhileHostEmpty: count.refusedWhileHostEmpty,

@@ -1,3 +1,4 @@
+import { leftS } from '../occupants.ts'
 import type { HostScore } from '../score.ts'
 import { soonS } from './lifetime.ts'
 
@@ -10,8 +11,8 @@ export const endingTogether: HostScore = {
     let alike = 0
     for (const { expectedEndMs } of list) {
       if (expectedEndMs === undefined) continue
-      const leftS = Math.max(0, expectedEndMs - nowMs) / 1000 + soonS
-      alike += (leftS < ownS ? leftS / ownS : ownS / leftS) ** 3
+      const otherS = leftS(expectedEndMs, nowMs) + soonS
+      alike += (otherS < ownS ? otherS / ownS : ownS / otherS) ** 3
     }
     return alike
   },

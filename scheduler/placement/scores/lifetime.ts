@@ -10,10 +10,11 @@ const hourS = 3600
  */
 export const lifetime: HostScore = {
   weight: 27,
-  of: ({ expectedLifetimeS }, { occupants: { emptyAtMs } }, nowMs) => {
-    if (expectedLifetimeS === undefined || nowMs === undefined || emptyAtMs === undefined) return 0
-    const leftS = Math.max(0, emptyAtMs - nowMs) / 1000
-    const delay = weightOf(expectedLifetimeS) - weightOf(leftS)
+  of: ({ expectedLifetimeS }, { occupants }, nowMs) => {
+    if (expectedLifetimeS === undefined || nowMs === undefined) return 0
+    const emptyInS = occupants.emptyInS(nowMs)
+    if (emptyInS === undefined) return 0
+    const delay = weightOf(expectedLifetimeS) - weightOf(emptyInS)
     return delay > 0 ? -delay : 0.03 * delay
   },
 }

@@ -38,7 +38,10 @@ const device = fc.record({
 const occupant = fc.record({
   groups: fc.constantFrom(undefined, ['web'], ['db'], ['web', 'db']),
   isolation: rarely(fc.constantFrom('shared', 'host')),
-  expectedEndMs: fc.constantFrom(undefined, rightNowMs - 1000, rightNowMs + 600_000, rightNowMs + 36_000_000),
+  expectedEndMs: fc.option(
+    fc.constantFrom(-36_000_000, -1000, 600_000, 36_000_000).map((inMs) => rightNowMs + inMs),
+    { nil: undefined },
+  ),
 })
 
 /** Of a size that most demands fit, and some never do. */

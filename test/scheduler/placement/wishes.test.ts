@@ -162,6 +162,20 @@ describe('hints of how long instances stay', () => {
     expect(fleet.decide(lasting(300), 's', 0)?.hostId).toBe('soon')
   })
 
+  it('are not over at once for those who outstay them', () => {
+    const fleet = new FleetIndex()
+    const nowMs = 72_000_000
+    const devices = devicesOf('h100@0* h100@0 h100@0 h100@0')
+    const until = (...ends: readonly number[]) =>
+      ends.map((endMs, index) => ({ uid: `u${index}`, expectedEndMs: nowMs + endMs }))
+    fleet.put(exampleHost('soon', { devices, occupants: until(600_000) }))
+    fleet.put(exampleHost('outstayed', { devices, occupants: until(60_000, -36_000_000) }))
+    for (const seed of ['1', '2', '3', '4']) {
+      expect(fleet.decide({ ...gpus(1), expectedLifetimeS: 3600 }, seed, nowMs)?.hostId).toBe('outstayed')
+      expect(fleet.decide({ ...gpus(1), expectedLifetimeS: 300 }, seed, nowMs)?.hostId).toBe('soon')
+    }
+  })
+
   it('bring those together that end at one time, where nobody is delayed', () => {
     const fleet = new FleetIndex()
     const devices = devicesOf('h100@0* h100@0* h100@0 h100@0')
