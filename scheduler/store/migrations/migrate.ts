@@ -23,7 +23,7 @@ import { attributesMigration } from './0024-attributes.ts'
 import { keyedRowsMigration } from './0025-keyed-rows.ts'
 import { acknowledgementsMigration } from './0026-acknowledgements.ts'
 import { cellsMigration } from './0027-cells.ts'
-import { hostPartsMigration } from './0029-host-parts.ts'
+import { hostPartsMigration } from './0028-host-parts.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 /** In order of their names. */
@@ -51,7 +51,7 @@ export const migrationsFor = (types: ColumnTypes): Readonly<Record<string, Migra
   '0025-keyed-rows': keyedRowsMigration(types),
   '0026-acknowledgements': acknowledgementsMigration,
   '0027-cells': cellsMigration,
-  '0029-host-parts': hostPartsMigration,
+  '0028-host-parts': hostPartsMigration,
 })
 
 /** Brings the schema to this version, each step in a transaction of its own; a newer schema is refused. */
