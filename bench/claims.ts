@@ -1,7 +1,7 @@
 // Is a GPU ever in two instances? npm run bench:claims -- [--claims 20000] [--json]
 //
-// Two processes, each with a store of its own on one database, want every GPU of the fleet at the same moment, many at a time.
-// Of hosts, every second has fewer CPUs than GPUs, so that CPUs are fought for as well. What counts is what each process was
+// Two processes, each with a store of its own on one database, want every GPU of the fleet, many at a time: the same few hundred
+// at the same moment, one from the first to the last and the other the other way round. Of hosts, every second has fewer CPUs than GPUs, so that CPUs are fought for as well. What counts is what each process was
 // told: of all GPUs and CPUs, who was told that they are his.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,10 +19,17 @@ import { say } from './figures.ts'
 const gpusOfHost = 8
 const fewCpus = 6
 const atOnce = 32
+/** GPUs that are fought for before the next: who is ahead for a moment would win all that come after. */
+const inRound = 256
 const processes = 2
 
 const hostIdOf = (index: number) => hostId(`host-${index}`)
 const addresses = gpus(gpusOfHost)
+
+interface Round {
+  readonly first: number
+  readonly last: number
+}
 
 /** What one process was told. */
 interface Told {
@@ -48,18 +55,26 @@ async function main(): Promise<void> {
       fork(import.meta.filename, ['claim', database, String(hosts), String(turn)]),
     )
     await Promise.all(children.map((child) => once(child, 'message')))
-    const told = await Promise.all(children.map(run))
+    const told = await run(children, hosts * gpusOfHost)
     tell(told, countStored(database), values.json)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-async function run(child: ChildProcess): Promise<Told> {
-  const answer = once(child, 'message')
-  child.send('go')
-  const [told] = (await answer) as [Told]
-  return told
+/** Round by round, all of them at once. */
+async function run(children: readonly ChildProcess[], devices: number): Promise<readonly Told[]> {
+  const ask = async (child: ChildProcess, question: Round | 'told') => {
+    const answer = once(child, 'message')
+    child.send(question)
+    const [told] = (await answer) as [Told]
+    return told
+  }
+  for (let first = 0; first < devices; first += inRound) {
+    const round = { first, last: Math.min(first + inRound, devices) - 1 }
+    await Promise.all(children.map((child) => ask(child, round)))
+  }
+  return Promise.all(children.map((child) => ask(child, 'told')))
 }
 
 async function fillStore(database: string, hosts: number): Promise<void> {
@@ -76,36 +91,49 @@ async function fillStore(database: string, hosts: number): Promise<void> {
   await store.close()
 }
 
-/** Every GPU in the same order as the other process, which wants it just then. */
 async function claim(): Promise<void> {
-  const [hosts = 0, turn = 0] = words.map(Number)
+  const turn = Number(words[1] ?? 0)
   const store = await openSqliteStore({ path, log: silentLogger })
-  process.send?.('ready')
-  await once(process, 'message')
   const won: number[] = []
   let lost = 0
-  let next = 0
-  const beganMs = performance.now()
-  const work = async () => {
-    while (next < hosts * gpusOfHost) {
-      const device = next
-      next += 1
-      const address = addresses[device % gpusOfHost]
-      const outcome = await store.commitPlacement(
-        placementOf(device * processes + turn, {
-          hostId: hostIdOf(Math.floor(device / gpusOfHost)),
-          devices: address === undefined ? [] : [address],
-        }),
-      )
-      if (outcome.kind === 'committed') won.push(device)
-      else if (outcome.kind === 'claim-lost') lost += 1
-      else throw new Error(`A claim ended as ${outcome.kind}.`)
-    }
+  let seconds = 0
+
+  async function claimOne(device: number): Promise<void> {
+    const address = addresses[device % gpusOfHost]
+    const outcome = await store.commitPlacement(
+      placementOf(device * processes + turn, {
+        hostId: hostIdOf(Math.floor(device / gpusOfHost)),
+        devices: address === undefined ? [] : [address],
+      }),
+    )
+    if (outcome.kind === 'committed') won.push(device)
+    else if (outcome.kind === 'claim-lost') lost += 1
+    else throw new Error(`A claim ended as ${outcome.kind}.`)
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  const seconds = (performance.now() - beganMs) / 1000
-  await store.close()
-  process.send?.({ won, lost, seconds } satisfies Told, undefined, {}, () => process.disconnect())
+
+  async function fight({ first, last }: Round): Promise<void> {
+    const beganMs = performance.now()
+    let next = first
+    const work = async () => {
+      while (next <= last) {
+        next += 1
+        await claimOne(turn === 0 ? next - 1 : first + last - (next - 1))
+      }
+    }
+    await Promise.all(Array.from({ length: atOnce }, work))
+    seconds += (performance.now() - beganMs) / 1000
+  }
+
+  process.on('message', (question: Round | 'told') => {
+    if (question === 'told') {
+      void store.close().then(() => {
+        process.send?.({ won, lost, seconds } satisfies Told, undefined, {}, () => process.disconnect())
+      })
+      return
+    }
+    void fight(question).then(() => process.send?.('fought'))
+  })
+  process.send?.('ready')
 }
 
 interface Stored {
