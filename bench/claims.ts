@@ -38,7 +38,7 @@ interface Told {
   readonly seconds: number
 }
 
-const [role, path = '', ...words] = process.argv.slice(2)
+const [role, path = '', turnText = '0'] = process.argv.slice(2)
 if (role === 'claim') await claim()
 else await main()
 
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   try {
     await fillStore(database, hosts)
     const children = Array.from({ length: processes }, (_, turn) =>
-      fork(import.meta.filename, ['claim', database, String(hosts), String(turn)]),
+      fork(import.meta.filename, ['claim', database, String(turn)]),
     )
     await Promise.all(children.map((child) => once(child, 'message')))
     const told = await run(children, hosts * gpusOfHost)
@@ -92,7 +92,7 @@ async function fillStore(database: string, hosts: number): Promise<void> {
 }
 
 async function claim(): Promise<void> {
-  const turn = Number(words[1] ?? 0)
+  const turn = Number(turnText)
   const store = await openSqliteStore({ path, log: silentLogger })
   const won: number[] = []
   let lost = 0

@@ -1,3 +1,4 @@
+import { doublingMs } from '../../lib/backoff.ts'
 import { describeCauses } from '../../lib/log.ts'
 import {
   type InstanceObservation,
@@ -24,8 +25,7 @@ export interface ActorOptions {
   readonly allocateUid: () => number
 }
 
-const retryMinMs = 1000
-const retryMaxMs = 60_000
+const retries = { minMs: 1000, maxMs: 60_000 }
 const progressIntervalMs = 1000
 
 /**
@@ -183,7 +183,7 @@ export class InstanceActor {
       return true
     } catch (thrown) {
       this.#failedAttempts += 1
-      const retryMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(this.#failedAttempts - 1, 10))
+      const retryMs = doublingMs({ ...retries, attempt: this.#failedAttempts - 1 })
       const { uid } = this.#record
       ports.log.error(
         { err: thrown, instanceUid: uid, retryMs },

@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf'
+import { doublingMs } from '../../lib/backoff.ts'
 import { DesiredState, InstancePhase } from '../../proto/gen/berth/agent/v1/instance_pb.ts'
 import { CrashesSchema, type InstanceRecord } from '../../proto/gen/berth/journal/v1/journal_pb.ts'
 import { dropMemory } from './suspend.ts'
 import { keepDisks, type StopContext, tearDown } from './teardown.ts'
 
-const firstPauseMs = 1000
-const longestPauseMs = 5 * 60_000
+const pauses = { minMs: 1000, maxMs: 5 * 60_000 }
 /** Who has run as long after a start crashes for the first time. */
 const stableMs = 10 * 60_000
 
@@ -23,7 +23,7 @@ export function afterCrash(
   }
   const wasStable = crashes === undefined || nowMs - Number(crashes.startAtUnixMs) >= stableMs
   const count = wasStable ? 1 : crashes.count + 1
-  const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count - 1, 20))
+  const pauseMs = doublingMs({ ...pauses, attempt: count - 1 })
   const often =
     count === 1 ? '' : ` That was crash ${count} in a row: look at its serial console, or stop it.`
   return {

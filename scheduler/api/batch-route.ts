@@ -56,12 +56,13 @@ export function addBatchRoute(server: Server, path: string, ports: OperationPort
       )
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
       const paths = resourcePaths(region)
-      return reply.code(202).send({
+      void reply.code(202)
+      return {
         instances: outcome.value.map(({ instance }) => renderInstance(instance, region)),
         operations: outcome.value.map(({ instance, operationId }) =>
           paths.operation(instance.project, operationId),
         ),
-      })
+      }
     },
   )
 }

@@ -126,7 +126,8 @@ export function addInstanceRoutes(server: Server, ports: OperationPorts): void {
       if (outcome.kind === 'refused') return answerRefusal(reply, outcome)
       const { project, uid } = outcome.value
       if (isWatch(request.query)) return watches.stream(request, reply, { project, uid })
-      return reply.header('etag', entityTagOf(outcome.value)).send(renderInstance(outcome.value, region))
+      void reply.header('etag', entityTagOf(outcome.value))
+      return renderInstance(outcome.value, region)
     },
   )
 
